@@ -1,0 +1,16 @@
+"""Settings of every test in the workspace.
+
+Property tests have no deadline, for no test may depend on the machine's speed, and draw the same examples each
+time, so that a result repeats; `./qiki test --long` draws new ones, ten times as many.
+"""
+
+import os
+from contextlib import suppress
+
+with suppress(ImportError):  # packages without property tests run where hypothesis is not installed
+    from hypothesis import HealthCheck, settings
+
+    slow = [HealthCheck.too_slow]
+    settings.register_profile("usual", deadline=None, derandomize=True, suppress_health_check=slow)
+    settings.register_profile("long", deadline=None, max_examples=1000, suppress_health_check=slow)
+    settings.load_profile("long" if os.environ.get("QIKI_LONG") else "usual")

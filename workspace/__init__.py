@@ -1,0 +1,1 @@
+"""What the script `qiki` does before the workspace's own environment exists: standard library only."""

@@ -1,0 +1,52 @@
+"""The static checks: ruff, mypy, import-linter."""
+
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from workspace.layout import Layout
+from workspace.packages import find
+from workspace.progress import Ticker
+from workspace.results import Result
+
+TAIL_LINES = 20
+LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+
+def commands(layout: Layout) -> dict[str, list[str]]:
+    """Command of each check by name. Every Python package of the workspace is covered."""
+    python = [str(layout.venv_python), "-P"]
+    sources = [str(package.path / package.name) for package in find(layout) if package.python]
+    return {
+        "ruff check": [*python, "-m", "ruff", "check", "--output-format", "concise", "."],
+        "ruff format": [*python, "-m", "ruff", "format", "--check", "."],
+        "mypy": [*python, "-m", "mypy", *(source for source in sources if Path(source).is_dir()), "workspace"],
+        # Without -P: the package `workspace` is found in the current folder.
+        "import-linter": [str(layout.venv_python), "-c", LINT_IMPORTS],
+    }
+
+
+def run(layout: Layout, env: Mapping[str, str]) -> Result:
+    """All checks; one that finds something, or does not start, is one failure with the end of its output."""
+    result = Result("checks")
+    log = layout.logs / "checks.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    ticker = Ticker("static checks")
+    with log.open("w", encoding="utf-8") as file:
+        for name, command in commands(layout).items():
+            ticker.item = name
+            ticker.tick()
+            outcome = subprocess.run(
+                command, cwd=layout.root, env=dict(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, text=True, check=False,
+            )  # fmt: skip
+            file.write(f"$ {' '.join(command)}\n{outcome.stdout}\n")
+            if outcome.returncode != 0:
+                tail = "\n".join(outcome.stdout.rstrip().splitlines()[-TAIL_LINES:])
+                result = result.with_failure(name, tail or f"exit code {outcome.returncode}")
+            else:
+                result = Result(result.name, result.passed + 1, 0, 0.0, result.failures)
+    ticker.done("done")
+    return Result(result.name, result.passed, 0, time.monotonic() - began, result.failures)

@@ -1,0 +1,71 @@
+"""Waits until the graph speaks: one odometry message of every bot that is there. Runs in the workspace's environment.
+
+    python -P first_telemetry.py SECONDS
+
+Prints one JSON object {"bots": [...], "nodes": [...], "topics": number, "settling": seconds since the first message}
+and exits 0; 1 when nothing was heard for SECONDS.
+"""
+
+import json
+import sys
+import time
+
+import rclpy
+from nav_msgs.msg import Odometry
+from rclpy.qos import qos_profile_sensor_data
+
+ODOMETRY = "nav_msgs/msg/Odometry"
+SETTLED = 1.0  # s without a new node
+SETTLING_LIMIT = 5.0  # s after the first message
+
+
+def wait(seconds: float) -> dict[str, object] | None:
+    """What is there once every odometry topic has spoken and no node came for SETTLED, None after `seconds`."""
+    node = rclpy.create_node("first_telemetry", start_parameter_services=False, enable_rosout=False)
+    heard: set[str] = set()
+    subscriptions = {}
+    nodes: set[str] = set()
+    began = changed = time.monotonic()
+    first = None
+    while first is not None or time.monotonic() - began < seconds:
+        for topic, types in node.get_topic_names_and_types():
+            if ODOMETRY in types and topic not in subscriptions:
+                subscriptions[topic] = node.create_subscription(
+                    Odometry, topic, lambda _, name=topic: heard.add(name), qos_profile_sensor_data
+                )
+        rclpy.spin_once(node, timeout_sec=0.05)
+        now = time.monotonic()
+        present = {f"{space.rstrip('/')}/{name}" for name, space in node.get_node_names_and_namespaces()}
+        present.discard(node.get_fully_qualified_name())
+        if present - nodes:
+            nodes, changed = nodes | present, now
+        if heard and first is None:
+            first = now
+        if first is not None and (
+            (heard == subscriptions.keys() and now - changed > SETTLED) or now - first > SETTLING_LIMIT
+        ):
+            return {
+                "bots": sorted(topic.strip("/").split("/")[0] for topic in heard),
+                "nodes": sorted(nodes),
+                "topics": len(node.get_topic_names_and_types()),
+                "settling": now - first,
+            }
+    return None
+
+
+def main() -> int:
+    rclpy.init()
+    try:
+        found = wait(float(sys.argv[1]))
+    except KeyboardInterrupt:
+        return 1
+    finally:
+        rclpy.try_shutdown()
+    if found is None:
+        return 1
+    print(json.dumps(found), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
