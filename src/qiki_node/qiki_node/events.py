@@ -1,0 +1,303 @@
+"""A node's events on their way to the event store: `node.events.emit("allocator.mode_changed", {...})`."""
+
+import json
+import math
+import threading
+import time as wall
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from builtin_interfaces.msg import Time
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from rclpy.task import Future
+from uuid_utils.compat import uuid7
+
+from qiki_msgs.msg import Event
+from qiki_msgs.srv import AppendEvents
+from qiki_node.deferred import MANY_REQUESTS
+from qiki_node.executor import spin_while
+from qiki_node.health import Health, Level
+from qiki_node.outbox import Answer, Batch, Delivery, Limits, Outbox, OutgoingEvent
+from qiki_node.spool import Spool
+
+if TYPE_CHECKING:
+    from rclpy.executors import Executor
+
+    from qiki_node.node import QikiNode
+
+SERVICE = "/qiki/eventstore/append"
+
+_LOOK = 0.25
+"""s between two looks at what is unanswered, while anything is."""
+_SLOW = 5.0
+"""s without an answer after which the diagnostics warn."""
+_FLUSH = 2.0
+"""s that the end of a node waits for the store."""
+_FUTURES = 4
+"""Requests per batch whose answer is still listened for."""
+
+_RESPONSE = AppendEvents.Response
+_REQUEST = AppendEvents.Request
+
+
+class Events:
+    """The outbox of one node. `emit` may be called from any thread.
+
+    Raises (at construction):
+        OSError: the spool cannot be used.
+    """
+
+    def __init__(self, node: "QikiNode[Any]") -> None:
+        self._node = node
+        params = node.params
+        self.enabled: bool = params.events_enabled
+        self._source = node.get_fully_qualified_name()
+        self._stream = self._source.strip("/")
+        self._lock = threading.RLock()
+        self._outbox = Outbox(Limits(capacity=params.events_capacity))
+        self._spool: Spool | None = None
+        self._futures: dict[int, deque[Future]] = {}
+        self._silent_since: float | None = None
+        self._ready = False
+        self._looked = -math.inf
+        self._trouble = ""
+        if not self.enabled:
+            return
+        if params.events_spool:
+            self._spool = Spool(Path(params.events_spool) / f"{self._stream.replace('/', '.')}.jsonl")
+            left = self._spool.left()
+            room = replace(self._outbox.limits, capacity=max(self._outbox.limits.capacity, len(left)))
+            self._outbox.limits = room
+            for event in left:
+                self._outbox.put(event)
+        self._client = node.create_client(AppendEvents, SERVICE, qos_profile=MANY_REQUESTS)
+        self._timer = node.create_timer(_LOOK, self._look, clock=node.steady_clock)
+        node.add_diagnostic("events", self._health)
+        node.registry.register(_Metrics(self))
+
+    def emit(
+        self,
+        type: str,
+        payload: Mapping[str, Any],
+        *,
+        stream: str | None = None,
+        correlation: str | None = None,
+        causation: str | None = None,
+        delivery: str = "audit",
+        time: int | None = None,
+        schema_version: int = 1,
+    ) -> str:
+        """Hand an event to the store; it is kept and repeated until the store has acknowledged it. Never waits.
+
+        Args:
+            type: dotted name in the past tense.
+            payload: what JSON can hold, NumPy's numbers and arrays too; a number that is not finite becomes null.
+            stream: default: the node's full name, such as `alpha/allocator`.
+            correlation: id of the command that it belongs to.
+            causation: id of the event or command that caused it.
+            delivery: `audit` or `telemetry`; see `Delivery`.
+            time: ns; default: the node's clock now.
+            schema_version: of the payload.
+
+        Returns:
+            The event's id; empty if it is not kept: no room (counted, and logged for audit events) or disabled.
+
+        Raises:
+            ValueError, TypeError: the payload is not such a mapping, or `delivery` is neither.
+        """
+        event = OutgoingEvent(
+            id=uuid7(),
+            stream=self._stream if stream is None else stream,
+            type=type,
+            source=self._source,
+            time=self._node.get_clock().now().nanoseconds if time is None else time,
+            payload=_to_json(payload),
+            correlation=correlation,
+            causation=causation,
+            delivery=Delivery(delivery),
+            schema_version=schema_version,
+        )
+        if not self.enabled:
+            return ""
+        with self._lock:
+            if not self._outbox.put(event):
+                if event.delivery is Delivery.AUDIT:
+                    self._node.log.error("outbox full: event is lost", throttle=1.0, type=type, stream=event.stream)
+                return ""
+            if self._spool and event.delivery is Delivery.AUDIT:
+                self._on_disk(lambda spool: spool.add(event))
+            if self._timer.is_canceled():
+                self._timer.reset()
+            self._send()
+        return str(event.id)
+
+    def flush(self, executor: "Executor", patience: float = _FLUSH) -> None:
+        """Run callbacks until everything is acknowledged, at most `patience` s; where no store is, do not wait."""
+        if not self.enabled:
+            return
+        end = wall.monotonic() + patience
+        spin_while(executor, lambda: self._outbox.held > 0 and self._ready and wall.monotonic() < end, 0.02)
+        if self._outbox.held:
+            kept = "kept in the spool" if self._spool else "lost"
+            self._node.log.warning("events are not acknowledged at the end", events=self._outbox.held, outcome=kept)
+
+    def close(self) -> None:
+        """Release the spool."""
+        if self._spool:
+            self._spool.close()
+            self._spool = None
+
+    # The way of a batch ---------------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        with self._lock:
+            self._looked = -math.inf
+            self._send()
+            if not self._outbox.held:
+                self._timer.cancel()
+
+    def _send(self) -> None:
+        now = wall.monotonic()
+        if not self._is_ready(now):
+            return
+        for batch in self._outbox.due(now):
+            future = self._client.call_async(_request(batch))
+            futures = self._futures.setdefault(batch.number, deque())
+            futures.append(future)
+            if len(futures) > _FUTURES:
+                self._client.remove_pending_request(futures.popleft())
+            future.add_done_callback(lambda done, batch=batch: self._answered(batch, done))
+
+    def _is_ready(self, now: float) -> bool:
+        """Whether the store's service is there. Looked up at intervals: each look costs as much as an event."""
+        if now - self._looked >= _LOOK:
+            self._looked = now
+            ready = self._client.service_is_ready()
+            if ready and not self._ready:
+                self._outbox.hasten(now)
+            self._ready = ready
+            if self._silent_since is None and self._outbox.held:
+                self._silent_since = now
+        return self._ready
+
+    def _answered(self, batch: Batch, future: Future) -> None:
+        response = future.result()
+        if response is None:
+            return
+        with self._lock:
+            now = wall.monotonic()
+            answer = _meaning(response)
+            done = self._outbox.answer(batch.number, answer, now)
+            self._trouble = response.message if answer is Answer.LATER else ""
+            if answer is not Answer.LATER:
+                self._silent_since = now if self._outbox.held else None
+                for other in self._futures.pop(batch.number, ()):
+                    if other is not future:
+                        self._client.remove_pending_request(other)
+            if answer is Answer.REFUSED and done:
+                self._node.log.error("event refused by the store", type=done[0].type, reason=response.message)
+            if self._spool and done:
+                self._on_disk(lambda spool: spool.done([event.id for event in done]))
+            self._send()
+
+    def _on_disk(self, action: Any) -> None:
+        try:
+            action(self._spool)
+        except OSError as error:
+            self._node.log.error("events_spool cannot be written", throttle=5.0, reason=str(error))
+
+    # How it is ------------------------------------------------------------------------------------------------------
+
+    def values(self) -> dict[str, int]:
+        """Counts since start, and what is held now."""
+        with self._lock:
+            return {**asdict(self._outbox.counts), "queued": self._outbox.held, "in_flight": self._outbox.in_flight}
+
+    def _health(self) -> Health:
+        with self._lock:
+            values = self.values()
+            silent = 0.0 if self._silent_since is None else wall.monotonic() - self._silent_since
+            if values["overflowed"]:
+                return Health(Level.ERROR, f"{values['overflowed']} audit events had no room", values)
+            if values["queued"] and silent > _SLOW:
+                why = self._trouble or ("it does not answer" if self._ready else "it is not there")
+                return Health(Level.WARN, f"event store: nothing acknowledged for {silent:.0f} s: {why}", values)
+            if values["refused"]:
+                return Health(Level.WARN, f"{values['refused']} events were refused by the store", values)
+            return Health(Level.OK, f"{values['acknowledged']} acknowledged", values)
+
+
+class _Metrics(Collector):
+    def __init__(self, events: Events) -> None:
+        self._events = events
+
+    def collect(self) -> Iterator[Metric]:
+        values = self._events.values()
+        for name in ("queued", "in_flight"):
+            yield GaugeMetricFamily(f"qiki_node_events_{name}", "Events held by the outbox", values.pop(name))
+        for name, value in values.items():
+            yield CounterMetricFamily(f"qiki_node_events_{name}", f"Events (batches, if repeated) {name}", value)
+
+
+def _meaning(response: AppendEvents.Response) -> Answer:
+    if response.code == _RESPONSE.OK:
+        return Answer.STORED if response.positions else Answer.NO_ROOM
+    return Answer.REFUSED if response.code == _RESPONSE.PAYLOAD else Answer.LATER
+
+
+def _request(batch: Batch) -> AppendEvents.Request:
+    request = AppendEvents.Request()
+    request.stream = batch.stream
+    request.expected_version = _REQUEST.ANY
+    request.delivery = _REQUEST.AUDIT if batch.delivery is Delivery.AUDIT else _REQUEST.TELEMETRY
+    request.events = [_message(event) for event in batch.events]
+    return request
+
+
+def _message(event: OutgoingEvent) -> Event:
+    message = Event()
+    message.id = str(event.id)
+    message.type = event.type
+    message.source = event.source
+    seconds, nanoseconds = divmod(event.time, 1_000_000_000)
+    message.time = Time(sec=seconds, nanosec=nanoseconds)
+    if event.correlation:
+        message.correlation = event.correlation
+    if event.causation:
+        message.causation = event.causation
+    message.schema_version = event.schema_version
+    message.content_type = event.content_type
+    message.payload.frombytes(event.payload)
+    return message
+
+
+def _to_json(payload: Mapping[str, Any]) -> bytes:
+    try:
+        text = _dump(payload)
+    except ValueError:
+        text = _dump(_finite(payload))
+    return text.encode()
+
+
+def _dump(payload: Any) -> str:
+    return json.dumps(payload, allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_of_numpy)
+
+
+def _of_numpy(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return _finite(value.tolist())
+    raise TypeError(f"payload: {value!r} of type {type(value).__name__} is not allowed; allowed: what JSON can hold")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,72 @@
+"""``main`` of every node: start, spin, stop in order on SIGINT and SIGTERM."""
+
+import gc
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Any
+
+import rclpy
+from rclpy.signals import SignalHandlerOptions
+
+from qiki_node.executor import make_executor, spin_while
+from qiki_node.log import json_wanted, python_as_json, write_crash
+from qiki_node.node import QikiNode
+from qiki_node.parameters import ParameterError
+
+EXIT_BAD_CONFIGURATION = 2
+
+
+class StopSignal:
+    """Becomes set when the process is asked to stop. rclpy's own handlers would shut the context down at once, before
+    the node could leave what it drives in a safe state."""
+
+    def __init__(self) -> None:
+        self.is_set = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._set)
+
+    def _set(self, _number: int, _frame: FrameType | None) -> None:
+        self.is_set = True
+
+
+def run(make_node: Callable[[], QikiNode[Any]], args: Sequence[str] | None = None) -> None:
+    """Run one node until it is told to stop, then exit: 0 after an ordered stop, 2 for a bad parameter or port."""
+    stop = StopSignal()
+    try:
+        as_json = json_wanted()
+    except ValueError as error:
+        sys.exit(str(error))
+    arguments = list(sys.argv if args is None else args)
+    if as_json:
+        arguments += ["--ros-args", "--disable-stdout-logs"]
+        python_as_json("")
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        node = make_node()
+    except (ParameterError, OSError) as error:
+        if as_json:
+            write_crash(error, "")
+        else:
+            print(error, file=sys.stderr)
+        rclpy.try_shutdown()
+        sys.exit(EXIT_BAD_CONFIGURATION)
+    if as_json:
+        python_as_json(node.get_fully_qualified_name())
+    try:
+        executor = make_executor(node.params.executor)
+        executor.add_node(node)
+        if node.params.autostart:
+            node.start()
+        # What is there now stays: collections that walk all of it would make callbacks late.
+        gc.collect()
+        gc.freeze()
+        spin_while(executor, lambda: not stop.is_set and rclpy.ok())
+        node.stop()
+        node.events.flush(executor)
+        executor.remove_node(node)
+        node.close()
+        executor.shutdown()
+    finally:
+        rclpy.try_shutdown()

@@ -1,0 +1,173 @@
+"""For tests of the graph: a private ROS domain, node processes that must exit cleanly, a peer to talk to them.
+
+Used by the tests of every package; it needs no test framework.
+"""
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import rclpy
+from lifecycle_msgs.msg import State
+from lifecycle_msgs.srv import GetState
+from rclpy.node import Node
+
+from qiki_node.executor import make_executor, spin_while
+
+PATIENCE = 30.0
+"""s, how long anything is waited for: generous, as tests must not depend on speed."""
+
+_ASK_AGAIN = 5.0
+"""s after which an unanswered request is sent again."""
+
+SETTLE = 0.5
+"""s for a server to discover a new client before a request or goal that must be sent only once."""
+
+
+def use_private_domain() -> int:
+    """Give this process and its children a ROS domain of their own on this machine; call it before rclpy is started.
+
+    A lock file that this process holds keeps other test processes off the domain.
+    """
+    # Domains above 101 collide with the ephemeral ports of Linux.
+    domains = [1 + (os.getpid() + step) % 101 for step in range(101)]
+    for domain in domains:
+        # Never closed: the lock lasts as long as this process.
+        lock = os.open(Path(tempfile.gettempdir(), f"qiki_test_domain_{domain}.lock"), os.O_CREAT | os.O_RDWR)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            continue
+        os.environ["ROS_DOMAIN_ID"] = str(domain)
+        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+        return domain
+    raise RuntimeError("no free ROS domain: 101 test processes hold one each")
+
+
+class NodeProcess:
+    """A node as a process of its own, killed at the end of a ``with`` block if it is still there.
+
+    Args:
+        command: program and arguments, such as ``[sys.executable, "-m", "qiki_sim.node"]``.
+        ros_arguments: what follows ``--ros-args``.
+        environment: variables beside those of this process.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        ros_arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._command = [*command, *(["--ros-args", *ros_arguments] if ros_arguments else [])]
+        self._environment = {**os.environ, **(environment or {})}
+        self.process = subprocess.Popen(
+            self._command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self._environment
+        )
+
+    @classmethod
+    def of_module(cls, module: str, *ros_arguments: str) -> "NodeProcess":
+        """The node of a module that can be run with ``python -m``."""
+        return cls([sys.executable, "-m", module], ros_arguments)
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> str:
+        """Signal it, wait, assert that it exits with 0; its stderr."""
+        self.process.send_signal(number)
+        code, _, err = self.wait()
+        assert code == 0, f"{self._command} ended with {code} after {number.name}:\n{err}"
+        return err
+
+    def wait(self) -> tuple[int, str, str]:
+        """Wait for its end: exit code, stdout, stderr."""
+        out, err = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, out, err
+
+    def kill(self) -> None:
+        """SIGKILL, if it is still there."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+    def __enter__(self) -> "NodeProcess":
+        return self
+
+    def __exit__(self, _t: type[BaseException] | None, _e: BaseException | None, _b: TracebackType | None) -> None:
+        self.kill()
+
+
+class Peer:
+    """The test's own node and context, to talk to the nodes under test; a context manager."""
+
+    def __init__(self, name: str = "peer", **node_arguments: Any) -> None:
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context)
+        self.node = Node(name, context=self.context, **node_arguments)
+        self.executor = make_executor("events", self.context)
+        self.executor.add_node(self.node)
+
+    def __enter__(self) -> "Peer":
+        return self
+
+    def __exit__(self, _t: type[BaseException] | None, _e: BaseException | None, _b: TracebackType | None) -> None:
+        self.executor.remove_node(self.node)
+        self.node.destroy_node()
+        self.executor.shutdown()
+        rclpy.shutdown(context=self.context)
+
+    def call(
+        self, kind: type, name: str, request: object, timeout: float = PATIENCE, *, repeatable: bool = True
+    ) -> Any:
+        """Call a service and return its response.
+
+        A service that has not discovered its client 100 ms after the request drops the response (rmw_fastrtps), and
+        `wait_for_service` cannot see that. So a request that may be carried out twice is sent again when unanswered;
+        one that may not waits for the discovery first.
+        """
+        client = self.node.create_client(kind, name)
+        try:
+            assert client.wait_for_service(timeout), f"service {name} is not there"
+            if not repeatable:
+                self.spin_for(SETTLE)
+            futures = [client.call_async(request)]
+            end = time.monotonic() + timeout
+
+            def answered() -> bool:
+                return any(future.done() for future in futures)
+
+            while not self._spin(answered, min(end, time.monotonic() + _ASK_AGAIN)) and time.monotonic() < end:
+                if repeatable:
+                    futures.append(client.call_async(request))
+            assert answered(), f"service {name} does not answer"
+            return next(future.result() for future in futures if future.done())
+        finally:
+            self.node.destroy_client(client)
+
+    def spin_until(self, condition: Callable[[], bool], timeout: float = PATIENCE) -> None:
+        """Run callbacks until the condition holds; an AssertionError when it does not in time."""
+        assert self._spin(condition, time.monotonic() + timeout), "condition did not come true in time"
+
+    def _spin(self, condition: Callable[[], bool], end: float) -> bool:
+        spin_while(self.executor, lambda: not condition() and time.monotonic() < end, 0.02)
+        return condition()
+
+    def spin_for(self, seconds: float) -> None:
+        """Run callbacks for some wall time."""
+        end = time.monotonic() + seconds
+        spin_while(self.executor, lambda: time.monotonic() < end, 0.02)
+
+    def lifecycle_state(self, node: str) -> int:
+        """lifecycle_msgs/State id of a node given by its full name."""
+        return int(self.call(GetState, f"{node}/get_state", GetState.Request()).current_state.id)
+
+    def wait_until_active(self, node: str, timeout: float = PATIENCE) -> None:
+        """Wait until a managed node is active."""
+        self.spin_until(lambda: self.lifecycle_state(node) == State.PRIMARY_STATE_ACTIVE, timeout)

@@ -1,0 +1,179 @@
+"""A node's outbox as a real process, against a store that the test plays."""
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+
+from qiki_msgs.srv import AppendEvents
+from qiki_node.deferred import Reply, create_deferred_service
+from qiki_node.testing import NodeProcess, Peer
+
+if TYPE_CHECKING:
+    from qiki_msgs.msg import Event
+
+EMITTER = [sys.executable, str(Path(__file__).with_name("emitting_node.py"))]
+RESPONSE = AppendEvents.Response
+
+
+class Store:
+    """Answers as `behave` says: None loses the answer."""
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+        self.stored: dict[str, Event] = {}
+        self.requests: list[AppendEvents.Request] = []
+        self.behave: Callable[[AppendEvents.Request], int | None] = lambda _: RESPONSE.OK
+        self._service = create_deferred_service(peer.node, AppendEvents, "/qiki/eventstore/append", self._append)
+
+    def close(self) -> None:
+        self._peer.node.destroy_service(self._service)
+
+    def _append(self, request: AppendEvents.Request, reply: Reply) -> None:
+        self.requests.append(request)
+        code = self.behave(request)
+        if code in (RESPONSE.OK, None):
+            for event in request.events:
+                self.stored.setdefault(event.id, event)
+        if code is not None:
+            positions = list(range(1, 1 + len(request.events))) if code == RESPONSE.OK else []
+            reply(RESPONSE(success=code == RESPONSE.OK, code=code, positions=positions, message="test"))
+
+    def counts(self) -> list[int]:
+        """Numbers of the ticks in the order in which they were stored first."""
+        events = [event for event in self.stored.values() if event.type == "test.ticked"]
+        return [json.loads(event.payload.tobytes())["count"] for event in events]
+
+
+@pytest.fixture(autouse=True)
+def only_udp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that are killed leave shared memory behind, which may make those that come after them deaf."""
+    monkeypatch.setenv("FASTDDS_BUILTIN_TRANSPORTS", "UDPv4")
+
+
+@pytest.fixture
+def peer(only_udp: None) -> Iterator[Peer]:  # noqa: ARG001
+    with Peer() as peer:
+        yield peer
+
+
+@pytest.fixture
+def emitter() -> Iterator[Callable[..., NodeProcess]]:
+    with ExitStack() as stack:
+        yield lambda *arguments: stack.enter_context(NodeProcess(EMITTER, ["-r", "__ns:=/alpha", *arguments]))
+
+
+def test_events_reach_the_store_and_the_last_one_too(emitter, peer: Peer) -> None:
+    store = Store(peer)
+    process = emitter()
+    peer.spin_until(lambda: len(store.stored) > 20)
+    process.process.send_signal(signal.SIGINT)
+    peer.spin_until(lambda: process.process.poll() is not None)
+    assert process.wait()[0] == 0
+    events = list(store.stored.values())
+    assert store.counts() == list(range(len(events) - 1))
+    assert (events[-1].type, events[0].source) == ("test.ended", "/alpha/emitter")
+    assert {request.stream for request in store.requests} == {"alpha/emitter"}
+    first = json.loads(events[0].payload.tobytes())
+    assert (first["nan"], first["array"], first["one"]) == (None, [1.0, None], 1)
+
+
+def test_lost_answers_are_asked_for_again_with_the_same_ids(emitter, peer: Peer) -> None:
+    store = Store(peer)
+    lost = []
+
+    def lose_some(request: AppendEvents.Request) -> int | None:
+        ids = tuple(event.id for event in request.events)
+        if len(lost) < 3 and ids not in lost:
+            lost.append(ids)
+            return None
+        return RESPONSE.OK
+
+    store.behave = lose_some
+    emitter()
+    peer.spin_until(lambda: len(lost) == 3 and len(store.stored) > len({i for ids in lost for i in ids}) + 10)
+    counts = store.counts()
+    assert counts == list(range(len(counts))), "nothing is missing, twice, or in another order"
+    asked = [tuple(event.id for event in request.events) for request in store.requests]
+    assert all(asked.count(ids) == 2 for ids in lost), "a repetition is the same call"
+
+
+def test_a_store_that_says_later_gets_everything_later(emitter, peer: Peer) -> None:
+    store = Store(peer)
+    store.behave = lambda _: RESPONSE.FULL
+    emitter("-p", "most:=200", "-p", "rate:=200.0")
+    peer.spin_until(lambda: len(store.requests) >= 2)
+    assert not store.stored
+    store.behave = lambda _: RESPONSE.OK
+    peer.spin_until(lambda: len(store.counts()) == 200)
+    assert store.counts() == list(range(200))
+
+
+def test_an_event_that_cannot_be_stored_is_dropped_alone(emitter, peer: Peer) -> None:
+    store = Store(peer)
+
+    def refuse_the_seventh(request: AppendEvents.Request) -> int:
+        counts = [json.loads(event.payload.tobytes()).get("count") for event in request.events]
+        return RESPONSE.PAYLOAD if 7 in counts else RESPONSE.OK
+
+    store.behave = refuse_the_seventh
+    process = emitter("-p", "most:=50", "-p", "rate:=500.0")
+    peer.spin_until(lambda: len(store.counts()) == 49)
+    assert store.counts() == [n for n in range(50) if n != 7]
+    process.process.send_signal(signal.SIGINT)
+    peer.spin_until(lambda: process.process.poll() is not None)
+    assert "event refused by the store" in process.wait()[2]
+
+
+def test_without_a_store_it_is_bounded_and_only_warns(emitter, peer: Peer) -> None:
+    heard: list[tuple[int, str, dict[str, str]]] = []
+
+    def hear(message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name == "alpha/emitter: events":
+                heard.append((status.level[0], status.message, {v.key: v.value for v in status.values}))
+
+    peer.node.create_subscription(DiagnosticArray, "/diagnostics", hear, 10)
+    process = emitter("-p", "rate:=500.0", "-p", "events_capacity:=100", "-p", "delivery:=telemetry")
+    peer.spin_until(lambda: bool(heard) and heard[-1][0] == 1)
+    assert "it is not there" in heard[-1][1]
+    assert heard[-1][2]["queued"] == "100"
+    assert int(heard[-1][2]["dropped"]) > 100
+    store = Store(peer)
+    peer.spin_until(lambda: heard[-1][0] == 0)
+    counts = store.counts()
+    assert counts == sorted(counts)
+    store.close()
+    process.stop()
+
+
+def test_a_killed_emitter_with_a_spool_sends_what_is_left_at_its_next_start(
+    emitter, peer: Peer, tmp_path: Path
+) -> None:
+    spool = ("-p", f"events_spool:={tmp_path}", "-p", "rate:=500.0")
+    store = Store(peer)
+    store.behave = lambda _: RESPONSE.UNAVAILABLE
+    process = emitter(*spool)
+    peer.spin_until(lambda: len(store.requests) > 1)
+    process.kill()
+    left = (tmp_path / "alpha.emitter.jsonl").read_bytes().count(b"test.ticked")
+    assert left > 0
+    store.behave = lambda _: RESPONSE.OK
+    emitter(*spool, "-p", "most:=0")
+    peer.spin_until(lambda: len(store.counts()) == left)
+    assert store.counts() == list(range(left))
+
+
+def test_it_can_be_disabled(emitter, peer: Peer) -> None:
+    store = Store(peer)
+    process = emitter("-p", "events_enabled:=false")
+    peer.wait_until_active("/alpha/emitter")
+    peer.spin_for(0.5)
+    assert not store.requests
+    process.stop()

@@ -1,0 +1,252 @@
+"""A real node process: lifecycle, parameters, services, actions, simulated time, signals, log, metrics.
+
+The whole file runs once per executor.
+"""
+
+import json
+import signal
+import socket
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from action_msgs.msg import GoalStatus
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import DescribeParameters, SetParameters
+from rclpy.action import ActionClient
+from rosgraph_msgs.msg import Clock
+from std_msgs.msg import UInt64
+from std_srvs.srv import Trigger
+
+from qiki_msgs.action import ExecuteThrustProfile
+from qiki_node.executor import spin_until
+from qiki_node.qos import CLOCK
+from qiki_node.testing import PATIENCE, SETTLE, NodeProcess, Peer
+
+
+@pytest.fixture(params=["events", "single"])
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+EXAMPLE = [sys.executable, str(Path(__file__).with_name("example_node.py"))]
+DOUBLE = ParameterType.PARAMETER_DOUBLE
+
+
+@pytest.fixture
+def example() -> Iterator[Callable[..., NodeProcess]]:
+    """Starts example nodes; whatever is left of them at the end is killed."""
+    with ExitStack() as stack:
+        yield lambda *arguments, **environment: stack.enter_context(NodeProcess(EXAMPLE, arguments, environment))
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    with Peer() as peer:
+        yield peer
+
+
+def set_parameter(peer: Peer, name: str, value: ParameterValue) -> tuple[bool, str]:
+    request = SetParameters.Request(parameters=[Parameter(name=name, value=value)])
+    result = peer.call(SetParameters, "/example/set_parameters", request).results[0]
+    return result.successful, result.reason
+
+
+def transition(peer: Peer, number: int) -> bool:
+    request = ChangeState.Request(transition=Transition(id=number))
+    return peer.call(ChangeState, "/example/change_state", request, repeatable=False).success
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_ticks_service_and_clean_exit_on_sigint_and_sigterm(example, peer: Peer, kind: str) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process = example("-p", f"executor:={kind}")
+        ticks: list[int] = []
+        subscription = peer.node.create_subscription(UInt64, "ticks", lambda m, t=ticks: t.append(m.data), 10)
+        peer.spin_until(lambda t=ticks: len(t) >= 5)
+        answer = peer.call(Trigger, "/example/poke", Trigger.Request())
+        assert (answer.success, answer.message) == (True, 'poked "hard"')
+        peer.node.destroy_subscription(subscription)
+        err = process.stop(number)
+        assert "lamp off" in err, "the node must be deactivated before it exits"
+        assert "Traceback" not in err
+
+
+def test_lifecycle_by_service(example, peer: Peer, kind: str) -> None:
+    example("-p", f"executor:={kind}", "-p", "autostart:=false")
+    ticks: list[int] = []
+    peer.node.create_subscription(UInt64, "ticks", lambda m: ticks.append(m.data), 10)
+    assert peer.lifecycle_state("/example") == State.PRIMARY_STATE_UNCONFIGURED
+    assert transition(peer, Transition.TRANSITION_CONFIGURE)
+    assert peer.lifecycle_state("/example") == State.PRIMARY_STATE_INACTIVE
+    peer.spin_for(0.3)
+    assert not ticks
+    assert transition(peer, Transition.TRANSITION_ACTIVATE)
+    peer.spin_until(lambda: len(ticks) >= 3)
+    assert transition(peer, Transition.TRANSITION_DEACTIVATE)
+    peer.spin_for(0.3)
+    seen = len(ticks)
+    peer.spin_for(0.3)
+    assert len(ticks) == seen
+
+
+def test_a_refused_configuration_leaves_a_node_that_can_be_corrected(example, peer: Peer, kind: str) -> None:
+    example("-p", f"executor:={kind}", "-p", "broken:=true")
+    messages: list[str] = []
+    peer.node.create_subscription(
+        DiagnosticArray, "/diagnostics", lambda m: messages.extend(s.message for s in m.status), 10
+    )
+    peer.spin_until(lambda: any("cannot configure: parameter broken: True" in text for text in messages))
+    assert peer.lifecycle_state("/example") == State.PRIMARY_STATE_UNCONFIGURED
+    value = ParameterValue(type=ParameterType.PARAMETER_BOOL, bool_value=False)
+    assert set_parameter(peer, "broken", value) == (True, "")
+    assert transition(peer, Transition.TRANSITION_CONFIGURE)
+    assert transition(peer, Transition.TRANSITION_ACTIVATE)
+    peer.spin_until(lambda: "active" in messages)
+
+
+def test_parameters_are_checked_by_value_and_described(example, peer: Peer, kind: str) -> None:
+    example("-p", f"executor:={kind}", "-p", "rate:=100")
+    ok, reason = set_parameter(peer, "rate", ParameterValue(type=DOUBLE, double_value=1000.0))
+    assert not ok
+    assert all(part in reason for part in ("rate", "1000.0", "500.0")), reason
+    ok, reason = set_parameter(peer, "colour", ParameterValue(type=ParameterType.PARAMETER_STRING, string_value="blue"))
+    assert not ok
+    assert reason == "parameter colour: 'blue' is not allowed; allowed: one of red, green"
+    ok, reason = set_parameter(peer, "rate", ParameterValue(type=ParameterType.PARAMETER_INTEGER, integer_value=60))
+    assert not ok
+    assert reason == "parameter rate: 60 has the wrong type; write 60.0"
+    assert set_parameter(peer, "rate", ParameterValue(type=DOUBLE, double_value=60.0)) == (True, "")
+    request = DescribeParameters.Request(names=["rate"])
+    described = peer.call(DescribeParameters, "/example/describe_parameters", request).descriptors[0]
+    assert described.description == "ticks per second [Hz]"
+    assert described.floating_point_range[0].to_value == 500.0
+
+
+@pytest.mark.parametrize(
+    ("argument", "text"),
+    [
+        ("rate:=0.5", "parameter rate: 0.5 is not allowed; allowed: 1 to 500 Hz"),
+        ("colour:=blue", "parameter colour: 'blue' is not allowed; allowed: one of red, green"),
+        ("speed:=3.0", "parameter speed: unknown; known: autostart"),
+    ],
+)
+def test_a_bad_parameter_at_start_is_named_and_ends_the_process(example, argument: str, text: str) -> None:
+    code, _, err = example("-p", argument).wait()
+    assert code == 2
+    assert text in err
+
+
+def test_action_feedback_and_cancellation(example, peer: Peer, kind: str) -> None:
+    example("-p", f"executor:={kind}")
+    client = ActionClient(peer.node, ExecuteThrustProfile, "/example/fly")
+    assert client.wait_for_server(15.0)
+    peer.spin_for(SETTLE)
+    feedback: list[float] = []
+    sent = client.send_goal_async(
+        ExecuteThrustProfile.Goal(), feedback_callback=lambda m: feedback.append(m.feedback.progress)
+    )
+    assert spin_until(peer.executor, sent, 15.0)
+    goal = sent.result()
+    assert goal.accepted
+    peer.spin_until(lambda: len(feedback) >= 5)
+    result = goal.get_result_async()
+    assert spin_until(peer.executor, goal.cancel_goal_async(), 15.0)
+    assert spin_until(peer.executor, result, 15.0)
+    assert result.result().status == GoalStatus.STATUS_CANCELED
+    assert result.result().result.outcome == ExecuteThrustProfile.Result.CANCELED
+    client.destroy()
+
+
+def test_timers_follow_simulated_time_also_when_it_jumps_back(example, peer: Peer, kind: str) -> None:
+    example("-p", f"executor:={kind}", "-p", "use_sim_time:=true", "-p", "rate:=10.0")
+    ticks: list[int] = []
+    peer.node.create_subscription(UInt64, "ticks", lambda m: ticks.append(m.data), 100)
+    clock = peer.node.create_publisher(Clock, "/clock", CLOCK)
+    peer.spin_until(
+        lambda: peer.lifecycle_state("/example") == State.PRIMARY_STATE_ACTIVE and clock.get_subscription_count() > 0
+    )
+
+    def run(start: float, seconds: float) -> int:
+        """Simulated time in steps of 50 ms, ten times faster than wall time; ticks seen."""
+        seen = len(ticks)
+        for step in range(int(seconds * 20)):
+            now = start + step * 0.05
+            clock.publish(Clock(clock=Time(sec=int(now), nanosec=int(now % 1 * 1e9))))
+            peer.spin_for(0.005)
+        peer.spin_for(0.3)
+        return len(ticks) - seen
+
+    peer.spin_for(0.3)
+    assert not ticks, "time stands still"
+    first = run(10.0, 5.0)
+    assert 40 <= first <= 55
+    back = run(1.0, 5.0)
+    assert 40 <= back <= 55, "ticks after time jumped back"
+
+
+def test_metrics_and_health_of_a_living_node(example, kind: str) -> None:
+    port = free_port()
+    process = example("-p", f"executor:={kind}", "-p", f"metrics_port:={port}")
+
+    def healthy() -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+    end = time.monotonic() + PATIENCE
+    while not healthy():
+        assert time.monotonic() < end, "the node did not become healthy"
+        time.sleep(0.02)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        text = answer.read().decode()
+    assert 'qiki_node_active{node="/example"} 1.0' in text
+    assert "process_cpu_seconds_total" in text
+    process.stop()
+
+
+def test_json_log_is_one_object_per_line(example, peer: Peer) -> None:
+    process = example(QIKI_LOG_FORMAT="json")
+    peer.call(Trigger, "/example/poke", Trigger.Request())
+    err = process.stop()
+    records = [json.loads(line) for line in err.splitlines()]
+    poked = next(record for record in records if record["message"] == 'poked "hard"')
+    assert (poked["level"], poked["node"], poked["count"]) == ("info", "example", 1)
+
+
+def test_what_python_itself_would_print_is_json_too(example, peer: Peer) -> None:
+    process = example(QIKI_LOG_FORMAT="json")
+    peer.wait_until_active("/example")
+    client = peer.node.create_client(Trigger, "/example/break")
+    assert client.wait_for_service(PATIENCE)
+    client.call_async(Trigger.Request())
+    peer.spin_for(SETTLE)
+    code, _, err = process.wait()
+    assert code == 1
+    records = {record["message"]: record for record in map(json.loads, err.splitlines())}
+    assert records["lamp is hot"]["category"] == "RuntimeWarning"
+    assert records["ZeroDivisionError: division by zero"]["level"] == "error"
+    crash = records["LookupError: lamp is broken"]
+    assert (crash["level"], crash["node"]) == ("fatal", "/example")
+    assert "raise LookupError" in crash["traceback"]
+
+
+def test_an_unknown_log_format_is_refused(example) -> None:
+    code, _, err = example(QIKI_LOG_FORMAT="xml").wait()
+    assert code != 0
+    assert "QIKI_LOG_FORMAT: 'xml' is not allowed; allowed: one of text, json" in err
