@@ -1,0 +1,48 @@
+"""The plan of a launch file is what ROS 2's own launch starts for it: observed there, compared here."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from qiki_launch.arguments import parse_arguments
+from qiki_launch.errors import LaunchError
+from qiki_launch.plan import InlineParameters, NodePlan
+from qiki_launch.planner import plan_launch
+
+GOLDEN: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "data/golden.yaml").read_text())
+
+
+def observed(node: NodePlan, prefix: Path) -> dict[str, Any]:
+    files = [Path("<inline>") if isinstance(entry, InlineParameters) else entry for entry in node.parameters]
+    seen: dict[str, Any] = {"command": [word.replace(str(prefix), "<prefix>") for word in node.command(files)]}
+    parameters = [
+        entry.to_yaml() if isinstance(entry, InlineParameters) else entry.read_text() for entry in node.parameters
+    ]
+    if parameters:
+        seen["parameters"] = parameters
+    if node.environment:
+        seen["environment"] = dict(node.environment)
+    return seen
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_plan_is_what_ros_launch_starts(name: str, prefix: Any) -> None:
+    case = GOLDEN[name]
+    for executable in ("dump", "other"):
+        prefix.executable(executable)
+    (prefix.share / "cfg").mkdir()
+    (prefix.share / "cfg/a.yaml").write_text("/**: {ros__parameters: {x: 1}}\n")
+    main = prefix.launch_file("main.launch.yaml", case["main"])
+    if "other" in case:
+        prefix.launch_file("other.launch.yaml", case["other"])
+    arguments = parse_arguments(case.get("args", []))
+    if case["expect"] == "refused":
+        with pytest.raises(LaunchError) as refused:
+            plan_launch(main, arguments, environment=prefix.environment)
+        assert str(prefix.share) in str(refused.value)
+        return
+    plan = plan_launch(main, arguments, environment=prefix.environment)
+    found = sorted((observed(node, prefix.path) for node in plan.nodes), key=repr)
+    assert found == sorted(case["expect"], key=repr)
