@@ -1,0 +1,63 @@
+"""Health of the simulation and of the simulated hardware, for diagnostics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qiki_node.health import Health, Level
+from qiki_sim.readings import Health as ValveHealth
+
+if TYPE_CHECKING:
+    from qiki_sim.runner import Runner
+
+KEEPS_UP = 0.9
+"""Share of the asked speed under which the simulation counts as too slow."""
+
+
+def of_simulation(runner: Runner | None, factor: float, refusals: int, last_refusal: str) -> Health:
+    """`factor`: simulated s per wall s of late. `refusals`: valve commands refused since start."""
+    if runner is None:
+        return Health(Level.WARN, "no scenario")
+    world, speed = runner.world, runner.pacer.speed
+    faults = [f"{bot} {f.kind} {f.target}".strip() for bot in world.bots for f in world.faults(bot).active]
+    values = {
+        "scenario": world.scenario.file.name,
+        "seed": world.seed,
+        "time": f"{world.time:.3f}",
+        "speed": speed,
+        "real_time_factor": f"{factor:.3f}",
+        "faults": "; ".join(faults),
+        "commands_refused": refusals,
+        "last_refusal": last_refusal,
+    }
+    if runner.paused:
+        return Health(Level.OK, "paused", values)
+    if factor < KEEPS_UP * speed:
+        return Health(Level.WARN, f"slower than asked: {factor:.2f} of {speed:g}", values)
+    return Health(Level.OK, "running", values)
+
+
+def of_hardware(runner: Runner | None) -> Health:
+    """What the bots' hardware has switched off by itself, one value per bot."""
+    if runner is None:
+        return Health(Level.WARN, "no scenario")
+    troubles = {name: _troubles(runner, name) for name in runner.world.bots}
+    bad = [f"{name}: {text}" for name, text in troubles.items() if text]
+    values = {name: text or "ok" for name, text in troubles.items()}
+    return Health(Level.ERROR, "; ".join(bad), values) if bad else Health(Level.OK, "ok", values)
+
+
+def _troubles(runner: Runner, name: str) -> str:
+    bot = runner.world.bot(name)
+    energy, heat, valves = bot.energy, bot.heat, bot.valves
+    found = []
+    if energy.tripped:
+        found.append("PDU tripped")
+    found += [f"{node} over temperature" for node, hot in zip(heat.names, heat.tripped, strict=True) if hot]
+    found += [f"{load} shed" for load, on in zip(energy.loads, energy.load_on, strict=True) if not on]
+    found += [f"thruster {i} {h.name.lower()}" for i, h in enumerate(valves.health) if h != ValveHealth.OK]
+    if valves.watchdog:
+        found.append("valves closed by the watchdog")
+    if valves.working_mass <= 0.0:
+        found.append("working mass used up")
+    return ", ".join(found)

@@ -1,0 +1,138 @@
+"""What happens to the bots' hardware, noticed by comparing it from tick to tick, and samples of their energy books."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from qiki_sim.bot import Bot
+    from qiki_sim.faults import Fault
+    from qiki_sim.world import World
+
+SAMPLE_US = 1_000_000
+"""Microseconds of simulated time between two samples of the energy books."""
+
+_CLUSTER = "RCS_"
+"""Begins the names of the thermal nodes that are clusters of thrusters."""
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """An event of a bot: its type, and what there is to say as JSON holds it. `is_sample`: the next one replaces it."""
+
+    bot: str
+    type: str
+    payload: Mapping[str, Any]
+    is_sample: bool = False
+
+
+class Watch:
+    """Compares a world with itself as it was at the last look."""
+
+    def __init__(self, world: World) -> None:
+        self._before = {name: _Condition(world.bot(name)) for name in world.bots}
+        self._sampled = {name: (world.time_us, world.bot(name).energy.thrust_energy) for name in world.bots}
+        self._sample_due_us = world.time_us
+
+    def look(self, world: World) -> list[Occurrence]:
+        """What has happened since the last look."""
+        found = []
+        for name, before in self._before.items():
+            now = _Condition(world.bot(name))
+            if now != before:
+                found += [
+                    Occurrence(name, f"simulator.{kind}", {"bot": name, **payload})
+                    for kind, payload in _changes(before, now, world.bot(name), world.time_us)
+                ]
+                self._before[name] = now
+        if world.time_us >= self._sample_due_us:
+            self._sample_due_us += SAMPLE_US * (1 + (world.time_us - self._sample_due_us) // SAMPLE_US)
+            found += [sample for name in world.bots if (sample := self._sample(world, name)) is not None]
+        return found
+
+    def _sample(self, world: World, name: str) -> Occurrence | None:
+        reading = world.energy(name)
+        if reading is None:
+            return None
+        then_us, before = self._sampled[name]
+        self._sampled[name] = (world.time_us, reading.thrust_energy)
+        passed = (world.time_us - then_us) * 1e-6
+        payload = {
+            "energy_used_j": reading.thrust_energy,
+            "stored_j": reading.supercap_energy,
+            "soc": reading.supercap_soc,
+            "battery_stored_j": reading.battery_energy,
+            "battery_soc": reading.battery_soc,
+            "power_w": (reading.thrust_energy - before) / passed if passed > 0.0 else reading.thrust_power,
+            "working_mass_kg": world.bot(name).working_mass,
+        }
+        return Occurrence(name, "energy.sampled", payload, is_sample=True)
+
+
+class _Condition:
+    """The part of a bot that changes seldom."""
+
+    __slots__ = ("faults", "loads", "over_heated", "tripped", "trips", "used_up")
+
+    def __init__(self, bot: Bot) -> None:
+        self.trips = bot.bus.trips
+        self.tripped = bot.bus.tripped_until_us is not None
+        self.over_heated = bot.thermal.tripped.tobytes()
+        self.loads = tuple(on and not bot.avionics.blackout for on in bot.avionics.load_on.values())
+        self.used_up = bot.working_mass <= 0.0
+        self.faults = bot.faults.active
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Condition) and all(
+            getattr(self, name) == getattr(other, name) for name in self.__slots__
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _changes(before: _Condition, now: _Condition, bot: Bot, now_us: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Kind and payload of each change."""
+    if now.trips > before.trips:
+        yield "pdu_tripped", {"trips": now.trips}
+    if not now.tripped and (before.tripped or now.trips > before.trips):
+        yield "pdu_restored", {}
+    heat = bot.heat
+    for index, (old, new) in enumerate(zip(before.over_heated, now.over_heated, strict=True)):
+        if old != new:
+            name, degrees = heat.names[index], float(heat.temperature[index])
+            yield _heat(name, bool(new), degrees, float(heat.trip[index]))
+    energy = bot.energy
+    for load, old_on, new_on in zip(energy.loads, before.loads, now.loads, strict=True):
+        if old_on != new_on:
+            payload = {"load": load, "battery_soc": energy.battery_soc, "bus_voltage_v": energy.bus_voltage}
+            yield ("load_restored" if new_on else "load_shed"), payload
+    if now.used_up and not before.used_up:
+        yield "working_mass_exhausted", {}
+    yield from _fault_changes(before.faults, now.faults, now_us)
+
+
+def _heat(name: str, hot: bool, temperature: float, limit: float) -> tuple[str, dict[str, Any]]:
+    what: dict[str, Any] = {"temperature_degc": temperature}
+    if hot:
+        what["limit_degc"] = limit
+    if name.startswith(_CLUSTER):
+        return ("cluster_tripped" if hot else "cluster_restored"), {"cluster": name.removeprefix(_CLUSTER), **what}
+    return ("node_overheated" if hot else "node_cooled"), {"node": name, **what}
+
+
+def _fault_changes(
+    before: tuple[Fault, ...], now: tuple[Fault, ...], now_us: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    for fault in before:
+        if fault not in now:
+            expired = fault.until_us is not None and fault.until_us <= now_us
+            reason = "expired" if expired else "by order"
+            yield "fault_cleared", {"kind": fault.kind, "target": fault.target, "reason": reason}
+    for fault in now:
+        if fault not in before:
+            left = None if fault.until_us is None else (fault.until_us - now_us) * 1e-6
+            payload = {"kind": fault.kind, "target": fault.target, "value": fault.value, "duration_s": left}
+            yield "fault_injected", payload

@@ -1,0 +1,64 @@
+"""How many ticks of simulated time are due at a wall time."""
+
+from __future__ import annotations
+
+SLOWEST, FASTEST = 0.01, 100.0
+"""Allowed factors of simulated against wall time."""
+
+SHORTEST_PERIOD = 0.001
+"""s of wall time between two looks, at least."""
+
+CATCH_UP = 2
+"""Times the ticks of one period that are done in one look. Commands are heard between looks only, and valve edges are
+planned little ahead: more at a time, and edges would come late."""
+
+LARGEST_LAG = 0.1
+"""s of wall time; a machine that lags more slows simulated time down instead of running after it."""
+
+
+class Pacer:
+    """Simulated time that follows wall time by a factor, and gives up what it could not follow."""
+
+    def __init__(self, tick: float, speed: float, wall: float) -> None:
+        """tick: s of simulated time. speed: simulated s per wall s. wall: s, now."""
+        self._tick = tick
+        self._window = (wall, 0)
+        self._ticks = 0
+        self.set_speed(speed, wall)
+
+    def set_speed(self, speed: float, wall: float) -> None:
+        """Raises: ValueError: speed is not allowed."""
+        if not SLOWEST <= speed <= FASTEST:
+            raise ValueError(f"factor = {speed}: allowed: {SLOWEST:g} to {FASTEST:g}")
+        self.speed = speed
+        self.restart(wall)
+
+    def restart(self, wall: float) -> None:
+        """Begin to follow anew from here, as after a pause."""
+        self._wall = wall
+
+    @property
+    def period(self) -> float:
+        """s of wall time between two looks."""
+        return max(self._tick / self.speed, SHORTEST_PERIOD)
+
+    @property
+    def most_ticks(self) -> int:
+        """Ticks that one look may do."""
+        return CATCH_UP * round(self.period * self.speed / self._tick)
+
+    def due(self, wall: float) -> int:
+        """Ticks to do now; they count as done."""
+        ticks = int((wall - self._wall) * self.speed / self._tick + 1e-6)
+        if ticks > self.most_ticks:
+            ticks = self.most_ticks
+            self._wall = max(self._wall, wall - LARGEST_LAG - ticks * self._tick / self.speed)
+        self._wall += ticks * self._tick / self.speed
+        self._ticks += ticks
+        return ticks
+
+    def real_time_factor(self, wall: float) -> float:
+        """Simulated s per wall s since the last call."""
+        since, ticks = self._window
+        self._window = (wall, self._ticks)
+        return (self._ticks - ticks) * self._tick / (wall - since) if wall > since else self.speed

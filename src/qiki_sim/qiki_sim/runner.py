@@ -1,0 +1,142 @@
+"""A world running on the graph: paced by wall time, heard and seen through its bots' channels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+from rosgraph_msgs.msg import Clock
+from visualization_msgs.msg import MarkerArray
+
+from qiki_node.qos import CLOCK, TELEMETRY
+from qiki_sim import conversions
+from qiki_sim.channels import BotChannel
+from qiki_sim.loading import ScenarioError
+from qiki_sim.markers import MarkerSet
+from qiki_sim.occurrences import Watch
+from qiki_sim.pacer import Pacer
+from qiki_sim.scenario import TICK_US
+from qiki_sim.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qiki_sim.occurrences import Occurrence
+    from qiki_sim.valves import ValveCommand
+
+TICK = TICK_US * 1e-6
+IDLE_PERIOD = 0.1  # s of wall time between two /clock messages while paused: who comes then needs the time too
+
+
+def load_world(name: str, seed: int) -> World:
+    """The world of a scenario given by path, or by name in qiki_bringup's config/scenarios; seed -1 is the file's.
+
+    Raises:
+        ScenarioError: it is refused.
+    """
+    path = Path(name)
+    if "/" not in name and path.suffix != ".yaml":
+        try:
+            share = Path(get_package_share_directory("qiki_bringup"))
+        except (PackageNotFoundError, ValueError) as error:
+            raise ScenarioError(f"scenario = {name!r}: package qiki_bringup is not found: {error}") from error
+        path = share / "config" / "scenarios" / f"{name}.yaml"
+    return World.from_file(path, None if seed < 0 else seed)
+
+
+class Runner:
+    """Advances a world in ticks of 10 ms and publishes after each; `wall` is monotonic wall time in s throughout."""
+
+    def __init__(
+        self,
+        node: Any,
+        world: World,
+        *,
+        speed: float,
+        marker_rate: float,
+        wall: float,
+        on_command: Callable[[str, ValveCommand], None],
+        on_occurrence: Callable[[Occurrence, int], None],
+    ) -> None:
+        """`on_command` is called with each valve command heard and the name of its bot, `on_occurrence` with whatever
+        happens to a bot and the simulated time in ns."""
+        self._node = node
+        self._on_command = on_command
+        self._on_occurrence = on_occurrence
+        self._marker_period_us = round(1e6 / marker_rate)
+        self._channels: dict[str, BotChannel] = {}
+        self._clock = Clock()
+        self._clock_publisher = node.create_publisher(Clock, "/clock", CLOCK)
+        self._marker_publisher = node.create_publisher(MarkerArray, "/qiki/markers", TELEMETRY)
+        self.pacer = Pacer(TICK, speed, wall)
+        self.paused = True
+        self._idle_due = wall
+        self.begin(world, wall)
+
+    def begin(self, world: World, wall: float) -> None:
+        """Go on with this world: a new one, or the same after a reset."""
+        self.world = world
+        for name in set(self._channels) - set(world.bots):
+            self._channels.pop(name).close()
+        for name in world.bots:
+            if name not in self._channels:
+                self._channels[name] = BotChannel(self._node, name, self._on_command)
+            self._channels[name].bind(world)
+        self._watch = Watch(world)
+        self._markers = MarkerSet(world)
+        self._markers_due_us = world.time_us
+        self.pacer.restart(wall)
+
+    def resume(self, wall: float) -> None:
+        self.paused = False
+        self.pacer.restart(wall)
+
+    def look(self, wall: float) -> None:
+        """Do what is due."""
+        if not self.paused:
+            for _ in range(self.pacer.due(wall)):
+                self.world.step(TICK)
+                self.publish()
+        elif wall >= self._idle_due:
+            self._idle_due = wall + IDLE_PERIOD
+            self._publish_clock()
+
+    def step(self, duration: float) -> None:
+        """Advance by `duration` s at once, publishing as it goes.
+
+        Raises:
+            ValueError: it is not a whole number of physics steps; nothing has changed.
+        """
+        ticks = int(duration / TICK + 1e-6)
+        rest = duration - ticks * TICK
+        if rest > 1e-9:
+            self.world.step(rest)
+            self.publish()
+        for _ in range(ticks):
+            self.world.step(TICK)
+            self.publish()
+
+    def publish(self) -> None:
+        """Publish the clock and what is due at the world's time."""
+        self._publish_clock()
+        world = self.world
+        for channel in self._channels.values():
+            channel.publish(world)
+        for occurrence in self._watch.look(world):
+            self._on_occurrence(occurrence, world.time_us * 1000)
+        if world.time_us >= self._markers_due_us:
+            self._markers_due_us = world.time_us + self._marker_period_us
+            if self._marker_publisher.get_subscription_count():
+                self._marker_publisher.publish(self._markers.update(world))
+
+    def _publish_clock(self) -> None:
+        conversions.set_time(self._clock.clock, self.world.time_us)
+        self._clock_publisher.publish(self._clock)
+
+    def close(self) -> None:
+        """Leave the graph."""
+        for channel in self._channels.values():
+            channel.close()
+        self._node.destroy_publisher(self._clock_publisher)
+        self._node.destroy_publisher(self._marker_publisher)

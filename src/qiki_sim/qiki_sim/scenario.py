@@ -1,0 +1,170 @@
+"""The scenario file: who is where at the start, what moves on a course, what breaks when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from qiki_sim.faults import check_fault
+from qiki_sim.loading import (
+    Fraction,
+    Integer,
+    Name,
+    NonNegative,
+    Number,
+    Positive,
+    PositiveVector,
+    ScenarioError,
+    Section,
+    UnitQuaternion,
+    Vector,
+    load,
+)
+from qiki_sim.shapes import Shape  # noqa: TC001  (pydantic reads the annotation)
+from qiki_sim.vehicle import Port, Vehicle, load_vehicle
+
+TICK_US = 10_000
+"""Microseconds between two instants at which stores, masses and scripted bodies are brought up to date."""
+
+
+class Physics(Section):
+    step: Annotated[float, Field(gt=0, le=0.002)] = 0.002  # s
+    friction: NonNegative = 0.3  # 1, sliding friction of contacts [A]
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if abs(TICK_US / (self.step * 1e6) - round(TICK_US / (self.step * 1e6))) > 1e-9 or self.step_us < 100:
+            raise ValueError(f"step {self.step} s; allowed: 0.0001 to 0.002 s, a whole fraction of 0.01 s")
+        return self
+
+    @property
+    def step_us(self) -> int:
+        """Step in whole microseconds."""
+        return round(self.step * 1e6)
+
+
+class Environment(Section):
+    sunlight: Fraction = 1.0  # share of the full solar power
+
+
+class BotEntry(Section):
+    """A bot's vehicle file and initial state; velocity is that of the origin of base_link, in world axes."""
+
+    name: Name
+    vehicle: str  # relative to the scenario file
+    position: Vector  # m
+    orientation: UnitQuaternion = (0.0, 0.0, 0.0, 1.0)
+    velocity: Vector = (0.0, 0.0, 0.0)  # m/s, in world
+    angular_velocity: Vector = (0.0, 0.0, 0.0)  # rad/s, in base_link
+    working_mass: NonNegative | None = None  # kg, default: the vehicle file's
+    supercap_soc: Fraction | None = None  # default: the vehicle file's
+    battery_soc: Fraction | None = None  # default: the vehicle file's
+    temperature: Number | None = None  # degC of all nodes, default: the vehicle file's
+
+
+class Waypoint(Section):
+    time: NonNegative  # s
+    position: Vector  # m
+
+
+class BodyEntry(Section):
+    """A body without hardware: free-flying with a mass, or moved along a course whatever it meets."""
+
+    name: Name
+    type: Literal["DRONE", "SHIP", "STATION", "ASTEROID", "DEBRIS"]
+    shape: Shape
+    mass: Positive | None = None  # kg
+    inertia: PositiveVector | None = None  # kg m^2, default: uniform solid
+    ports: tuple[Port, ...] = ()
+    position: Vector = (0.0, 0.0, 0.0)  # m
+    orientation: UnitQuaternion = (0.0, 0.0, 0.0, 1.0)
+    velocity: Vector = (0.0, 0.0, 0.0)  # m/s, in world
+    angular_velocity: Vector = (0.0, 0.0, 0.0)  # rad/s, in body axes
+    course: tuple[Waypoint, ...] = ()  # straight lines at constant speed; at rest before the first and after the last
+
+    @model_validator(mode="after")
+    def _free_or_scripted(self) -> Self:
+        if bool(self.course) == (self.mass is not None):
+            raise ValueError("either mass (free body) or course (scripted body) is needed, not both")
+        if self.inertia is not None and 2 * max(self.inertia) > sum(self.inertia):
+            raise ValueError(f"inertia {self.inertia}; allowed: no moment larger than the sum of the other two")
+        fixed = {"position", "velocity", "angular_velocity", "inertia"} & self.model_fields_set
+        if self.course and fixed:
+            raise ValueError(f"{', '.join(sorted(fixed))}: not allowed together with course")
+        times = [point.time for point in self.course]
+        if any(b <= a for a, b in pairwise(times)):
+            raise ValueError(f"course times {times}; allowed: each later than the one before")
+        return self
+
+
+class FaultEntry(Section):
+    time: NonNegative  # s
+    bot: Name
+    kind: str
+    target: str
+    value: Number = 0.0
+    duration: NonNegative = 0.0  # s, 0: until cleared
+
+
+class ScenarioFile(Section):
+    """A scenario file as it stands."""
+
+    name: Name
+    seed: Annotated[Integer, Field(ge=0, lt=2**63)] = 0
+    physics: Physics = Physics()
+    environment: Environment = Environment()
+    bots: tuple[BotEntry, ...]
+    bodies: tuple[BodyEntry, ...] = ()
+    faults: tuple[FaultEntry, ...] = ()
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        names = [bot.name for bot in self.bots] + [body.name for body in self.bodies]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"name used twice: {', '.join(repeated)}; allowed: each once among bots and bodies")
+        for body in self.bodies:
+            ports = [port.name for port in body.ports]
+            if len(set(ports)) != len(ports):
+                raise ValueError(f"ports of {body.name} {ports}; allowed: each name once")
+        return self
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A scenario file with the vehicles it names, in the order of its bots."""
+
+    path: Path
+    file: ScenarioFile
+    vehicles: tuple[Vehicle, ...]
+
+
+def load_scenario(path: str | Path) -> Scenario:
+    """Read a scenario and all files it refers to.
+
+    Raises:
+        ScenarioError: a file is missing or a field is refused.
+    """
+    path = Path(path)
+    file = load(path, ScenarioFile)
+    loaded: dict[str, Vehicle] = {}
+    for index, bot in enumerate(file.bots):
+        if bot.vehicle not in loaded:
+            loaded[bot.vehicle] = load_vehicle(path.parent / bot.vehicle)
+        limit = loaded[bot.vehicle].body.working_mass
+        if bot.working_mass is not None and bot.working_mass > limit:
+            raise ScenarioError(f"{path}: bots[{index}].working_mass = {bot.working_mass}: allowed: 0 to {limit} kg")
+    vehicles = tuple(loaded[bot.vehicle] for bot in file.bots)
+    arrays = {bot.name: len(vehicle.array) for bot, vehicle in zip(file.bots, vehicles, strict=True)}
+    for index, fault in enumerate(file.faults):
+        if fault.bot not in arrays:
+            raise ScenarioError(f"{path}: faults[{index}].bot = {fault.bot!r}: allowed: {', '.join(arrays)}")
+        try:
+            check_fault(fault.kind, fault.target, fault.value, fault.duration, arrays[fault.bot])
+        except ValueError as error:
+            raise ScenarioError(f"{path}: faults[{index}].{error}") from error
+    return Scenario(path, file, vehicles)

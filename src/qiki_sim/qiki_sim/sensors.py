@@ -1,0 +1,100 @@
+"""What the sensors of a bot report: the truth with noise, or nothing while a sensor is lost.
+
+A sample depends on seed, bot, sensor and time alone, so reading more or less often changes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from qiki_sim.faults import FaultBook
+    from qiki_sim.readings import EnergyReading, Motion, StoreReading, ThermalReading
+    from qiki_sim.vehicle import Noise
+
+_NOISY = ("odom", "energy", "thermal", "battery", "supercap")
+
+
+class Sensors:
+    """The sensors of one bot. Each method returns None while a dropout fault holds for that sensor."""
+
+    def __init__(self, seed: int, bot: str, noise: Noise, faults: FaultBook) -> None:
+        self._noise = noise
+        self._faults = faults
+        entropy = (seed, zlib.crc32(bot.encode()))
+        self._keys = {
+            name: np.random.SeedSequence((*entropy, number)).generate_state(2, np.uint64)
+            for number, name in enumerate(_NOISY)
+        }
+
+    def lost(self, sensor: str) -> bool:
+        """Whether the sensor reports nothing."""
+        return self._faults.dropped(sensor)
+
+    def odom(self, truth: Motion, time_us: int) -> Motion | None:
+        if self.lost("odom"):
+            return None
+        noise, draw = self._noise, self._generator("odom", time_us).standard_normal((4, 3))
+        draw *= np.array(
+            [
+                self._sigma("odom", s)
+                for s in (noise.position, noise.orientation, noise.velocity, noise.angular_velocity)
+            ]
+        )[:, None]
+        return replace(
+            truth,
+            position=truth.position + draw[0],
+            orientation=_turned(truth.orientation, draw[1]),
+            velocity=truth.velocity + draw[2],
+            angular_velocity=truth.angular_velocity + draw[3],
+        )
+
+    def energy(self, truth: EnergyReading, time_us: int) -> EnergyReading | None:
+        if self.lost("energy"):
+            return None
+        draw = self._generator("energy", time_us).standard_normal(3)
+        soc = self._sigma("energy", self._noise.soc)
+        supercap = min(max(truth.supercap_soc + soc * draw[0], 0.0), 1.0)
+        battery = min(max(truth.battery_soc + soc * draw[1], 0.0), 1.0)
+        voltage = truth.bus_voltage + self._sigma("energy", self._noise.bus_voltage) * draw[2]
+        return replace(truth, supercap_soc=supercap, battery_soc=battery, bus_voltage=max(voltage, 0.0))
+
+    def thermal(self, truth: ThermalReading, time_us: int) -> ThermalReading | None:
+        if self.lost("thermal"):
+            return None
+        draw = self._generator("thermal", time_us).standard_normal(len(truth.names))
+        sigma = self._sigma("thermal", self._noise.temperature)
+        return replace(truth, temperature=truth.temperature + sigma * draw)
+
+    def store(self, sensor: str, truth: StoreReading, time_us: int) -> StoreReading | None:
+        """`sensor` is battery or supercap."""
+        if self.lost(sensor):
+            return None
+        draw = self._generator(sensor, time_us).standard_normal(2)
+        soc = min(max(truth.soc + self._sigma("energy", self._noise.soc) * draw[0], 0.0), 1.0)
+        return replace(
+            truth, soc=soc, temperature=truth.temperature + self._sigma("thermal", self._noise.temperature) * draw[1]
+        )
+
+    def _sigma(self, sensor: str, nominal: float) -> float:
+        factor = self._faults.noise(sensor)
+        if factor is None:
+            return nominal
+        return nominal * factor if nominal > 0.0 else factor
+
+    def _generator(self, sensor: str, time_us: int) -> np.random.Generator:
+        return np.random.Generator(np.random.Philox(key=self._keys[sensor], counter=[0, time_us, 0, 0]))
+
+
+def _turned(quaternion: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Quaternion x, y, z, w turned by a rotation vector (rad) in body axes."""
+    size = math.sqrt(float(angle @ angle))
+    scale = 0.5 if size < 1e-12 else math.sin(size / 2) / size
+    vector, scalar = angle * scale, math.cos(size / 2)
+    own, w = quaternion[:3], quaternion[3]
+    return np.array([*(w * vector + scalar * own + np.cross(own, vector)), w * scalar - own @ vector])

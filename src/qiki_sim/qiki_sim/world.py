@@ -1,0 +1,214 @@
+"""The digital twin: bodies and hardware of a scenario, advanced together in simulated time."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qiki_sim.bodies import RigidBodies
+from qiki_sim.bot import Bot
+from qiki_sim.faults import Fault, check_fault
+from qiki_sim.scenario import TICK_US, Scenario, load_scenario
+from qiki_sim.sensors import Sensors
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from qiki_sim.faults import FaultBook
+    from qiki_sim.readings import EnergyReading, MassProperties, Motion, StoreReading, ThermalReading, ValveReading
+    from qiki_sim.valves import ValveCommand
+
+
+class World:
+    """A scenario running without ROS and without a clock of its own.
+
+    Deterministic: the same scenario, seed and calls give bit-equal states; reading changes nothing.
+
+        world = World.from_file("station.yaml")
+        world.command("alpha", ValveCommand(stamp=0.0, window=0.1, open_time=..., close_time=...))
+        world.step(0.1)
+        world.odom("alpha")
+    """
+
+    def __init__(self, scenario: Scenario, seed: int | None = None) -> None:
+        """`seed` replaces the scenario's.
+
+        Raises:
+            ScenarioError: bodies overlap at the start.
+        """
+        self.scenario = scenario
+        self.seed = scenario.file.seed if seed is None else seed
+        self._step_us = scenario.file.physics.step_us
+        self.reset()
+
+    @classmethod
+    def from_file(cls, path: str | Path, seed: int | None = None) -> World:
+        """Read a scenario file.
+
+        Raises:
+            ScenarioError: the text names file, field, value and allowed range.
+        """
+        return cls(load_scenario(path), seed)
+
+    def reset(self) -> None:
+        """Back to the start of the scenario, as if newly made."""
+        file = self.scenario.file
+        self.bodies = RigidBodies(self.scenario)
+        self._bots = {
+            entry.name: Bot(entry, vehicle, file.environment.sunlight, self._step_us)
+            for entry, vehicle in zip(file.bots, self.scenario.vehicles, strict=True)
+        }
+        self._sensors = {
+            name: Sensors(self.seed, name, bot.vehicle.sensors.noise, bot.faults) for name, bot in self._bots.items()
+        }
+        for index, bot in enumerate(self._bots.values()):
+            self.bodies.set_mass(index, bot.mass_properties)
+        self._time_us = 0
+        self._timed = sorted(file.faults, key=lambda fault: fault.time)
+        self._wrench = np.zeros((TICK_US // self._step_us, len(self._bots), 6))
+        self._mass = [bot.working_mass for bot in self._bots.values()]
+
+    @property
+    def time(self) -> float:
+        """Simulated time in s."""
+        return self._time_us / 1e6
+
+    @property
+    def time_us(self) -> int:
+        """Simulated time in whole microseconds."""
+        return self._time_us
+
+    @property
+    def bots(self) -> tuple[str, ...]:
+        """Names of the bots."""
+        return tuple(self._bots)
+
+    def bot(self, name: str) -> Bot:
+        """The hardware of a bot.
+
+        Raises:
+            KeyError: there is no such bot.
+        """
+        if name not in self._bots:
+            raise KeyError(f"bot = {name!r}: allowed: {', '.join(self._bots)}")
+        return self._bots[name]
+
+    def step(self, dt: float) -> None:
+        """Advance by `dt` s, a whole number of physics steps.
+
+        Raises:
+            ValueError: dt is not positive, finite, or a whole number of steps.
+        """
+        step = self._step_us * 1e-6
+        count = round(dt / step) if math.isfinite(dt) else 0
+        if count < 1 or abs(dt - count * step) > 1e-9 * max(1.0, dt):
+            raise ValueError(f"dt = {dt}: allowed: a positive whole number of steps of {step:g} s")
+        end_us = self._time_us + count * self._step_us
+        while self._time_us < end_us:
+            self._apply_due_faults()
+            tick_us = (self._time_us // TICK_US + 1) * TICK_US
+            self._advance(min(end_us, tick_us, self._next_fault_us()))
+
+    def _advance(self, until_us: int) -> None:
+        steps = (until_us - self._time_us) // self._step_us
+        wrench = self._wrench[:steps]
+        constant = True
+        for index, bot in enumerate(self._bots.values()):
+            constant &= bot.advance(until_us, wrench[:, index])
+        self.bodies.move_scripted(self.time)
+        self.bodies.advance(wrench, constant)
+        for index, bot in enumerate(self._bots.values()):
+            if bot.working_mass != self._mass[index]:
+                self._mass[index] = bot.working_mass
+                self.bodies.set_mass(index, bot.mass_properties)
+        self._time_us = until_us
+
+    def command(self, bot: str, command: ValveCommand) -> None:
+        """Give a bot's valves a command now.
+
+        Raises:
+            KeyError: there is no such bot.
+            CommandError: the command is refused; nothing has changed.
+        """
+        self.bot(bot).command(command)
+
+    def inject_fault(self, bot: str, kind: str, target: str = "", value: float = 0.0, duration: float = 0.0) -> None:
+        """Put a fault in force now, or clear faults; `duration` s, 0: until cleared. Kinds are in `faults`.
+
+        Raises:
+            KeyError: there is no such bot.
+            ValueError: the fault is refused: field, value, allowed range.
+        """
+        hardware = self.bot(bot)
+        check_fault(kind, target, value, duration, hardware.driver.count)
+        until_us = self._time_us + self._whole_steps_us(duration) if duration else None
+        hardware.faults.inject(Fault(kind, target, value, until_us))
+        hardware.apply_faults()
+
+    def _whole_steps_us(self, seconds: float) -> int:
+        return math.ceil(round(seconds * 1e6) / self._step_us) * self._step_us
+
+    def _next_fault_us(self) -> int:
+        """When the next fault begins or ends, after now."""
+        times = [t for bot in self._bots.values() if (t := bot.faults.next_expiry_us) is not None]
+        if self._timed:
+            times.append(self._whole_steps_us(self._timed[0].time))
+        return min(times, default=self._time_us + TICK_US)
+
+    def _apply_due_faults(self) -> None:
+        for bot in self._bots.values():
+            expiry_us = bot.faults.next_expiry_us
+            if expiry_us is not None and expiry_us <= self._time_us:
+                bot.faults.expire(self._time_us)
+                bot.apply_faults()
+        while self._timed and self._whole_steps_us(self._timed[0].time) <= self._time_us:
+            fault = self._timed.pop(0)
+            self.inject_fault(fault.bot, fault.kind, fault.target, fault.value, fault.duration)
+
+    # The truth ------------------------------------------------------------------------------------------------------
+
+    def motion(self, body: str) -> Motion:
+        """True motion of any body."""
+        return self.bodies.motion(body, self.time)
+
+    def mass_properties(self, bot: str) -> MassProperties:
+        return self.bot(bot).mass_properties
+
+    def faults(self, bot: str) -> FaultBook:
+        return self.bot(bot).faults
+
+    def state(self) -> NDArray[np.floating[Any]]:
+        """The state of everything in one vector, for comparing two runs bit by bit."""
+        parts = [np.array([self._time_us]), self.bodies.state(), *(bot.state() for bot in self._bots.values())]
+        return np.concatenate(parts)
+
+    # What the sensors report, None while a sensor is lost -----------------------------------------------------------
+
+    def odom(self, bot: str) -> Motion | None:
+        self.bot(bot)
+        return self._sensors[bot].odom(self.motion(bot), self._time_us)
+
+    def valves(self, bot: str) -> ValveReading | None:
+        hardware = self.bot(bot)
+        return None if self._sensors[bot].lost("thruster_state") else hardware.valves
+
+    def energy(self, bot: str) -> EnergyReading | None:
+        hardware = self.bot(bot)
+        return self._sensors[bot].energy(hardware.energy, self._time_us)
+
+    def thermal(self, bot: str) -> ThermalReading | None:
+        hardware = self.bot(bot)
+        return self._sensors[bot].thermal(hardware.heat, self._time_us)
+
+    def battery(self, bot: str) -> StoreReading | None:
+        return self._store(bot, "battery", self.bot(bot).battery)
+
+    def supercap(self, bot: str) -> StoreReading | None:
+        return self._store(bot, "supercap", self.bot(bot).supercap)
+
+    def _store(self, bot: str, name: str, truth: StoreReading) -> StoreReading | None:
+        return self._sensors[bot].store(name, truth, self._time_us)

@@ -1,0 +1,228 @@
+"""The node as a real process (SIM-N1 to SIM-N5)."""
+
+import signal
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from geometry_msgs.msg import InertiaStamped
+from lifecycle_msgs.msg import State
+from nav_msgs.msg import Odometry
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import BatteryState
+from sim_helpers import CONFIG
+from std_srvs.srv import Trigger
+from visualization_msgs.msg import MarkerArray
+
+from qiki_msgs.msg import Energy, Thermal, ThrusterCommand, ThrusterState
+from qiki_msgs.srv import InjectFault, LoadScenario, SetSpeed, Step
+from qiki_node.qos import CLOCK, COMMAND, STATE, TELEMETRY
+from qiki_node.testing import NodeProcess, Peer
+
+# The message generators' parser imports modules that Python has deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
+
+STATION = str(CONFIG / "scenarios" / "station.yaml")
+SINGLE = str(CONFIG / "scenarios" / "single.yaml")
+
+
+class Ground:
+    """Listens to the simulator and talks to it."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+        self.heard: dict[str, list] = {}
+        self.listen(Clock, "/clock", CLOCK)
+        self.listen(DiagnosticArray, "/diagnostics", 10)
+
+    def listen(self, kind, topic, qos=TELEMETRY):
+        self.heard[topic] = []
+        self.peer.node.create_subscription(kind, topic, self.heard[topic].append, qos)
+
+    def wait_for(self, topic, count=1):
+        """Until that many messages more have come; the last of them."""
+        target = len(self.heard[topic]) + count
+        self.peer.spin_until(lambda: len(self.heard[topic]) >= target)
+        return self.heard[topic][-1]
+
+    @property
+    def time(self):
+        clock = self.heard["/clock"][-1].clock
+        return clock.sec + clock.nanosec * 1e-9
+
+    def trigger(self, name):
+        return self.peer.call(Trigger, f"/qiki/sim/{name}", Trigger.Request())
+
+    def step(self, duration):
+        return self.peer.call(Step, "/qiki/sim/step", Step.Request(duration=duration), repeatable=False)
+
+    def load(self, path, seed=-1):
+        return self.peer.call(LoadScenario, "/qiki/sim/load_scenario", LoadScenario.Request(path=path, seed=seed))
+
+    def fault(self, **fields):
+        return self.peer.call(InjectFault, "/qiki/sim/inject_fault", InjectFault.Request(**fields))
+
+    def speed(self, factor):
+        return self.peer.call(SetSpeed, "/qiki/sim/set_speed", SetSpeed.Request(factor=factor))
+
+    def diagnosis(self, component):
+        """The next diagnostics of a component of the simulator."""
+        while True:
+            for status in self.wait_for("/diagnostics").status:
+                if status.name == f"qiki/sim: {component}":
+                    return status
+
+    def simulation_values(self):
+        return {item.key: item.value for item in self.diagnosis("simulation").values}
+
+
+def start(scenario):
+    return NodeProcess.of_module(
+        "qiki_sim.node", "-r", "__ns:=/qiki", "-p", f"scenario:={scenario}", "-p", "diagnostics_period:=0.2"
+    )
+
+
+@pytest.fixture
+def ground():
+    with start(STATION) as process, Peer() as peer:
+        peer.wait_until_active("/qiki/sim")
+        ground = Ground(peer)
+        ground.wait_for("/clock")
+        yield ground
+        process.stop(signal.SIGTERM)
+
+
+def test_everything_promised_is_published(ground):
+    """SIM-N2: names, frames and stamps; time runs forward."""
+    topics = {
+        "odom": Odometry,
+        "thruster_state": ThrusterState,
+        "energy": Energy,
+        "thermal": Thermal,
+        "battery": BatteryState,
+        "supercap": BatteryState,
+    }
+    ground.listen(MarkerArray, "/qiki/markers")
+    for bot in ("alpha", "bravo"):
+        for name, kind in topics.items():
+            ground.listen(kind, f"/{bot}/{name}")
+        ground.listen(InertiaStamped, f"/{bot}/body/mass_properties", STATE)
+    for bot in ("alpha", "bravo"):
+        for name in topics:
+            message = ground.wait_for(f"/{bot}/{name}")
+            assert message.header.frame_id == ("world" if name == "odom" else f"{bot}/base_link")
+            assert message.header.stamp.sec + message.header.stamp.nanosec > 0
+        assert ground.wait_for(f"/{bot}/odom").child_frame_id == f"{bot}/base_link"
+        assert ground.heard[f"/{bot}/body/mass_properties"][-1].inertia.m == pytest.approx(1200.0)
+    assert ground.heard["/alpha/odom"][-1].pose.pose.position.x == pytest.approx(30.0, abs=0.1)
+    assert ground.heard["/alpha/supercap"][-1].percentage == pytest.approx(0.8, abs=0.2)
+    assert {marker.ns for marker in ground.wait_for("/qiki/markers").markers} >= {"alpha", "station", "freighter"}
+    stamps = [m.clock.sec * 10**9 + m.clock.nanosec for m in ground.heard["/clock"]]
+    assert stamps == sorted(stamps)
+    assert all(stamp % 10_000_000 == 0 for stamp in stamps)
+
+
+def test_a_commanded_pulse_moves_the_bot(ground):
+    """SIM-N3: exactly as long as commanded, wherever the window begins."""
+    assert ground.trigger("pause").success
+    ground.listen(ThrusterState, "/alpha/thruster_state")
+    ground.listen(Odometry, "/alpha/odom")
+    publisher = ground.peer.node.create_publisher(ThrusterCommand, "/alpha/thruster_command", COMMAND)
+    ground.peer.spin_until(lambda: publisher.get_subscription_count() == 1)
+    start = ground.wait_for("/clock").clock
+    nanoseconds = start.sec * 10**9 + start.nanosec + 200_000_000
+    nan = float("nan")
+    command = ThrusterCommand(window=0.4)
+    command.header.stamp.sec, command.header.stamp.nanosec = divmod(nanoseconds, 10**9)
+    command.open_time = [0.01 if index in (4, 5, 6, 7) else nan for index in range(16)]
+    command.close_time = [0.21 if index in (4, 5, 6, 7) else nan for index in range(16)]
+    for _ in range(8):
+        publisher.publish(command)
+        ground.peer.spin_for(0.05)
+        assert ground.step(0.01).success
+    assert ground.step(0.45).success
+    # Telemetry is best effort: go on until a sample after the pulse has come.
+    while not ground.heard["/alpha/thruster_state"] or ground.heard["/alpha/thruster_state"][-1].on_time[4] < 0.199:
+        assert ground.step(0.05).success
+        ground.peer.spin_for(0.05)
+    state = ground.heard["/alpha/thruster_state"][-1]
+    assert state.on_time[4] == pytest.approx(0.2, abs=1e-6)
+    assert state.firings[4] == 1
+    assert state.late_edges == 0
+    velocity = ground.heard["/alpha/odom"][-1].twist.twist.linear.x
+    assert velocity == pytest.approx(735.391 * 0.2 / 1200.0, rel=0.05)
+
+
+def test_impossible_requests_are_refused_and_it_goes_on(ground):
+    """SIM-N4: commands and services; field, value and allowed range are named."""
+    publisher = ground.peer.node.create_publisher(ThrusterCommand, "/alpha/thruster_command", COMMAND)
+    ground.peer.spin_until(lambda: publisher.get_subscription_count() == 1)
+    publisher.publish(ThrusterCommand(window=0.1, open_time=[0.0], close_time=[0.0]))
+    ground.peer.spin_until(lambda: ground.simulation_values()["commands_refused"] == "1")
+    assert "alpha: open_time: (1,) values; allowed: (16,)" in ground.simulation_values()["last_refusal"]
+    for answer, text in (
+        (ground.step(0.1), "pause"),
+        (ground.speed(1000.0), "factor = 1000.0: allowed: 0.01 to 100"),
+        (ground.speed(float("nan")), "factor = nan"),
+        (ground.fault(bot="zulu", kind="clear"), "bot = 'zulu': allowed: alpha, bravo"),
+        (ground.fault(bot="alpha", kind="thruster_weak", target="1", value=7.0), "value = 7.0"),
+        (ground.load("/nowhere/broken.yaml"), "/nowhere/broken.yaml: cannot be read"),
+        (ground.load("no_such_scenario"), "no_such_scenario"),
+        (ground.load(SINGLE, seed=-2), "seed = -2"),
+    ):
+        assert not answer.success
+        assert text in answer.message
+    assert ground.trigger("pause").success
+    for duration, text in ((0.0, "duration = 0.0"), (61.0, "0 to 60 s"), (0.0005, "0.002 s"), (float("nan"), "nan")):
+        answer = ground.step(duration)
+        assert not answer.success
+        assert text in answer.message
+    assert ground.trigger("resume").success
+    before = ground.time
+    ground.peer.spin_until(lambda: ground.time > before + 0.1)
+    assert ground.simulation_values()["scenario"] == "station"
+
+
+def test_pause_step_speed_reset_load(ground):
+    """SIM-N5."""
+    assert ground.trigger("pause").success
+    answer = ground.step(0.5)
+    later = ground.step(0.002)
+    assert later.time == pytest.approx(answer.time + 0.002, abs=1e-9)
+    ground.peer.spin_until(lambda: ground.time == pytest.approx(later.time, abs=1e-6))
+    assert ground.speed(5.0).factor == 5.0
+    assert ground.trigger("resume").success
+    ground.peer.spin_until(lambda: ground.time > later.time + 1.0)
+    assert ground.trigger("reset").success
+    ground.peer.spin_until(lambda: ground.time < later.time)
+
+    ground.listen(Odometry, "/alpha/odom")
+    ground.wait_for("/alpha/odom")
+    assert ground.fault(bot="alpha", kind="sensor_dropout", target="odom").success
+    ground.peer.spin_for(0.2)
+    ground.heard["/alpha/odom"].clear()
+    ground.wait_for("/clock", 30)
+    assert ground.heard["/alpha/odom"] == []
+    assert "alpha sensor_dropout odom" in ground.simulation_values()["faults"]
+
+    assert ground.diagnosis("hardware").message == "ok"
+    assert ground.fault(bot="bravo", kind="thruster_stuck_open", target="3").success
+    ground.peer.spin_until(lambda: ground.diagnosis("hardware").message == "bravo: thruster 3 stuck_open")
+    assert ground.diagnosis("hardware").level == DiagnosticStatus.ERROR
+
+    answer = ground.load(SINGLE, seed=42)
+    assert answer.success
+    assert "bots alpha, seed 42" in answer.message
+    assert abs(ground.wait_for("/alpha/odom", 5).pose.pose.position.x) < 0.5
+    ground.peer.spin_until(lambda: ground.peer.node.count_publishers("/bravo/odom") == 0)
+
+
+def test_broken_scenario_at_the_start_is_named_and_can_be_asked_again():
+    """SIM-N4: the node stays unconfigured, alive, and its diagnostics say why."""
+    with start("/nowhere/broken.yaml") as broken, Peer() as peer:
+        assert peer.lifecycle_state("/qiki/sim") == State.PRIMARY_STATE_UNCONFIGURED
+        messages = []
+        peer.node.create_subscription(DiagnosticArray, "/diagnostics", messages.append, 10)
+        peer.spin_until(
+            lambda: any("/nowhere/broken.yaml" in status.message for message in messages for status in message.status)
+        )
+        assert "/nowhere/broken.yaml: cannot be read" in broken.stop()
