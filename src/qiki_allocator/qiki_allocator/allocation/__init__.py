@@ -1,0 +1,1 @@
+"""A wrench shared out among thrusters: programs, attainable set, certificate."""

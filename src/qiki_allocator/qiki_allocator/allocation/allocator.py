@@ -1,0 +1,214 @@
+"""A wrench shared out among one-sided thrusters: exactly and with least thrust, or as well as the limits allow."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from qiki_allocator.allocation.answers import Allocation, Certificate, Limits, checked_wrench
+from qiki_allocator.allocation.attainable import AttainableSet, is_small, range_basis, row_norms
+from qiki_allocator.allocation.strategies import Closest, Exact, Found, Priority, nothing
+from qiki_allocator.allocation.task import Room, Scaling, Task
+from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
+from qiki_allocator.errors import ConfigurationError
+
+POLICIES = ("priority", "weighted")
+UNATTAINABLE = ("closest", "direction")
+
+_ATTAINABLE = 1.0 - 1e-9
+_NO_LIMITS = Limits()
+_PROOF_OF_NOTHING = Certificate(0.0, 0.0)
+_BINDS = 1e-7
+"""Multipliers above this, scaled units, belong to limits that bind."""
+
+_LIKING = 5e-4
+"""Relative cost advantage of the strongest thrusters: fewer valves at once where the cost would be the same."""
+
+
+class Allocator:
+    """Shares out wrenches; set up once for a geometry, solved warm.
+
+    An attainable wrench is given exactly, with the least nozzle thrust. For one that is not:
+
+    * unattainable="closest": policy "priority" first gives the torque that is closest to the commanded one, then the
+      closest force that this leaves (or in the given order), then the least thrust; policy "weighted" gives the closest
+      wrench in the weighted norm. Errors are measured per axis relative to the axis's reach (root of the sum of squares
+      of what each thruster gives).
+    * unattainable="direction": `scale` times the commanded wrench, exactly.
+
+    Args:
+        array: the thrusters.
+        watts_per_newton: W/N, one number or (n,).
+        policy: "priority" or "weighted".
+        unattainable: "closest" or "direction".
+        weights: (6,) of the wrench error, policy "weighted" only.
+        order: the two priorities, policy "priority" only.
+
+    Attributes:
+        per_reach: (6,) 1/N and 1/(N m), one over the reach of each axis.
+
+    Raises:
+        ConfigurationError: an argument is not allowed.
+    """
+
+    def __init__(
+        self,
+        array: ThrusterArray,
+        watts_per_newton: npt.ArrayLike = 33.333,
+        policy: str = "priority",
+        unattainable: str = "closest",
+        *,
+        weights: npt.ArrayLike = (1.0,) * 6,
+        order: Sequence[str] = ("torque", "force"),
+    ) -> None:
+        _check_choice("policy", policy, POLICIES)
+        _check_choice("unattainable", unattainable, UNATTAINABLE)
+        if sorted(order) != ["force", "torque"]:
+            raise ConfigurationError(f"order: {order!r}; allowed: force and torque, most important first")
+        self.array = array
+        self.policy = policy
+        self.unattainable = unattainable
+        self._order = tuple(order)
+        n = len(array)
+        self.watts_per_newton = _positive("watts_per_newton", watts_per_newton, n, zero=True)
+        self._error_weights = _positive("weights", weights, 6, zero=False)
+        thrust = array.f_max / array.f_max.max()
+        self._cost = thrust * (1.0 - _LIKING * thrust)
+        self._no_names = ("",) * n
+        self._thruster_names = [f"thruster:{i}" for i in range(n)]
+        self._set = AttainableSet(array, self.watts_per_newton) if is_small(n, _rank(array)) else None
+        self._room = Room(array.f_max, np.ones(n), math.inf)
+        self._room_asked = array.f_max.tobytes()
+        self._build()
+
+    def _build(self) -> None:
+        self._scaling = Scaling(self.array, self.watts_per_newton, self._cost)
+        self.per_reach = self._scaling.per_reach
+        self._exact = Exact(self._scaling)
+        starts = None if self._set is None else self._set.sides
+        self._closest = Closest(self._scaling, self._error_weights, starts)
+        axes = {"force": range(3), "torque": range(3, 6)}
+        first, second = (axes[name] for name in self._order)
+        self._priority = Priority(self._scaling, first, second, starts)
+
+    def move(self, com: npt.ArrayLike) -> None:
+        """Go on with another centre of mass, (3,) m in base_link."""
+        self.array = self.array.with_com(com)
+        if self._set is not None:
+            self._set = self._set.moved(self.array.com)
+        self._build()
+
+    def solve(self, wrench: npt.ArrayLike, limits: Limits | None = None) -> Allocation:
+        """Share out a wrench, (6,) N and N m about the centre of mass.
+
+        An answer whose certificate fails is never returned as it is: see `Allocation.fallback`.
+
+        Raises:
+            ValueError: the wrench or the limits are not finite or of the wrong shape; the text names the component.
+        """
+        wanted = checked_wrench(wrench)
+        limits = limits or _NO_LIMITS
+        task = Task(self._scaling, wanted, self._room_of(limits))
+        if self._set is None:
+            scale, margin, facet = self._closest.scale(task), math.nan, -1
+        else:
+            scale, margin, facet = self._set.scale_and_margin(wanted)
+        attainable = scale >= _ATTAINABLE
+        fallback = ""
+        if task.is_zero:
+            found = nothing(task, _PROOF_OF_NOTHING)
+        else:
+            found = self._share_out(task, scale, facet, attainable=attainable)
+            if not found.certificate.holds():
+                fallback = "weighted"
+                found = self._closest.solve(task)
+                if not found.certificate.holds():
+                    fallback = "zero"
+                    found = nothing(task, found.certificate)
+        wrench_given = found.given[:6]
+        return Allocation(
+            forces=found.forces,
+            wrench=wrench_given,
+            residual=wanted - wrench_given,
+            attainable=attainable,
+            scale=scale,
+            margin=margin,
+            power=float(found.given[6]),
+            binding=self._named(found, limits.names or self._no_names),
+            certificate=found.certificate,
+            fallback=fallback,
+        )
+
+    def _share_out(self, task: Task, scale: float, facet: int, *, attainable: bool) -> Found:
+        if attainable:
+            return self._exact.solve(task)
+        if self.unattainable == "direction" and not math.isnan(scale):
+            shortened = Task(self._scaling, task.wanted * (scale * _ATTAINABLE), task.room)
+            found = nothing(shortened, _PROOF_OF_NOTHING) if shortened.is_zero else self._exact.solve(shortened)
+            if self._set is None or facet < 0:
+                return found
+            weights, powered = self._set.pushing(facet)
+            return found._replace(bounds=weights, power=float(powered))
+        way = self._priority if self.policy == "priority" else self._closest
+        return way.solve(task, facet)
+
+    def _room_of(self, limits: Limits) -> Room:
+        """The limits, checked; those of the last call are recognised."""
+        n = len(self.array)
+        power = math.inf if limits.power is None else limits.power
+        if limits.power is not None and not (math.isfinite(power) and power >= 0.0):
+            raise ValueError(f"power: {power} W; allowed: finite, at least 0, or None")
+        if limits.names is not None and len(limits.names) != n:
+            raise ValueError(f"names: {len(limits.names)}; allowed: {n}")
+        bounds = self.array.f_max if limits.bounds is None else np.asarray(limits.bounds, dtype=float)
+        if bounds.shape != (n,):
+            raise ValueError(f"bounds: shape {bounds.shape}; allowed: ({n},)")
+        asked = bounds.tobytes()
+        if power == self._room.power and asked == self._room_asked:
+            return self._room
+        if not bounds[bounds.argmin()] >= 0.0:
+            worst = int(np.argmin(bounds >= 0.0))
+            raise ValueError(f"bounds[{worst}]: {bounds[worst]} N; allowed: at least 0")
+        inside = np.minimum(bounds, self.array.f_max)
+        self._room = Room(inside, inside / self.array.f_max, power)
+        self._room_asked = asked
+        if self._set is not None:
+            self._set.limit(self._room.relative, limits.power)
+        return self._room
+
+    def _named(self, found: Found, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Names of the limits that bind."""
+        binding = ["power"] if found.power > _BINDS else []
+        if found.bounds[found.bounds.argmax()] > _BINDS:
+            bounds = self._room.bounds
+            binding += [
+                names[i] or (f"dead:{i}" if bounds[i] == 0.0 else self._thruster_names[i])
+                for i, multiplier in enumerate(found.bounds.tolist())
+                if multiplier > _BINDS
+            ]
+        return tuple(dict.fromkeys(binding))
+
+
+def _rank(array: ThrusterArray) -> int:
+    columns = array.effectiveness * array.f_max
+    return int(range_basis(columns / row_norms(columns)[:, None]).shape[1])
+
+
+def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ConfigurationError(f"{name}: {value!r}; allowed: one of {', '.join(allowed)}")
+
+
+def _positive(name: str, value: npt.ArrayLike, n: int, *, zero: bool) -> Floats:
+    try:
+        values = np.broadcast_to(np.asarray(value, dtype=float), (n,)).copy()
+    except (TypeError, ValueError):
+        raise ConfigurationError(f"{name}: {value!r}; allowed: one number or {n}") from None
+    good = np.isfinite(values) & ((values >= 0.0) if zero else (values > 0.0))
+    if not good.all():
+        worst = int(np.argmin(good))
+        raise ConfigurationError(
+            f"{name}[{worst}]: {values[worst]}; allowed: finite, {'at least' if zero else 'above'} 0"
+        )
+    return values

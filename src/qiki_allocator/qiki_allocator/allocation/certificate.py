@@ -1,0 +1,63 @@
+"""Bounds on how far an answer is from the optimum, by weak duality, and on how far it is outside its limits.
+
+Any multipliers give a valid bound: wrong ones give a bad bound, never a false proof. x, u, p, P as in `programs`;
+multipliers are pi of the power row (cut off at 0) and mu of the equality rows, in that order; rows are (1 + m, n), the
+power row first.
+"""
+
+import math
+
+import numpy as np
+
+from qiki_allocator.allocation.thrusters import Floats
+
+
+def exact_gap(
+    used: float, cost: Floats, rows: Floats, target: Floats, *, multipliers: Floats, upper: Floats, limit: float
+) -> float:
+    """Bound on (cost'x - least cost) / cost'x for rows[1:] @ x = target, with used = cost'x.
+
+    The least cost is at least min over the box of the Lagrangian: sum_j u_j min(0, r_j) - mu'target - pi P with the
+    reduced costs r = cost + rows'mu + pi p. The optimum costs no more than x, so no component of it exceeds
+    cost'x / cost_j: the box is cut off there, which keeps the bound sharp for wrenches far smaller than the bounds.
+    """
+    multipliers[0] = pi = max(float(multipliers[0]), 0.0)
+    reduced = cost + multipliers.dot(rows)
+    pushed = np.minimum(reduced, 0.0)
+    bound = float(pushed.dot(np.minimum(upper, used / cost))) - float(multipliers[1:].dot(target))
+    if pi > 0.0:
+        bound -= pi * limit
+    return abs(used - bound) / max(used, 1e-9)
+
+
+def gradient_gap(x: Floats, coefficients: Floats, rows: Floats, *, upper: Floats, limit: float) -> float:
+    """Bound on phi(x) - min phi for a convex phi whose gradient at x is a sum of rows.
+
+    phi(x) - phi(y) <= gradient'(x - y) <= sum_j max over the box of r_j (x_j - y_j) + pi (P - p'x)
+    with r = gradient + rows'mu + pi p for all y that hold the rows of mu as x does; the largest of a component is
+    r_j x_j - u_j min(0, r_j).
+
+    Args:
+        coefficients: (1 + m,) of the rows in r: pi first, cut off at 0; then, for each row, what the gradient has of it
+            or, where y holds it, mu.
+    """
+    coefficients[0] = pi = max(float(coefficients[0]), 0.0)
+    reduced = coefficients.dot(rows)
+    bound = float(reduced.dot(x)) - float(np.minimum(reduced, 0.0).dot(upper))
+    if pi > 0.0:
+        bound += pi * max(limit - float(rows[0].dot(x)), 0.0)
+    return bound
+
+
+def violation(forces: Floats, bounds: Floats, f_max: Floats, *, power: float, limit: float) -> float:
+    """Largest violation of a bound, relative to f_max, or of the power limit, relative to it; NaN if a force is."""
+    inside = (bounds - forces) * forces  # a factor is negative where a force is out of bounds, never both
+    lowest = float(inside[inside.argmin()])
+    if math.isnan(lowest):
+        return math.nan
+    worst = 0.0
+    if lowest < 0.0:
+        worst = float((np.maximum(forces - bounds, -forces) / f_max).max())
+    if power > limit:
+        worst = max(worst, power / max(limit, 1e-9) - 1.0)
+    return worst

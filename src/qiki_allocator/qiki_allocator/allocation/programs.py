@@ -1,0 +1,122 @@
+"""The quadratic programs of the allocator, each set up once and solved warm with daqp.
+
+Variables are x = f / f_max, wrenches are scaled by rows (see `task`), powers by the strongest thruster's. daqp is a
+dual active-set solver: on these sizes it is exact to rounding and takes a few microseconds.
+"""
+
+from typing import NamedTuple
+
+import daqp
+import numpy as np
+import numpy.typing as npt
+
+from qiki_allocator.allocation.thrusters import Floats
+
+NO_LIMIT = 1e30
+"""Right side of a row that limits nothing."""
+_EQUALITY = 5  # daqp: active from the start and never released
+_SIDES = np.array([0, 1, 3], dtype=np.intc)  # daqp: not active; active at the upper bound; [-1] at the lower one
+_SOFT = 8  # daqp: may be violated at a quadratic cost
+_SOLVED = (1, 2)  # daqp: optimal; optimal with a soft row violated
+_PRIMAL_TOLERANCE = 1e-9
+
+_JUMP = 0.1
+"""Change of a target, scaled units, from which a good guess is nearer to the answer than the last answer is."""
+
+REGULARISATION = 1e-5
+"""Curvature added to the nozzle thrust. It picks the evenest of the cheapest answers, and without it the symmetric
+geometry is degenerate. The thrust stays that of the linear program; the duality gap shows it as about this number."""
+
+ERROR_COST = 1e-6
+"""Weight of the nozzle thrust beside the squared wrench error, scaled units, when the wrench is not attainable."""
+
+ERROR_CURVATURE = 1e-5
+"""Curvature added to the squared wrench error; with less the solver takes longer, with more the error grows."""
+
+
+class Solution(NamedTuple):
+    """x (n,), the multipliers of the linear rows (power first) and of the upper bounds; ok: the solver is content."""
+
+    x: Floats
+    rows: Floats
+    upper: Floats
+    ok: bool
+
+
+class Program:
+    """minimise cost'x + curvature/2 |x|^2 + 1/2 sum_i weights_i (target - wanted x)_i^2, 0 <= x <= u, p'x <= P.
+
+    Args:
+        wanted: (m, n) rows of unit length.
+        weights: (m,) of each row's squared error; None: wanted x = target exactly, rows independent.
+        cost: (n,).
+        power: (n,) the power row.
+        curvature: > 0.
+        starts: (k, n + 1) guesses of what holds each x and the power row: 1 the upper limit, -1 the lower one,
+            0 neither.
+
+    Attributes:
+        rows: (1 + m, n) the power row and the wanted ones.
+    """
+
+    def __init__(
+        self,
+        wanted: Floats,
+        weights: npt.ArrayLike | None,
+        cost: Floats,
+        power: Floats,
+        *,
+        curvature: float,
+        starts: npt.NDArray[np.int8] | None = None,
+    ) -> None:
+        self._n = n = len(cost)
+        m = len(wanted)
+        self.rows = np.ascontiguousarray(np.vstack([power, wanted]))
+        self._limits = np.zeros((2, n + 1 + m))
+        self._upper, self._lower = self._limits
+        self._upper[:n] = 1.0
+        self._upper[n] = NO_LIMIT
+        self._lower[n] = -NO_LIMIT
+        self._targets = self._limits[:, n + 1 :]
+        self._sense = np.zeros(n + 1 + m, dtype=np.intc)
+        self._sense[n + 1 :] = _EQUALITY if weights is None else _EQUALITY | _SOFT
+        self._starts = None if starts is None else _SIDES[starts]
+        self._model = daqp.Model()
+        self._model.settings = {"primal_tol": _PRIMAL_TOLERANCE}
+        self._model.setup(curvature * np.eye(n), np.array(cost), self.rows, self._upper, self._lower, self._sense)
+        if weights is not None:
+            softness = np.ones(n + 1 + m)
+            softness[n + 1 :] = 1.0 / np.asarray(weights)
+            self._model.soft_weights(rho_l=softness, rho_u=softness)
+
+    def solve(self, target: Floats, upper: Floats, power: float, start: int = -1) -> Solution:
+        """Solve for a target (m,), upper bounds (n,) and a power limit.
+
+        It starts from where the last solve ended, or, where the target has jumped, from the guess of that index.
+        """
+        n = self._n
+        guess = None
+        if self._starts is not None and start >= 0:
+            moved = target - self._targets[0]
+            if moved.dot(moved) > _JUMP**2:
+                guess = self._starts[start]
+        self._upper[:n] = upper
+        self._upper[n] = power
+        self._targets[:] = target
+        if guess is None:
+            self._model.update(bupper=self._upper, blower=self._lower)
+        else:
+            self._sense[: n + 1] = guess
+            self._model.update(bupper=self._upper, blower=self._lower, sense=self._sense)
+        return self._solved()
+
+    def ask_more(self, extra: Floats) -> Solution:
+        """Solve again with the first targets raised by extra, (k,)."""
+        self._targets[:, : len(extra)] += extra
+        self._model.update(bupper=self._upper, blower=self._lower)
+        return self._solved()
+
+    def _solved(self) -> Solution:
+        x, _, flag, info = self._model.solve()
+        multipliers = info["lam"]
+        return Solution(x, multipliers[self._n :], multipliers[: self._n], flag in _SOLVED)

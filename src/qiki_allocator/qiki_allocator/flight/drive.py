@@ -1,0 +1,285 @@
+"""From a wrench to the valves under every limit that is in force, with what the valves report in return."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from qiki_allocator.allocation.answers import Allocation, Limits
+from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
+from qiki_allocator.groups.selection import GroupTable, Selection, uncontrollable_axes
+from qiki_allocator.groups.thrust_groups import ThrustGroup
+from qiki_allocator.health.table import Condition
+from qiki_allocator.health.watch import FaultWatch, Finding, shortfall
+from qiki_allocator.limits.limiter import HardLimits, Limiter, only
+from qiki_allocator.modulation.level_pulses import LevelPulses
+from qiki_allocator.modulation.meter import Meter
+from qiki_allocator.modulation.modulator import Modulator
+from qiki_allocator.modulation.valve_account import ValveAccount
+from qiki_allocator.modulation.valves import ValveCommand
+
+_AFTERWARDS = 0.5
+"""s after the valves came to rest in which what they report counts for the command before."""
+
+_FRESH = 0.009
+"""s, for which limits hold if nothing was heard since."""
+
+_REPORTS = 0.25
+"""s, age from which the valves' counters are no longer waited for."""
+
+_UNKNOWN_CAUSE = 5e-3
+"""s, by which valves may fall short before motion is no evidence against thrusters."""
+
+
+class ThrusterHealth(NamedTuple):
+    """What is believed of a thruster: its condition, and its share of full thrust, 0..1."""
+
+    condition: Condition
+    level: float
+
+
+@dataclass(frozen=True, eq=False)
+class Flown:
+    """What the thrusters gave in a time.
+
+    Attributes:
+        impulse: (6,) N s and N m s, of the pulses commanded and of thrusters stuck open.
+        energy: J, of the same.
+        elapsed: s.
+        more_impulse, more_energy: what the valves' counters told in that time of earlier pulses: how much more was
+            given (less: negative) than commanded. Without fresh counters commands are all there is.
+    """
+
+    impulse: Floats
+    energy: float
+    elapsed: float
+    more_impulse: Floats
+    more_energy: float
+
+
+_NOTHING = Flown(np.zeros(6), 0.0, 0.0, np.zeros(6), 0.0)
+
+
+class Drive:
+    """Modulator, limits, health and books of one bot.
+
+    Args:
+        stopwatch: s, to measure how long a solve takes.
+
+    Attributes:
+        by_groups: only thrusters of thrust groups may fire.
+        limiter, faults, groups: see there.
+        solve_time: s, of the last solve.
+        uncontrollable: axes that are lost.
+        health: of each thruster, as it is believed.
+        bias: (6,) N and N m of the thrusters that are stuck open.
+        known: limits as they were made last; None: never.
+    """
+
+    def __init__(
+        self,
+        modulator: Modulator,
+        *,
+        levels: LevelPulses,
+        limiter: Limiter,
+        faults: FaultWatch,
+        groups: GroupTable,
+        stopwatch: Callable[[], float],
+    ) -> None:
+        self._modulator = modulator
+        self._levels = levels
+        self._stopwatch = stopwatch
+        self.limiter, self.faults, self.groups = limiter, faults, groups
+        self.by_groups = False
+        self.known: HardLimits | None = None
+        self._limits_at = -math.inf
+        self._answer: tuple[Floats, Allocation] | None = None
+        self.solve_time = math.nan
+        array = modulator.allocator.array
+        self.meter = Meter(modulator.allocator.watts_per_newton * array.f_max)
+        self._account = ValveAccount(len(array))
+        self.reset()
+        self.health_changed()
+
+    def reset(self) -> None:
+        """The clock was set back: nothing is known of the valves but that they are closed, nor of energy and heat."""
+        self._modulator.reset()
+        for part in (self._levels, self.limiter, self.faults, self._account):
+            part.reset()
+        self.meter.watch(self._modulator.bank)
+        self._selection: Selection | None = None
+        self._busy_until = -math.inf
+        self._flown = _NOTHING
+        self.forget_limits()
+
+    # What there is --------------------------------------------------------------------------------------------------
+
+    @property
+    def array(self) -> ThrusterArray:
+        """The thrusters as they are now."""
+        return self._modulator.allocator.array
+
+    @property
+    def is_active(self) -> bool:
+        """Whether `step` must go on being called."""
+        return self._modulator.is_active
+
+    def limits(self, now: float) -> HardLimits:
+        """All hard limits at `now`, s."""
+        if self.known is None or now - self._limits_at > _FRESH:
+            self._count()
+            power = self.meter.recent_power
+            self.known = self.limiter.limits(now, self.array, self.faults.health, power)
+            self._limits_at = now
+            self._answer = None
+        return self.known
+
+    def forget_limits(self) -> None:
+        """Something was heard that they depend on: they are made anew in this cycle."""
+        self._limits_at = -math.inf
+        self._answer = None
+
+    # Valves ---------------------------------------------------------------------------------------------------------
+
+    def step(self, now: float, wanted: Floats) -> ValveCommand | None:
+        """The edges to send at `now`, s, for a wrench, (6,)."""
+        hard = self.limits(now)
+        wanted, limits = self._by_mode(wanted, hard.limits)
+        command = self._modulator.step(now, wanted, limits, hard.thrust)
+        if self._modulator.is_active:
+            self._busy_until = now + _AFTERWARDS
+        return self._sent(command)
+
+    def step_levels(self, now: float, levels: Floats) -> ValveCommand | None:
+        """The edges to send at `now`, s, for levels, (n,) 0..1."""
+        limits = self.limits(now).limits
+        return self._sent(self._levels.step(now, levels, limits, self.array.f_max, self._modulator.bank))
+
+    def repeat(self, now: float) -> ValveCommand | None:
+        """The edges still to come; the books have them already."""
+        return self._modulator.repeat(now)
+
+    def stop(self, now: float) -> ValveCommand:
+        """The edges that close every valve; nothing is owed."""
+        self._levels.reset()
+        self._selection = None
+        self._busy_until = -math.inf
+        command = self._modulator.stop(now)
+        self._sent(command)
+        return command
+
+    def _sent(self, command: ValveCommand | None) -> ValveCommand | None:
+        if command is not None:
+            self._count()
+            for listener in (self.limiter.commanded, self.faults.commanded, self._account.take):
+                listener(command)
+        return command
+
+    def _count(self) -> None:
+        """Book what the valves were told to do up to the bank's time."""
+        passed, flown = self.meter.read(), self._flown
+        thrust = self.faults.health.thrust(self.array)
+        self._flown = replace(
+            flown,
+            impulse=flown.impulse + self.array.effectiveness @ (thrust * passed.on) + self.bias * passed.elapsed,
+            energy=flown.energy + float(self.meter.power @ passed.on) + self._stuck_power * passed.elapsed,
+            elapsed=flown.elapsed + passed.elapsed,
+        )
+
+    def flown(self) -> Flown:
+        """What the valves were told to give since the last call."""
+        self._count()
+        flown, self._flown = self._flown, _NOTHING
+        return flown
+
+    def awaits_counters(self, now: float) -> bool:
+        """Whether the valves' counters are heard, but have not told of the last edges yet."""
+        told_until = self._account.told_until
+        return bool(told_until < self._modulator.bank.since.max()) and now - told_until <= _REPORTS
+
+    def tell(self, now: float) -> tuple[Floats, float]:
+        """See `Meter.tell`, up to `now`."""
+        self._modulator.bank.advance(now)
+        self._count()
+        return self.meter.tell()
+
+    def find_group(self, name: str) -> ThrustGroup:
+        """See `GroupTable.find`."""
+        return self.groups.find(self.array, self.faults.health, name)
+
+    def _by_mode(self, wanted: Floats, limits: Limits) -> tuple[Floats, Limits]:
+        if not self.by_groups:
+            return wanted, limits
+        if wanted.any():
+            self._selection = self.groups.select(self.array, self.faults.health, wanted)
+            wanted = self._selection.wrench
+        if self._selection is None:
+            return wanted, limits
+        return wanted, only(limits, self._selection.members, "mode:AUTO")
+
+    def answer(self, now: float, wanted: Floats) -> Allocation:
+        """How a wrench is shared out now."""
+        hard = self.limits(now)
+        known = self._answer
+        if known is None or not np.array_equal(known[0], wanted):
+            given, limits = self._by_mode(wanted, hard.limits)
+            begun = self._stopwatch()
+            answer = self._modulator.allocator.solve(given, limits)
+            self.solve_time = self._stopwatch() - begun
+            known = self._answer = wanted.copy(), replace(answer, residual=wanted - answer.wrench)
+        return known[1]
+
+    def answer_of_levels(self, now: float, levels: Floats) -> Allocation:
+        """The same for levels of single thrusters."""
+        forces = np.minimum(levels * self.array.f_max, np.asarray(self.limits(now).limits.bounds, dtype=float))
+        wrench = self.array.effectiveness @ forces
+        watts = self._modulator.allocator.watts_per_newton
+        return replace(self.answer(now, np.zeros(6)), forces=forces, wrench=wrench, power=float(watts @ forces))
+
+    # What is heard --------------------------------------------------------------------------------------------------
+
+    def hear_valves(
+        self, stamp: float, on_time: npt.ArrayLike, conditions: Sequence[Condition | None]
+    ) -> list[Finding]:
+        """What the valves report: (n,) s open in total, and their own health."""
+        found = self.faults.report(conditions)
+        if found:
+            self.health_changed()
+        late = self._account.report(stamp, on_time)
+        if late is None:
+            return found
+        late = shortfall(late, self.faults.health)
+        missing = self.array.effectiveness @ (self.faults.health.thrust(self.array) * late)
+        self._flown = replace(
+            self._flown,
+            more_impulse=self._flown.more_impulse - missing,
+            more_energy=self._flown.more_energy - float(self.meter.power @ late),
+        )
+        if np.abs(late).max() > _UNKNOWN_CAUSE:
+            self.faults.distrust(stamp)
+        self.faults.confirm(stamp)
+        if late.any() and stamp <= self._busy_until:
+            self._modulator.make_up(missing)
+        return found
+
+    def health_changed(self) -> None:
+        """What follows from health is made anew."""
+        table, array = self.faults.health, self.array
+        self.health = tuple(map(ThrusterHealth, table.conditions(), table.levels().tolist()))
+        self.bias = table.bias(array)
+        self._stuck_power = table.stuck_power(array, self._modulator.allocator.watts_per_newton)
+        self.groups.forget()
+        self.uncontrollable = uncontrollable_axes(array, table)
+        self.forget_limits()
+
+    def move(self, com: npt.ArrayLike) -> None:
+        """Go on with another centre of mass, (3,) m in base_link.
+
+        Raises:
+            ConfigurationError: it is not three finite numbers.
+        """
+        self._modulator.allocator.move(com)
+        self.health_changed()

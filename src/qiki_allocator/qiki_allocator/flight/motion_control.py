@@ -1,0 +1,155 @@
+"""What the motion of the body asks for: attitude hold, rate damping, brake."""
+
+import enum
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from qiki_allocator.allocation.thrusters import Floats
+from qiki_allocator.checks import require
+from qiki_allocator.flight.attitude import Body, ControlConfig, attitude_error, attitude_hold, brake, rate_damping
+
+
+class AttitudeMode(enum.Enum):
+    """How the attitude is kept."""
+
+    OFF = "off"
+    DAMP = "damp"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True, eq=False)
+class MotionReading:
+    """Odometry.
+
+    Attributes:
+        time: s, of measurement.
+        attitude: (4,) x, y, z, w, of base_link in world.
+        velocity: (3,) m/s of the origin of base_link, in base_link.
+        rates: (3,) rad/s, in base_link.
+    """
+
+    time: float
+    attitude: Floats
+    velocity: Floats
+    rates: Floats
+
+    def is_finite(self) -> bool:
+        """Whether it can be used."""
+        values = np.concatenate([self.attitude, self.velocity, self.rates])
+        length = float(np.linalg.norm(self.attitude))
+        return math.isfinite(self.time) and bool(np.isfinite(values).all()) and 0.99 <= length <= 1.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestConfig:
+    """Attributes:
+    speed: m/s, and rate: rad/s, below which a brake is over.
+    timeout: s, age from which odometry is not used.
+
+    Raises:
+        ConfigurationError: naming field, value and allowed range.
+    """
+
+    speed: float
+    rate: float
+    timeout: float
+
+    def __post_init__(self) -> None:
+        require("speed", self.speed, "m/s", 0.0, above=True)
+        require("rate", self.rate, "rad/s", 0.0, above=True)
+        require("timeout", self.timeout, "s", 0.0, above=True)
+
+
+class MotionControl:
+    """Attitude mode and brake of one body, fed by odometry.
+
+    Attributes:
+        mode: how the attitude is kept.
+        is_braking: a brake is on.
+    """
+
+    def __init__(self, body: Body, control: ControlConfig, rest: RestConfig) -> None:
+        self.body = body
+        self._control = control
+        self._rest = rest
+        self.mode = AttitudeMode.OFF
+        self.is_braking = False
+        self._target: Floats | None = None
+        self._reading: MotionReading | None = None
+
+    def reset(self) -> None:
+        """The clock was set back: attitude is left alone, no brake, no odometry."""
+        self.mode, self.is_braking, self._reading = AttitudeMode.OFF, False, None
+
+    def read(self, reading: MotionReading) -> None:
+        """Take odometry; what is not finite counts as not received."""
+        if reading.is_finite():
+            self._reading = reading
+
+    def age(self, now: float) -> float:
+        """s, of the odometry; inf: there is none."""
+        return math.inf if self._reading is None else now - self._reading.time
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether there is odometry to act on."""
+        return -self._rest.timeout <= self.age(now) <= self._rest.timeout
+
+    def set_mode(self, now: float, mode: AttitudeMode, target: npt.ArrayLike | None = None) -> None:
+        """Keep the attitude so; HOLD takes a target, (4,), or the attitude of now.
+
+        Raises:
+            ValueError: there is no odometry, or the target is not a quaternion of length 1.
+        """
+        if mode is not AttitudeMode.OFF:
+            reading = self._fresh(now)
+            wanted = reading.attitude if target is None else np.asarray(target, dtype=float)
+            attitude_error(reading.attitude, wanted)
+            if mode is AttitudeMode.HOLD:
+                self._target = wanted
+        self.mode = mode
+
+    def begin_brake(self, now: float) -> None:
+        """Take the motion down to rest.
+
+        Raises:
+            ValueError: there is no odometry.
+        """
+        self._fresh(now)
+        self.is_braking = True
+
+    def brake(self, now: float) -> Floats:
+        """(6,) against the motion; zero, and the brake over, at rest. Without odometry zero: it waits."""
+        if not self.is_fresh(now) or self._reading is None:
+            return np.zeros(6)
+        reading = self._reading
+        rates = reading.rates
+        velocity = reading.velocity + np.cross(rates, self.body.com)
+        if np.linalg.norm(velocity) <= self._rest.speed and np.linalg.norm(rates) <= self._rest.rate:
+            self.is_braking = False
+            return np.zeros(6)
+        return brake(reading.velocity, rates, self.body, self._control)
+
+    def torque(self, now: float) -> Floats:
+        """(6,), a pure torque for the attitude mode; zero without odometry."""
+        if self.mode is AttitudeMode.OFF or not self.is_fresh(now) or self._reading is None:
+            return np.zeros(6)
+        if self.mode is AttitudeMode.HOLD and self._target is not None:
+            return attitude_hold(self._reading.attitude, self._reading.rates, self._target, self.body, self._control)
+        return rate_damping(self._reading.rates, self.body, self._control)
+
+    def move(self, mass: float, com: npt.ArrayLike, inertia: npt.ArrayLike) -> None:
+        """Go on with other mass properties.
+
+        Raises:
+            ConfigurationError: naming field, value and allowed range.
+        """
+        self.body = replace(self.body, mass=mass, com=np.asarray(com), inertia=np.asarray(inertia))
+
+    def _fresh(self, now: float) -> MotionReading:
+        if self._reading is None or not self.is_fresh(now):
+            age = "none came" if self._reading is None else f"{self.age(now):.2f} s old"
+            raise ValueError(f"odometry: {age}; allowed: at most {self._rest.timeout:g} s old")
+        return self._reading

@@ -1,0 +1,233 @@
+"""What happened that is worth keeping: each change of what the allocator is or may do, profile, refusal and fault."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from qiki_allocator.flight.drive import ThrusterHealth
+from qiki_allocator.flight.motion_control import AttitudeMode
+from qiki_allocator.flight.profile_flight import ProfileFlight
+from qiki_allocator.flight.telemetry import Mode
+from qiki_allocator.health.watch import Finding
+from qiki_allocator.limits.energy_gate import EnergyLimits, Gate
+
+CONFIGURED = "allocator.configured"
+MODE_CHANGED = "allocator.mode_changed"
+ARMED = "allocator.armed"
+DISARMED = "allocator.disarmed"
+GATE_CHANGED = "allocator.gate_changed"
+ATTITUDE_MODE_CHANGED = "allocator.attitude_mode_changed"
+THRUSTER_HEALTH_CHANGED = "allocator.thruster_health_changed"
+PROFILE_STARTED = "allocator.profile_started"
+PROFILE_ENDED = "allocator.profile_ended"
+WRENCH_REFUSED = "allocator.wrench_refused"
+REQUEST_REFUSED = "allocator.request_refused"
+FAULT_DETECTED = "allocator.fault_detected"
+WATCHDOG_STOPPED = "allocator.watchdog_stopped"
+
+_REFUSED_AGAIN = 1.0
+"""s in which the same reason is told once, even if commands were taken in between."""
+
+_FOUND_AGAIN = 10.0
+"""s in which a finding that nothing is done about is told once."""
+
+_REASONS = 64
+"""Reasons that are remembered; whoever makes up more is told of again."""
+
+_NUMBER = re.compile(r"-?\b(\d+(\.\d*)?(e[+-]?\d+)?|nan|inf)\b")
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """Something that happened.
+
+    Attributes:
+        type: `allocator.<what>`; docs/design/qiki_allocator.md lists types and fields.
+        time: s, when, on the controller's clock.
+        data: JSON-able values by name.
+        command: id of the command that it belongs to, None: of none.
+    """
+
+    type: str
+    time: float
+    data: Mapping[str, Any] = field(default_factory=dict)
+    command: str | None = None
+
+
+class Standing(NamedTuple):
+    """What the allocator is: all of it can be rebuilt from the occurrences.
+
+    Attributes:
+        health: of each thruster.
+        profile: name of the profile that is flown, None: none is.
+    """
+
+    mode: Mode
+    gate: Gate
+    attitude_mode: AttitudeMode
+    health: tuple[ThrusterHealth, ...]
+    profile: str | None
+
+    @property
+    def is_armed(self) -> bool:
+        """Whether levels of single thrusters may be commanded."""
+        return self.mode is Mode.MANUAL_OVERRIDE
+
+    def data(self) -> dict[str, Any]:
+        """As JSON-able values."""
+        return {
+            "mode": self.mode.value,
+            "armed": self.is_armed,
+            "gate": self.gate.value,
+            "attitude_mode": self.attitude_mode.name,
+            "health": [{"health": one.condition.name, "share": one.level} for one in self.health],
+            "profile": self.profile,
+        }
+
+
+class Journal:
+    """Makes occurrences: of every difference between two standings, and of what it is told."""
+
+    def __init__(self) -> None:
+        self._standing: Standing | None = None
+        self._cause = "start"
+        self._pending: list[Occurrence] = []
+        self._forget_refusals()
+
+    def _forget_refusals(self) -> None:
+        self._reason = ""
+        self._told: dict[str, float] = {}
+        self._held_back: dict[str, int] = {}
+
+    def begin_anew(self, cause: str) -> None:
+        """The next standing is told as a whole: times begin anew."""
+        self._standing, self._cause = None, cause
+        self._forget_refusals()
+
+    def take(self) -> list[Occurrence]:
+        """What happened since the last call, in order."""
+        taken, self._pending = self._pending, []
+        return taken
+
+    def record(self, kind: str, time: float, *, command: str | None = None, **data: Any) -> None:
+        """Something happened, because of a command if its id is given."""
+        self._pending.append(Occurrence(kind, time, data, command))
+
+    # Differences ----------------------------------------------------------------------------------------------------
+
+    def see(self, time: float, now: Standing, energy: EnergyLimits, flight: ProfileFlight) -> None:
+        """Record how the allocator differs from what it was when this was called last.
+
+        Args:
+            energy: why the gate is what it is.
+            flight: how the profile goes, or the last one ended.
+        """
+        before, self._standing = self._standing, now
+        if before is None:
+            self.record(CONFIGURED, time, cause=self._cause, **now.data())
+            return
+        if before == now:
+            return
+        if now.profile != before.profile:
+            self._see_profile(time, before.profile, now.profile, flight)
+        if now.mode is not before.mode:
+            self.record(MODE_CHANGED, time, mode=now.mode.value, before=before.mode.value)
+        if now.is_armed != before.is_armed:
+            self.record(ARMED if now.is_armed else DISARMED, time, mode=now.mode.value)
+        if now.gate is not before.gate:
+            self.record(
+                GATE_CHANGED,
+                time,
+                gate=now.gate.value,
+                before=before.gate.value,
+                reason=energy.reason,
+                power_limit=energy.power_limit,
+                warning=energy.warning,
+            )
+        if now.attitude_mode is not before.attitude_mode:
+            names = {"attitude_mode": now.attitude_mode.name, "before": before.attitude_mode.name}
+            self.record(ATTITUDE_MODE_CHANGED, time, **names)
+        for thruster, (old, new) in enumerate(zip(before.health, now.health, strict=True)):
+            if old != new:
+                self.record(
+                    THRUSTER_HEALTH_CHANGED,
+                    time,
+                    thruster=thruster,
+                    health=new.condition.name,
+                    share=new.level,
+                    before=old.condition.name,
+                )
+
+    def _see_profile(self, time: float, before: str | None, now: str | None, flight: ProfileFlight) -> None:
+        ended = flight.result
+        if before is not None and ended is not None:
+            self.record(
+                PROFILE_ENDED,
+                time,
+                command=before or None,
+                profile=before,
+                outcome=None if ended.outcome is None else ended.outcome.value,
+                reason=ended.reason,
+                segment=ended.segment,
+                elapsed=ended.elapsed,
+                impulse=ended.delivered.tolist(),
+                energy=ended.energy,
+            )
+        if now is not None:
+            self.record(
+                PROFILE_STARTED,
+                time,
+                command=now or None,
+                profile=now,
+                segments=flight.segments,
+                duration=flight.duration,
+            )
+
+    # What is told ---------------------------------------------------------------------------------------------------
+
+    def accepted(self) -> None:
+        """A command was taken: the next refusal is the first again."""
+        self._reason = ""
+
+    def refused(self, time: float, topic: str, reason: str) -> None:
+        """A command, or a force that was flown, was refused. Reasons that differ in their numbers only are the same;
+        the first of them is recorded, at most one per second, with the count of those held back before."""
+        key = f"{topic} {_NUMBER.sub('#', reason)}"
+        is_same, self._reason = key == self._reason, key
+        if is_same:
+            self._held_back[WRENCH_REFUSED] = self._held_back.get(WRENCH_REFUSED, 0) + 1
+        else:
+            self._tell_once(key, _REFUSED_AGAIN, Occurrence(WRENCH_REFUSED, time, {"topic": topic, "reason": reason}))
+
+    def request_refused(self, time: float, request: str, reason: str) -> None:
+        """A service or an action was refused."""
+        self.record(REQUEST_REFUSED, time, request=request, reason=reason)
+
+    def found(self, time: float, finding: Finding, uncontrollable: tuple[str, ...]) -> None:
+        """Something was found out of the thrusters, not by an operator; `uncontrollable`: axes that are lost now."""
+        data: dict[str, Any] = {
+            "finding": finding.text,
+            "source": finding.source,
+            "thrusters": [int(i) for i in finding.thrusters],
+            "health": None if finding.condition is None else finding.condition.name,
+            "share": float(finding.level) if math.isfinite(finding.level) else None,
+            "candidates": [int(i) for i in finding.candidates],
+            "score": float(finding.score) if math.isfinite(finding.score) else None,
+            "uncontrollable": list(uncontrollable),
+        }
+        if finding.condition is None:
+            # What nothing is done about may be found out again and again.
+            self._tell_once(finding.text, _FOUND_AGAIN, Occurrence(FAULT_DETECTED, time, data))
+        else:
+            self.record(FAULT_DETECTED, time, held_back=0, **data)
+
+    def _tell_once(self, key: str, pause: float, what: Occurrence) -> None:
+        if what.time - self._told.get(key, -math.inf) < pause:
+            self._held_back[what.type] = self._held_back.get(what.type, 0) + 1
+            return
+        if len(self._told) >= _REASONS:
+            self._told.clear()
+        self._told[key] = what.time
+        self.record(what.type, what.time, held_back=self._held_back.pop(what.type, 0), **what.data)

@@ -1,0 +1,67 @@
+"""What there is to tell of the allocator, as plain values."""
+
+import enum
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from qiki_allocator.allocation.answers import Allocation
+from qiki_allocator.allocation.thrusters import Floats
+from qiki_allocator.flight.motion_control import AttitudeMode
+from qiki_allocator.health.table import Condition
+from qiki_allocator.limits.limiter import HardLimits
+
+
+class State(enum.Enum):
+    """What the allocator is doing."""
+
+    IDLE = "idle"
+    ACTIVE = "active"
+    WATCHDOG = "watchdog"
+    STOPPED = "stopped"
+    REFUSED = "refused"
+
+
+class Activity(enum.Enum):
+    """Whose wrench is flown."""
+
+    NONE = "none"
+    COMMAND = "command"
+    PROFILE = "profile"
+    BRAKE = "brake"
+    LEVELS = "levels"
+
+
+class Mode(enum.Enum):
+    """Which thrusters may be combined."""
+
+    AUTO = "AUTO"
+    ADAPTIVE = "ADAPTIVE"
+    MANUAL_OVERRIDE = "MANUAL_OVERRIDE"
+
+
+@dataclass(frozen=True, eq=False)
+class Telemetry:
+    """What there is to tell; see qiki_msgs/Allocation. NaN: there was no solve."""
+
+    state: State
+    mode: Mode
+    activity: Activity
+    attitude_mode: AttitudeMode
+    refusal: str
+    refused: int
+    commanded: Floats
+    allocation: Allocation
+    binding: tuple[str, ...]
+    limits: HardLimits
+    power_now: float
+    power_mean: float
+    energy: float
+    duty: Floats
+    firings: npt.NDArray[np.int64]
+    solve_time: float
+    conditions: tuple[Condition, ...]
+    levels: Floats
+    uncontrollable: tuple[str, ...]
+    warnings: tuple[str, ...]

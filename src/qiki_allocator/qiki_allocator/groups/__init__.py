@@ -1,0 +1,1 @@
+"""Thrust groups and controllable axes."""

@@ -1,0 +1,1 @@
+"""What is known of each thruster, and how faults are found."""

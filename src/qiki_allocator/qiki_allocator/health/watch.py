@@ -1,0 +1,169 @@
+"""Health of the thrusters from all that tells of it: operators, the hardware's own sensors, the motion."""
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
+from qiki_allocator.flight.attitude import Body
+from qiki_allocator.flight.motion_control import MotionReading
+from qiki_allocator.health.detection import BODY, DEAD, HEALTHY, STUCK_OPEN, UNEXPLAINED, WEAK, FaultDetector
+from qiki_allocator.health.detector_settings import DetectorSettings
+from qiki_allocator.health.table import Condition, HealthTable
+from qiki_allocator.health.valve_log import ValveLog
+from qiki_allocator.modulation.valves import ValveCommand
+
+OPERATOR = "operator"
+HARDWARE = "hardware"
+MOTION = "motion"
+
+_KINDS = {
+    DEAD: Condition.DEAD,
+    WEAK: Condition.WEAK,
+    STUCK_OPEN: Condition.STUCK_OPEN,
+    HEALTHY: Condition.OK,
+}
+_NEW_BODY = 0.02
+"""Relative change of mass that is more than working mass used up between two messages."""
+
+_REPORTS = 0.25
+"""s, for which odometry waits for the valves' counters to tell what they did."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found out.
+
+    Attributes:
+        text: of what, as for a log.
+        source: `OPERATOR`, `HARDWARE` or `MOTION`.
+        thrusters: concerned.
+        condition: theirs now; None: nothing is done about it.
+        candidates: all it may be, if the evidence is ambiguous.
+        score: of the evidence, NaN if there is none.
+    """
+
+    text: str
+    source: str
+    thrusters: tuple[int, ...]
+    condition: Condition | None
+    level: float = 1.0
+    candidates: tuple[int, ...] = ()
+    score: float = math.nan
+
+
+class FaultWatch:
+    """Keeps the health table.
+
+    Attributes:
+        health: what is believed.
+    """
+
+    def __init__(self, array: ThrusterArray, body: Body, settings: DetectorSettings) -> None:
+        self.health = HealthTable(len(array))
+        self._detector = FaultDetector(array, body.mass, body.inertia, settings)
+        self._mass = body.mass
+        self._reported: tuple[Condition | None, ...] = (None,) * len(array)
+        self.reset()
+
+    def reset(self) -> None:
+        """The clock was set back."""
+        self._log = ValveLog(len(self._reported))
+        self._detector.forget()
+        self._quiet_until = self._known_until = -math.inf
+        self._waiting: deque[MotionReading] = deque()
+
+    def commanded(self, command: ValveCommand) -> None:
+        """A valve command was sent."""
+        self._log.take(command)
+
+    def confirm(self, until: float) -> None:
+        """The valves have told what they did until then; call `distrust` before if it was not what they were told."""
+        self._known_until = max(self._known_until, until)
+
+    def distrust(self, until: float) -> None:
+        """The valves did not do what they were told, and it is known why: until then motion accuses no thruster."""
+        self._quiet_until = max(self._quiet_until, until)
+
+    def move(self, array: ThrusterArray, body: Body) -> None:
+        """The mass properties changed."""
+        much = abs(body.mass / self._mass - 1.0) > _NEW_BODY
+        (self._detector.set_body if much else self._detector.track_body)(array, body.mass, body.inertia)
+        self._mass = body.mass
+
+    def set(self, thruster: int, condition: Condition, level: float = 1.0) -> Finding:
+        """An operator tells.
+
+        Raises:
+            ValueError: there is no such thruster, or the level is out of range.
+        """
+        self.health.set(thruster, condition, level)
+        self._tell_detector(thruster)
+        return Finding(f"thruster {thruster} {condition.value}", OPERATOR, (thruster,), condition, level)
+
+    def report(self, conditions: Sequence[Condition | None]) -> list[Finding]:
+        """What the hardware's own sensors tell, None: nothing; only what is new in it counts."""
+        found = []
+        for thruster, (before, now) in enumerate(zip(self._reported, conditions, strict=True)):
+            if now is None or now is before or (before is None and now is Condition.OK):
+                continue
+            if now is self.health.conditions()[thruster]:
+                continue
+            self.health.set(thruster, now)
+            self._tell_detector(thruster)
+            found.append(Finding(f"thruster {thruster} {now.value}", HARDWARE, (thruster,), now))
+        self._reported = tuple(now or before for before, now in zip(self._reported, conditions, strict=True))
+        return found
+
+    def move_seen(self, reading: MotionReading) -> list[Finding]:
+        """Judge odometry against the commanded pulses, once the valves have told whether they gave them."""
+        newest = self._waiting[-1].time if self._waiting else self._log.time
+        if not reading.is_finite() or reading.time <= newest:
+            return []
+        self._waiting.append(reading)
+        until = max(self._known_until, reading.time - _REPORTS)
+        found = []
+        while self._waiting and self._waiting[0].time <= until:
+            found += self._judge(self._waiting.popleft())
+        return found
+
+    def _judge(self, reading: MotionReading) -> list[Finding]:
+        on = self._log.advance(reading.time)
+        if reading.time <= self._quiet_until:
+            self._detector.forget()
+            return []
+        try:
+            verdict = self._detector.observe(reading.time, reading.velocity, reading.rates, on)
+        except ValueError:
+            # A gap or a jump of the clock; the detector begins anew.
+            return []
+        if verdict is None:
+            return []
+        if verdict.kind in (BODY, UNEXPLAINED):
+            text = f"motion {verdict.kind}" + (f" {' '.join(verdict.axes)}" if verdict.axes else "")
+            return [Finding(text, MOTION, verdict.thrusters, None, verdict.level, verdict.candidates, verdict.score)]
+        condition = _KINDS[verdict.kind]
+        level = verdict.level if condition is Condition.WEAK else 1.0
+        for thruster in verdict.thrusters:
+            self.health.set(thruster, condition, level)
+        names = ", ".join(map(str, verdict.thrusters))
+        ambiguous = verdict.candidates if len(verdict.candidates) > len(verdict.thrusters) else ()
+        text = f"thruster {names} {condition.value}"
+        return [Finding(text, MOTION, verdict.thrusters, condition, level, ambiguous, verdict.score)]
+
+    def _tell_detector(self, thruster: int) -> None:
+        detector, levels = self._detector, self.health.levels()
+        is_stuck = self.health.conditions()[thruster] is Condition.STUCK_OPEN
+        detector.level[thruster] = 1.0 if is_stuck else levels[thruster]
+        detector.leak[thruster] = 1.0 if is_stuck else 0.0
+        detector.forget()
+
+
+def shortfall(late: Floats, health: HealthTable) -> Floats:
+    """(n,) s that pulses fell short by, without thrusters stuck open: those are compensated as a constant force."""
+    stuck = np.zeros(len(late), dtype=bool)
+    stuck[list(health.stuck())] = True
+    return np.where(stuck, 0.0, late)

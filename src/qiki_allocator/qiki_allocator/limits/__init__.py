@@ -1,0 +1,1 @@
+"""What may be used now: energy, heat, burn times."""

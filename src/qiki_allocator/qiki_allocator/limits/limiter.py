@@ -1,0 +1,96 @@
+"""Every hard limit of a cycle in one place: energy, heat, burn time and health."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from qiki_allocator.allocation.answers import Limits
+from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
+from qiki_allocator.health.table import HealthTable
+from qiki_allocator.limits.burn_limits import BurnConfig, BurnGuard
+from qiki_allocator.limits.energy_gate import EnergyConfig, EnergyGate, EnergyLimits, EnergyReading
+from qiki_allocator.limits.heat_bounds import HeatConfig, HeatGuard, HeatLimits
+from qiki_allocator.modulation.valves import ValveCommand
+
+_AHEAD = 0.25
+"""s, over which burn time bounds the mean thrust."""
+
+
+@dataclass(frozen=True, eq=False)
+class HardLimits:
+    """What may be used now.
+
+    Attributes:
+        limits: for the allocator, without the draw of thrusters stuck open.
+        thrust: (n,) N that opening each valve gives.
+        energy, heat: where power and bounds come from.
+    """
+
+    limits: Limits
+    thrust: Floats
+    energy: EnergyLimits
+    heat: HeatLimits
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What an operator should know of telemetry."""
+        energy = f"{self.energy.gate}: {self.energy.reason}" if self.energy.warning else ""
+        return tuple(filter(None, (energy, self.heat.warning)))
+
+
+class Limiter:
+    """Keeps what telemetry says, and makes limits of it.
+
+    Args:
+        watts: W/N, (n,).
+    """
+
+    def __init__(self, watts: Floats, energy: EnergyConfig, heat: HeatConfig, burn: BurnConfig) -> None:
+        self._watts = watts
+        self._configs = energy, heat, burn
+        self.reset()
+
+    def reset(self) -> None:
+        """The clock was set back: nothing is known."""
+        energy, heat, burn = self._configs
+        self._gate, self._heat = EnergyGate(energy), HeatGuard(heat)
+        self._burns = BurnGuard(heat.thrusters, burn)
+
+    def read_energy(self, reading: EnergyReading) -> None:
+        """Take energy telemetry."""
+        self._gate.read(reading)
+
+    def read_thermal(self, time: float, temperatures: Mapping[str, float]) -> None:
+        """Take thermal telemetry: s, degC by node."""
+        self._heat.read(time, temperatures)
+
+    def commanded(self, command: ValveCommand) -> None:
+        """A valve command was sent."""
+        self._burns.command(command.start, command.open_time, command.close_time)
+
+    def limits(self, now: float, array: ThrusterArray, health: HealthTable, power: npt.ArrayLike) -> HardLimits:
+        """Limits at `now`, s, with the thrusters drawing `power`, (n,) W, of late."""
+        energy = self._gate.limits(now, self._heat.telemetry_time)
+        heat = self._heat.limits(now, power)
+        burn = self._burns.limits(now, _AHEAD)
+        thrust = health.thrust(array)
+        bounds = np.minimum(np.minimum(heat.factor, burn.factor) * array.f_max, thrust)
+        names = health.names()
+        if any(heat.names) or any(burn.names):
+            hotter = (heat.factor <= burn.factor).tolist()
+            names = tuple(
+                of_health or (of_heat if is_hotter else "") or of_burn
+                for of_health, of_heat, of_burn, is_hotter in zip(names, heat.names, burn.names, hotter, strict=True)
+            )
+        left = max(energy.power_limit - health.stuck_power(array, self._watts), 0.0)
+        return HardLimits(Limits(left, bounds, names), thrust, energy, heat)
+
+
+def only(limits: Limits, allowed: npt.NDArray[np.bool_], name: str) -> Limits:
+    """The same limits, but with only these thrusters; `name` is what the others' bounds are called."""
+    bounds = np.where(allowed, np.asarray(limits.bounds, dtype=float), 0.0)
+    names = limits.names or ("",) * len(bounds)
+    named = tuple(own if ok else own or name for own, ok in zip(names, allowed.tolist(), strict=True))
+    return Limits(limits.power, bounds, named)

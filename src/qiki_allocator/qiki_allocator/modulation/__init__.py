@@ -1,0 +1,1 @@
+"""Forces as valve pulses: modulators, valves, books of what the valves did."""

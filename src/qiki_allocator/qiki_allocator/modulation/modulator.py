@@ -1,0 +1,52 @@
+"""What every modulator does: a wrench in, valve edges out."""
+
+from typing import Protocol
+
+import numpy.typing as npt
+
+from qiki_allocator.allocation.allocator import Allocator
+from qiki_allocator.allocation.answers import Limits
+from qiki_allocator.allocation.thrusters import Floats
+from qiki_allocator.modulation.valves import ValveBank, ValveCommand
+
+
+class Modulator(Protocol):
+    """Turns a commanded wrench into valve edges that keep every timing rule and, at every instant, the power limit.
+
+    Attributes:
+        allocator: shares out the wrench; may be moved to another centre of mass at any time.
+        bank: the valves as commanded.
+    """
+
+    allocator: Allocator
+    bank: ValveBank
+
+    @property
+    def is_active(self) -> bool:
+        """Whether `step` must go on being called: something is commanded, owed or open."""
+
+    def step(
+        self, now: float, wrench: npt.ArrayLike, limits: Limits, thrust: Floats | None = None
+    ) -> ValveCommand | None:
+        """The edges to send at `now`, s, or None when those sent hold on.
+
+        Called when the commanded wrench changes and at the control rate in between.
+
+        Args:
+            wrench: (6,) N and N m about the centre of mass, commanded from now on.
+            limits: what may be used from now on.
+            thrust: (n,) N of each open valve; None: f_max.
+        """
+
+    def make_up(self, impulse: Floats) -> None:
+        """Give an impulse, (6,) N s and N m s, that the valves fell short of what was commanded, in the next windows;
+        bounded."""
+
+    def repeat(self, now: float) -> ValveCommand:
+        """The edges still to come, as a command of their own: what it replaces it repeats."""
+
+    def stop(self, now: float) -> ValveCommand:
+        """Forget the wrench and what is owed; the edges that close every valve as soon as its shortest pulse allows."""
+
+    def reset(self) -> None:
+        """Forget everything: the clock jumped or the hardware was started anew, with all valves closed."""

@@ -1,0 +1,61 @@
+"""What the valves say they did, against what they were told."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from qiki_allocator.allocation.thrusters import Floats
+from qiki_allocator.health.valve_log import ValveLog
+from qiki_allocator.modulation.valves import ValveCommand
+
+_JITTER = 1e-4
+"""s, by which a counter may seem to run faster than time or backwards."""
+
+
+class ValveAccount:
+    """Compares the valves' counters of open time with the commands.
+
+    Counters are totals, so that reports which are late, lost or unreadable lose nothing: the next one tells all. A
+    counter that started anew (hardware restarted) begins a new account.
+    """
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin a new account."""
+        self._log = ValveLog(self._n)
+        self._on_time: Floats | None = None
+
+    @property
+    def told_until(self) -> float:
+        """s, stamp of the newest readable report; -inf: there was none."""
+        return self._log.time
+
+    def take(self, command: ValveCommand) -> None:
+        """A command was sent."""
+        self._log.take(command)
+
+    def report(self, stamp: float, on_time: npt.ArrayLike) -> Floats | None:
+        """(n,) s that each valve was open less than commanded since the last good report; None: that cannot be told.
+
+        Args:
+            stamp: s, time of measurement.
+            on_time: (n,) s, total time open.
+        """
+        total = np.asarray(on_time, dtype=float)
+        if total.shape != (self._n,) or not (np.isfinite(total).all() and math.isfinite(stamp)):
+            return None
+        if stamp <= self._log.time:
+            return None
+        interval = stamp - self._log.time
+        commanded = self._log.advance(stamp)
+        before, self._on_time = self._on_time, total
+        if before is None:
+            return None
+        on = total - before
+        if on.min() < -_JITTER or on.max() > interval + _JITTER:
+            return None
+        return commanded - on

@@ -1,0 +1,214 @@
+"""The allocator on the graph: `cmd_wrench` in, `thruster_command` out in the same callback."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+from geometry_msgs.msg import WrenchStamped
+from prometheus_client import Counter
+from visualization_msgs.msg import MarkerArray
+
+from qiki_allocator.assembly import assemble
+from qiki_allocator.errors import ConfigurationError
+from qiki_allocator.flight.controller import Controller
+from qiki_allocator.flight.occurrences import Occurrence
+from qiki_allocator.health.table import Condition
+from qiki_allocator.modulation.valves import ValveCommand
+from qiki_allocator.ros import conversions, diagnosis
+from qiki_allocator.ros.inputs import Inputs
+from qiki_allocator.ros.log import log_occurrence
+from qiki_allocator.ros.markers import ForceMarkers
+from qiki_allocator.ros.metrics import TelemetryMetrics
+from qiki_allocator.ros.parameters import AllocatorParameters
+from qiki_allocator.ros.profile_server import ProfileServer
+from qiki_allocator.ros.services import Services
+from qiki_allocator.vehicle import Vehicle
+from qiki_msgs.msg import Allocation, ThrusterCommand, ThrusterLevels
+from qiki_node.node import QikiNode
+from qiki_node.qos import COMMAND, TELEMETRY
+from qiki_node.run import run
+
+
+class AllocatorNode(QikiNode[AllocatorParameters]):
+    """The node `allocator`; launch puts it into the bot's namespace."""
+
+    def __init__(self) -> None:
+        super().__init__("allocator", AllocatorParameters)
+        bot = self.get_namespace().strip("/")
+        self._base_link = f"{bot}/base_link" if bot else "base_link"
+        self.frames = ("base_link", self._base_link)
+        self._controller: Controller | None = None
+        self.add_diagnostic("commands", lambda: diagnosis.of_commands(self._controller))
+        self._metrics = TelemetryMetrics(self.registry)
+        self.add_diagnostic("allocation", lambda: diagnosis.of_allocation(self._controller))
+        self.add_diagnostic("thrust", lambda: diagnosis.of_thrust(self._metrics.latest))
+        self.add_diagnostic("limits", lambda: diagnosis.of_limits(self._controller, self.seconds()))
+        self._refused = Counter(
+            "qiki_allocator_commands_refused", "Wrenches refused since start", registry=self.registry
+        )
+        self._sent = Counter("qiki_allocator_valve_commands", "Valve commands sent", registry=self.registry)
+
+    @property
+    def controller(self) -> Controller:
+        """The core, from configuration to clean-up."""
+        assert self._controller is not None
+        return self._controller
+
+    # Life -----------------------------------------------------------------------------------------------------------
+
+    def on_configure_node(self) -> None:
+        params = self.params
+        vehicle = Vehicle.from_file(_vehicle_path(params.vehicle_file))
+        self._controller = assemble(
+            vehicle,
+            policy=params.policy,
+            unattainable=params.unattainable,
+            weights=params.weights,
+            modulator=params.modulator,
+            rate=params.control_rate,
+            lead=params.lead,
+            precise=params.precise,
+        )
+        self.hull_radius = vehicle.hull.circumradius
+        self._command = ThrusterCommand()
+        self._command.header.frame_id = self._base_link
+        self._allocation = Allocation()
+        self._allocation.header.frame_id = self._base_link
+        self._markers = ForceMarkers(self._base_link, len(vehicle.thrusters))
+        self._commands = self.create_lifecycle_publisher(ThrusterCommand, "thruster_command", COMMAND)
+        self._allocations = self.create_lifecycle_publisher(Allocation, "allocation", TELEMETRY)
+        self._forces = self.create_lifecycle_publisher(MarkerArray, "markers", TELEMETRY)
+        self._orders = [
+            self.create_subscription(WrenchStamped, "cmd_wrench", self._hear_wrench, COMMAND),
+            self.create_subscription(ThrusterLevels, "cmd_levels", self._hear_levels, COMMAND),
+        ]
+        self._inputs = Inputs(self)
+        self._offered = Services(self)
+        self._profiles = ProfileServer(self, lambda: self.controller, self.frames, self.act)
+        self.add_timer(1.0 / params.telemetry_rate, self._publish)
+        lost = self.controller.drive.uncontrollable
+        self.log.info(
+            "vehicle loaded", vehicle=vehicle.name, thrusters=len(vehicle.thrusters), uncontrollable=list(lost)
+        )
+
+    def on_activate_node(self) -> None:
+        self._cycle = self.create_timer(1.0 / self.params.control_rate, self._tick)
+        self._cycle.cancel()
+
+    def on_deactivate_node(self) -> None:
+        self._send(self.controller.stop(self.seconds()))
+        self.controller.resume()
+        self._profiles.follow()
+        self.report()
+        self._cycle.cancel()
+        self.destroy_timer(self._cycle)
+
+    def on_cleanup_node(self) -> None:
+        for part in (self._inputs, self._offered, self._profiles):
+            part.close()
+        for subscription in self._orders:
+            self.destroy_subscription(subscription)
+        for publisher in (self._commands, self._allocations, self._forces):
+            self.destroy_publisher(publisher)
+        self._controller, self._metrics.latest = None, None
+
+    def seconds(self) -> float:
+        """s, now."""
+        return conversions.seconds(self.get_clock().now())
+
+    # The way of a command -------------------------------------------------------------------------------------------
+
+    def _hear_wrench(self, message: WrenchStamped) -> None:
+        def command() -> ValveCommand | None:
+            frame = message.header.frame_id
+            if frame not in self.frames:
+                reason = f"header.frame_id: {frame!r}; allowed: {' or '.join(map(repr, self.frames))}"
+                self.controller.refuse(self.seconds(), "cmd_wrench", reason)
+                raise ValueError(reason)
+            return self.controller.command(self.seconds(), conversions.from_wrench(message.wrench))
+
+        self._take(command)
+
+    def _hear_levels(self, message: ThrusterLevels) -> None:
+        self._take(lambda: self.controller.command_levels(self.seconds(), message.level))
+
+    def _take(self, command: Callable[[], ValveCommand | None]) -> None:
+        if not self.is_active:
+            return
+        try:
+            self.act(command())
+        except ValueError:
+            self._refused.inc()
+            self.report()
+
+    def act(self, command: ValveCommand | None) -> None:
+        """Send a valve command, if there is one, and see to it that cycles go on while there is anything to do."""
+        self._send(command)
+        self.wake()
+        self.report()
+
+    def wake(self) -> None:
+        """Start the control cycle if there is anything to do."""
+        if self.is_active and self._cycle.is_canceled() and self.controller.is_active:
+            self._cycle.reset()
+
+    def report(self) -> None:
+        """Tell what happened since the last time: the one place from which occurrences leave the node."""
+        for occurrence in self.controller.journal.take():
+            self.tell(occurrence)
+
+    def tell(self, occurrence: Occurrence) -> None:
+        """Let others know of an occurrence."""
+        log_occurrence(self.log, occurrence)
+        self.events.emit(
+            occurrence.type, occurrence.data, correlation=occurrence.command, time=round(occurrence.time * 1e9)
+        )
+
+    def _tick(self) -> None:
+        self._send(self.controller.tick(self.seconds()))
+        if not self.controller.is_active:
+            self._cycle.cancel()
+        self.report()
+
+    def _send(self, command: ValveCommand | None) -> None:
+        if command is not None:
+            conversions.fill_command(self._command, command)
+            self._commands.publish(self._command)
+            self._sent.inc()
+
+    # Telemetry ------------------------------------------------------------------------------------------------------
+
+    def _publish(self) -> None:
+        now = self.get_clock().now()
+        telemetry = self.controller.telemetry(conversions.seconds(now))
+        stamp = now.to_msg()
+        self._allocation.header.stamp = stamp
+        conversions.fill_allocation(self._allocation, telemetry)
+        self._allocations.publish(self._allocation)
+        self._metrics.latest = telemetry
+        if self._forces.get_subscription_count():
+            healthy = [condition is Condition.OK for condition in telemetry.conditions]
+            forces = telemetry.allocation.forces
+            self._forces.publish(self._markers.update(stamp, self.controller.drive.array, forces, healthy))
+        self._profiles.follow()
+        self.report()
+
+
+def _vehicle_path(name: str) -> Path:
+    path = Path(name)
+    if "/" in name or path.suffix == ".yaml":
+        return path
+    try:
+        share = Path(get_package_share_directory("qiki_bringup"))
+    except (PackageNotFoundError, ValueError) as error:
+        raise ConfigurationError(f"vehicle_file: {name!r}: package qiki_bringup is not found: {error}") from error
+    return share / "config" / "vehicles" / f"{name}.yaml"
+
+
+def main() -> None:
+    """Entry point."""
+    run(AllocatorNode)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""Messages to values and values to messages."""
+
+from array import array
+from typing import Any
+
+import numpy as np
+from geometry_msgs.msg import InertiaStamped, Wrench
+from nav_msgs.msg import Odometry
+
+from qiki_allocator.allocation.thrusters import Floats
+from qiki_allocator.flight.attitude import Body
+from qiki_allocator.flight.motion_control import AttitudeMode, MotionReading
+from qiki_allocator.flight.profile import Outcome, ProfileResult
+from qiki_allocator.flight.telemetry import Activity, Mode, State, Telemetry
+from qiki_allocator.groups.thrust_groups import ThrustGroup
+from qiki_allocator.health.table import Condition
+from qiki_allocator.limits.energy_gate import EnergyReading
+from qiki_allocator.modulation.valves import ValveCommand
+from qiki_msgs.action import ExecuteThrustProfile
+from qiki_msgs.msg import Allocation, Energy, Thermal, ThrusterCommand, ThrusterState
+from qiki_msgs.msg import ThrustGroup as ThrustGroupMessage
+from qiki_msgs.srv import SetAttitudeMode
+
+STATES = {
+    State.IDLE: Allocation.STATE_IDLE,
+    State.ACTIVE: Allocation.STATE_ACTIVE,
+    State.WATCHDOG: Allocation.STATE_WATCHDOG,
+    State.STOPPED: Allocation.STATE_STOPPED,
+    State.REFUSED: Allocation.STATE_REFUSED,
+}
+
+MODES = {
+    Mode.AUTO: Allocation.MODE_AUTO,
+    Mode.ADAPTIVE: Allocation.MODE_ADAPTIVE,
+    Mode.MANUAL_OVERRIDE: Allocation.MODE_MANUAL_OVERRIDE,
+}
+
+ACTIVITIES = {
+    Activity.NONE: Allocation.ACTIVITY_NONE,
+    Activity.COMMAND: Allocation.ACTIVITY_COMMAND,
+    Activity.PROFILE: Allocation.ACTIVITY_PROFILE,
+    Activity.BRAKE: Allocation.ACTIVITY_BRAKE,
+    Activity.LEVELS: Allocation.ACTIVITY_LEVELS,
+}
+
+ATTITUDE_MODES = {
+    AttitudeMode.OFF: SetAttitudeMode.Request.OFF,
+    AttitudeMode.DAMP: SetAttitudeMode.Request.DAMP,
+    AttitudeMode.HOLD: SetAttitudeMode.Request.HOLD,
+}
+
+OUTCOMES = {
+    Outcome.EXECUTED: ExecuteThrustProfile.Result.EXECUTED,
+    Outcome.FAILED: ExecuteThrustProfile.Result.FAILED,
+    Outcome.CANCELED: ExecuteThrustProfile.Result.CANCELED,
+    Outcome.TIMEOUT: ExecuteThrustProfile.Result.TIMEOUT,
+}
+
+CONDITIONS = {
+    ThrusterState.HEALTH_OK: Condition.OK,
+    ThrusterState.HEALTH_STUCK_CLOSED: Condition.DEAD,
+    ThrusterState.HEALTH_STUCK_OPEN: Condition.STUCK_OPEN,
+    ThrusterState.HEALTH_WEAK: Condition.WEAK,
+}
+
+HEALTH = {condition: value for value, condition in CONDITIONS.items()}
+
+
+def from_wrench(message: Wrench) -> Floats:
+    """(6,) N and N m."""
+    f, t = message.force, message.torque
+    return np.array([f.x, f.y, f.z, t.x, t.y, t.z])
+
+
+def fill_wrench(message: Wrench, wrench: Floats) -> None:
+    """Put (6,) N and N m into a message."""
+    f, t = message.force, message.torque
+    f.x, f.y, f.z, t.x, t.y, t.z = wrench.tolist()
+
+
+def fill_command(message: ThrusterCommand, command: ValveCommand) -> None:
+    """Put a valve command into a message; its start is a time of the ROS clock."""
+    stamp = message.header.stamp
+    stamp.sec, stamp.nanosec = divmod(round(command.start * 1e9), 1_000_000_000)
+    message.window = command.window
+    message.open_time = array("f", command.open_time.tolist())
+    message.close_time = array("f", command.close_time.tolist())
+
+
+def fill_allocation(message: Allocation, telemetry: Telemetry) -> None:
+    """Put all but the header into a message."""
+    answer, limits = telemetry.allocation, telemetry.limits
+    message.mode = MODES[telemetry.mode]
+    message.state = STATES[telemetry.state]
+    message.activity = ACTIVITIES[telemetry.activity]
+    message.attitude_mode = ATTITUDE_MODES[telemetry.attitude_mode]
+    message.refusal = telemetry.refusal
+    message.refused = telemetry.refused
+    fill_wrench(message.commanded, telemetry.commanded)
+    fill_wrench(message.achieved, answer.wrench)
+    fill_wrench(message.residual, answer.residual)
+    message.forces = array("f", answer.forces.tolist())
+    message.scale = answer.scale
+    message.margin = answer.margin
+    message.binding = list(telemetry.binding)
+    message.power = answer.power
+    message.power_now = telemetry.power_now
+    message.power_mean = telemetry.power_mean
+    message.energy = telemetry.energy
+    message.duty = array("f", telemetry.duty.tolist())
+    message.firings = array("I", telemetry.firings.tolist())
+    message.solve_time = telemetry.solve_time
+    message.primal_violation = answer.certificate.primal_violation
+    message.duality_gap = answer.certificate.gap
+    message.gate = limits.energy.gate.value
+    message.gate_reason = limits.energy.reason
+    message.power_limit = limits.energy.power_limit
+    message.clusters = list(limits.heat.by_cluster)
+    message.cluster_temperature = array("f", limits.heat.temperature.values())
+    message.heat_factor = array("f", limits.heat.by_cluster.values())
+    message.health = array("B", [HEALTH[condition] for condition in telemetry.conditions])
+    message.level = array("f", telemetry.levels.tolist())
+    message.uncontrollable = list(telemetry.uncontrollable)
+    message.warnings = list(telemetry.warnings)
+
+
+def motion(message: Odometry) -> MotionReading:
+    """Odometry as a value."""
+    q, v, w = message.pose.pose.orientation, message.twist.twist.linear, message.twist.twist.angular
+    return MotionReading(
+        of_stamp(message.header.stamp),
+        np.array([q.x, q.y, q.z, q.w]),
+        np.array([v.x, v.y, v.z]),
+        np.array([w.x, w.y, w.z]),
+    )
+
+
+def energy(message: Energy) -> EnergyReading:
+    """Energy telemetry as a value."""
+    return EnergyReading(of_stamp(message.header.stamp), message.supercap_soc, message.continuous_power)
+
+
+def temperatures(message: Thermal) -> dict[str, float]:
+    """degC by node."""
+    return dict(zip(message.name, message.temperature, strict=False))
+
+
+def conditions(message: ThrusterState, n: int) -> list[Condition | None]:
+    """What the hardware tells of n thrusters, None: nothing."""
+    told = [CONDITIONS.get(int(value)) for value in message.health]
+    return told if len(told) == n else [None] * n
+
+
+def body(message: InertiaStamped) -> Body:
+    """Mass properties.
+
+    Raises:
+        ConfigurationError: naming field, value and allowed range.
+    """
+    i, com = message.inertia, message.inertia.com
+    tensor = [[i.ixx, i.ixy, i.ixz], [i.ixy, i.iyy, i.iyz], [i.ixz, i.iyz, i.izz]]
+    return Body(i.m, np.array(tensor), np.array([com.x, com.y, com.z]))
+
+
+def group(value: ThrustGroup) -> ThrustGroupMessage:
+    """A thrust group as a message."""
+    message = ThrustGroupMessage(name=value.name, note=value.note)
+    message.thrusters = array("I", value.thrusters)
+    message.levels = array("f", value.levels.tolist())
+    fill_wrench(message.wrench, value.wrench)
+    message.parasitic_torque, message.power = value.parasitic_torque, value.power
+    return message
+
+
+def fill_progress(message: Any, result: ProfileResult, duration: float) -> None:
+    """Put how a profile goes into a feedback message."""
+    message.progress = min(result.elapsed / duration, 1.0)
+    message.segment = result.segment
+    fill_wrench(message.impulse, result.delivered)
+    message.energy = result.energy
+
+
+def profile_result(result: ProfileResult) -> Any:
+    """How a profile ended, as a result message."""
+    message = ExecuteThrustProfile.Result(reason=result.reason, segment=result.segment, elapsed=result.elapsed)
+    message.outcome = OUTCOMES[result.outcome] if result.outcome else ExecuteThrustProfile.Result.FAILED
+    fill_wrench(message.impulse, result.delivered)
+    message.energy = result.energy
+    return message
+
+
+def of_stamp(stamp: Any) -> float:
+    """s of a builtin_interfaces/Time message."""
+    return float(stamp.sec) + float(stamp.nanosec) * 1e-9
+
+
+def seconds(stamp: Any) -> float:
+    """s of a clock's reading."""
+    return float(stamp.nanoseconds) * 1e-9

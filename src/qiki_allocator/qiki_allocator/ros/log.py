@@ -1,0 +1,19 @@
+"""Occurrences as log records with fields."""
+
+from qiki_allocator.flight import occurrences
+from qiki_allocator.flight.occurrences import Occurrence
+from qiki_node.log import NodeLog
+
+_WARNINGS = {
+    occurrences.WRENCH_REFUSED,
+    occurrences.REQUEST_REFUSED,
+    occurrences.FAULT_DETECTED,
+    occurrences.WATCHDOG_STOPPED,
+}
+
+
+def log_occurrence(log: NodeLog, occurrence: Occurrence) -> None:
+    """One record, whose text is the type without its subject: `gate changed`."""
+    say = log.warning if occurrence.type in _WARNINGS or occurrence.data.get("warning") else log.info
+    text = occurrence.type.rpartition(".")[2].replace("_", " ")
+    say(text, stamp=round(occurrence.time, 6), **occurrence.data)

@@ -1,0 +1,112 @@
+"""The services of the allocator node: each answers whether it was done, and if not, why."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from std_srvs.srv import Trigger
+
+from qiki_allocator.groups.picture import group_picture
+from qiki_allocator.ros import conversions
+from qiki_msgs.srv import ListGroups, SetAllocatorMode, SetAttitudeMode, SetThrusterHealth
+
+_MODES = {number: mode for mode, number in conversions.MODES.items()}
+_ATTITUDE_MODES = {number: mode for mode, number in conversions.ATTITUDE_MODES.items()}
+
+
+class Services:
+    """Services of an allocator node, which has `controller`, `log`, `act`, `report`, `seconds`, `hull_radius`."""
+
+    def __init__(self, node: Any) -> None:
+        self._node = node
+        served: list[tuple[type, str, Callable[[Any], str]]] = [
+            (Trigger, "~/stop", self._stop),
+            (Trigger, "~/brake", self._brake),
+            (SetAllocatorMode, "~/set_mode", self._set_mode),
+            (SetAttitudeMode, "~/set_attitude_mode", self._set_attitude_mode),
+            (SetThrusterHealth, "~/set_thruster_health", self._set_health),
+        ]
+        self._services = [node.create_service(kind, name, self._answered(name[2:], do)) for kind, name, do in served]
+        self._services.append(node.create_service(ListGroups, "~/list_groups", self._list_groups))
+
+    def close(self) -> None:
+        """Serve no more."""
+        for service in self._services:
+            self._node.destroy_service(service)
+
+    def _answered(self, name: str, do: Callable[[Any], str]) -> Callable[[Any, Any], Any]:
+        def answer(request: Any, response: Any) -> Any:
+            try:
+                response.success, response.message = True, do(request)
+            except ValueError as error:
+                self._refuse(name, str(error))
+                response.success, response.message = False, str(error)
+            return response
+
+        return answer
+
+    def _refuse(self, request: str, reason: str) -> None:
+        self._node.controller.journal.request_refused(self._node.seconds(), request, reason)
+        self._node.report()
+
+    def _check_active(self) -> None:
+        if not self._node.is_active:
+            raise ValueError("the node is not active: its valves are closed")
+
+    def _stop(self, _request: Any) -> str:
+        self._check_active()
+        self._node.act(self._node.controller.stop(self._node.seconds()))
+        self._node.log.info("stopped by service")
+        return "valves closed; commands count again after a pause or a set_mode"
+
+    def _brake(self, _request: Any) -> str:
+        self._check_active()
+        self._node.act(self._node.controller.brake(self._node.seconds()))
+        self._node.log.info("brake by service")
+        return "braking; it ends at rest, or by stop"
+
+    def _set_mode(self, request: Any) -> str:
+        mode = _choice("mode", request.mode, _MODES)
+        self._node.act(self._node.controller.set_mode(self._node.seconds(), mode, arm=request.arm))
+        return str(mode.value)
+
+    def _set_attitude_mode(self, request: Any) -> str:
+        self._check_active()
+        mode = _choice("mode", request.mode, _ATTITUDE_MODES)
+        q = request.target
+        target = None if request.current else np.array([q.x, q.y, q.z, q.w])
+        needs_target = mode is _ATTITUDE_MODES[SetAttitudeMode.Request.HOLD]
+        self._node.controller.set_attitude(self._node.seconds(), mode, target if needs_target else None)
+        self._node.act(None)
+        return str(mode.name)
+
+    def _set_health(self, request: Any) -> str:
+        condition = _choice("health", request.health, conversions.CONDITIONS)
+        self._node.controller.set_health(self._node.seconds(), request.thruster, condition, float(request.level))
+        self._node.act(None)
+        return f"thruster {request.thruster}: {condition.value}"
+
+    def _list_groups(self, request: Any, response: Any) -> Any:
+        drive = self._node.controller.drive
+        groups = drive.groups.groups(drive.array, drive.faults.health)
+        response.groups = [conversions.group(group) for group in groups]
+        response.success = True
+        if request.picture:
+            found = [group for group in groups if group.name == request.picture]
+            if found:
+                response.svg = group_picture(drive.array, found[0], self._node.hull_radius)
+            else:
+                names = ", ".join(group.name for group in groups)
+                response.success, response.message = False, f"picture: {request.picture!r}; allowed: {names}"
+        return response
+
+
+def _choice(field: str, value: int, choices: Any) -> Any:
+    if value not in choices:
+        allowed = ", ".join(f"{key} ({_name(choice)})" for key, choice in choices.items())
+        raise ValueError(f"{field}: {value}; allowed: {allowed}")
+    return choices[value]
+
+
+def _name(choice: Any) -> str:
+    return str(choice.value)

@@ -1,0 +1,22 @@
+from setuptools import find_packages, setup
+
+package_name = "qiki_allocator"
+
+setup(
+    name=package_name,
+    version="0.1.0",
+    packages=find_packages(exclude=["test"]),
+    package_data={package_name: ["py.typed"]},
+    data_files=[
+        ("share/ament_index/resource_index/packages", ["resource/" + package_name]),
+        ("share/" + package_name, ["package.xml"]),
+    ],
+    install_requires=["setuptools"],
+    extras_require={"test": ["pytest"]},
+    zip_safe=True,
+    maintainer="QIKI maintainers",
+    maintainer_email="maintainers@users.noreply.github.com",
+    description="Thrust allocator: a wrench to valve pulses, optimal under power.",
+    license="Apache-2.0",
+    entry_points={"console_scripts": ["allocator = qiki_allocator.node:main"]},
+)

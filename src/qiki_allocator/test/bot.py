@@ -1,0 +1,61 @@
+"""A controller with its hardware, telemetry and clock, for tests without a graph."""
+
+import numpy as np
+from valve_hardware import Hardware, on_times
+
+from qiki_allocator.assembly import assemble
+from qiki_allocator.flight.motion_control import MotionReading
+from qiki_allocator.limits.energy_gate import EnergyReading
+
+FORCE = [200.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+ZERO = [0.0] * 6
+
+
+class Bot:
+    """A controller with its hardware, energy and heat telemetry at 10 Hz, and clock."""
+
+    def __init__(self, vehicle, stopwatch=lambda: 0.0):
+        self.array = vehicle.thrusters
+        self.controller = assemble(vehicle, stopwatch=stopwatch)
+        self.hardware = Hardware(len(self.array))
+        self.soc, self.temperature = 0.8, 20.0
+        self.hears = True
+        self.now = 10.0
+        self.hear()
+
+    def hear(self):
+        limiter = self.controller.drive.limiter
+        limiter.read_energy(EnergyReading(self.now, self.soc, 22500.0))
+        limiter.read_thermal(self.now, {f"RCS_{k}": self.temperature for k in "ABCD"} | {"HULL": 20.0})
+        self.controller.drive.forget_limits()
+
+    def send(self, command):
+        if command is not None:
+            self.hardware.take(command, self.now)
+        return command
+
+    def command(self, wrench):
+        return self.send(self.controller.command(self.now, wrench))
+
+    def run(self, duration, wrench=None, rate=100.0):
+        """Let time pass; with a wrench, command it all the while."""
+        for count in range(round(duration * rate)):
+            self.now += 1.0 / rate
+            if self.hears and count % 10 == 0:
+                self.hear()
+            if wrench is not None:
+                self.command(wrench)
+            elif self.controller.is_active:
+                self.send(self.controller.tick(self.now))
+
+    @property
+    def state(self):
+        return self.controller.status[0]
+
+    @property
+    def impulse(self):
+        return self.array.effectiveness @ (self.array.f_max * on_times(self.hardware.pulses()))
+
+
+def odometry(bot, velocity=(0.0, 0.0, 0.0), rates=(0.0, 0.0, 0.0), attitude=(0.0, 0.0, 0.0, 1.0)):
+    return MotionReading(bot.now, np.array(attitude), np.array(velocity), np.array(rates))

@@ -1,0 +1,500 @@
+"""The node as a real process: wrench in, valve command out, refusals, watchdog, services, clock."""
+
+import math
+import signal
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import InertiaStamped, WrenchStamped
+from nav_msgs.msg import Odometry
+from rclpy.action import ActionClient
+from rclpy.qos import QoSProfile
+from rosgraph_msgs.msg import Clock
+from std_srvs.srv import Trigger
+from valve_hardware import Hardware, check_timing, on_times
+from visualization_msgs.msg import Marker, MarkerArray
+
+from qiki_allocator import ThrusterArray, ValveCommand, ValveTiming
+from qiki_msgs.action import ExecuteThrustProfile
+from qiki_msgs.msg import Allocation, Energy, Thermal, ThrusterCommand, ThrusterLevels, ThrusterState, ThrustSegment
+from qiki_msgs.srv import ListGroups, SetAllocatorMode, SetAttitudeMode, SetThrusterHealth
+from qiki_node.qos import COMMAND, STATE, TELEMETRY
+from qiki_node.testing import SETTLE, NodeProcess, Peer
+
+NODE = "/alpha/allocator"
+
+
+class Bench:
+    """A peer that drives `/clock` and commands, and keeps what the allocator sends."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+        self.now = 5.0
+        self.commands: list[ThrusterCommand] = []
+        self.allocations: list[Allocation] = []
+        self.hardware = Hardware(16)
+        node = peer.node
+        self._clock = node.create_publisher(Clock, "/clock", QoSProfile(depth=10))
+        self._wrench = node.create_publisher(WrenchStamped, "/alpha/cmd_wrench", COMMAND)
+        self._mass = node.create_publisher(InertiaStamped, "/alpha/mass_properties", STATE)
+        self._energy = node.create_publisher(Energy, "/alpha/energy", TELEMETRY)
+        self._thermal = node.create_publisher(Thermal, "/alpha/thermal", TELEMETRY)
+        self.odometry = node.create_publisher(Odometry, "/alpha/odom", TELEMETRY)
+        self.valves = node.create_publisher(ThrusterState, "/alpha/thruster_state", TELEMETRY)
+        self.levels = node.create_publisher(ThrusterLevels, "/alpha/cmd_levels", COMMAND)
+        self.soc = 0.8
+        node.create_subscription(ThrusterCommand, "/alpha/thruster_command", self._take, COMMAND)
+        node.create_subscription(Allocation, "/alpha/allocation", self.allocations.append, TELEMETRY)
+        peer.wait_until_active(NODE)
+        peer.spin_until(lambda: self._wrench.get_subscription_count() == 1)
+        self.tick_until(lambda: bool(self.allocations))
+        self.tick_until(lambda: self.allocations[-1].gate == "BOOST")
+
+    def hear(self) -> None:
+        """Energy and thermal telemetry of now."""
+        energy = Energy(supercap_soc=self.soc, continuous_power=22500.0, pdu=Energy.PDU_ON)
+        names = ["RCS_A", "RCS_B", "RCS_C", "RCS_D", "HULL"]
+        thermal = Thermal(name=names, temperature=[20.0] * len(names))
+        for message in (energy, thermal):
+            message.header.stamp = self.clock_message().clock
+        self._energy.publish(energy)
+        self._thermal.publish(thermal)
+
+    def clock_message(self) -> Clock:
+        message = Clock()
+        message.clock.sec = int(self.now)
+        message.clock.nanosec = round((self.now - int(self.now)) * 1e9)
+        return message
+
+    def _take(self, message: ThrusterCommand) -> None:
+        self.commands.append(message)
+        start = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
+        command = ValveCommand(start, message.window, np.array(message.open_time), np.array(message.close_time))
+        self.hardware.take(command, 0.0)
+
+    def tick(self, duration: float = 0.01) -> None:
+        """Let simulated time pass, in steps of 10 ms."""
+        for _ in range(round(duration / 0.01)):
+            self.now = round(self.now + 0.01, 6)
+            self._clock.publish(self.clock_message())
+            if round(self.now * 100.0) % 10 == 0:
+                self.hear()
+            self.peer.spin_for(0.004)
+
+    def tick_until(self, condition) -> None:
+        for _ in range(2000):
+            if condition():
+                return
+            self.tick()
+        raise AssertionError("condition did not come true")
+
+    def command(self, *wrench: float, frame: str = "base_link") -> None:
+        message = WrenchStamped()
+        message.header.frame_id = frame
+        force, torque = message.wrench.force, message.wrench.torque
+        force.x, force.y, force.z, torque.x, torque.y, torque.z = [float(value) for value in wrench]
+        self._wrench.publish(message)
+
+    def send_mass(self, com, frame: str = "alpha/base_link") -> None:
+        message = InertiaStamped()
+        message.header.frame_id = frame
+        message.inertia.m, message.inertia.ixx, message.inertia.iyy, message.inertia.izz = 1200.0, 760.0, 800.0, 820.0
+        message.inertia.com.x, message.inertia.com.y, message.inertia.com.z = com
+        self._mass.publish(message)
+
+    def allocation(self) -> Allocation:
+        """A fresh one."""
+        self.allocations.clear()
+        self.tick_until(lambda: bool(self.allocations))
+        return self.allocations[-1]
+
+    def wait_for_state(self, state: int) -> Allocation:
+        self.tick_until(lambda: bool(self.allocations) and self.allocations[-1].state == state)
+        return self.allocations[-1]
+
+
+@pytest.fixture(scope="module")
+def process(vehicle_file):
+    with NodeProcess.of_module(
+        "qiki_allocator.node",
+        *("-r", "__ns:=/alpha", "-p", "use_sim_time:=true", "-p", f"vehicle_file:={vehicle_file}"),
+    ) as process:
+        yield process
+        process.stop(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def of_module(process):
+    assert process.process.poll() is None
+    with Peer() as peer:
+        yield Bench(peer)
+
+
+@pytest.fixture
+def bench(of_module):
+    """At rest, with nothing of an earlier test."""
+    of_module.command(0, 0, 0, 0, 0, 0)
+    of_module.tick(0.8)
+    for thruster in range(16):
+        request = SetThrusterHealth.Request(thruster=thruster, health=ThrusterState.HEALTH_OK)
+        assert of_module.peer.call(SetThrusterHealth, f"{NODE}/set_thruster_health", request).success
+    of_module.command(0, 0, 0, 0, 0, 0)
+    of_module.wait_for_state(Allocation.STATE_IDLE)
+    of_module.commands.clear()
+    of_module.hardware = Hardware(16)
+    return of_module
+
+
+def test_a_wrench_becomes_pulses_with_its_impulse(bench, array):
+    begun = bench.now
+    bench.command(200, 0, 0, 0, 0, 0, frame="alpha/base_link")
+    bench.peer.spin_until(lambda: bool(bench.commands))
+    first = bench.commands[0]
+    assert bench.now == begun, "answered without a step of the clock"
+    assert first.header.frame_id == "alpha/base_link"
+    assert len(first.open_time) == len(first.close_time) == 16
+    start = first.header.stamp.sec + first.header.stamp.nanosec * 1e-9
+    assert 0.0 <= start - bench.now <= 0.041
+    for _ in range(100):
+        bench.command(200, 0, 0, 0, 0, 0)
+        bench.tick()
+    flying = bench.allocation()
+    assert flying.state == Allocation.STATE_ACTIVE
+    assert flying.mode == Allocation.MODE_ADAPTIVE
+    assert flying.commanded.force.x == 200.0
+    assert flying.achieved.force.x == pytest.approx(200.0, rel=1e-6)
+    assert flying.scale > 1.0
+    assert 0.0 < flying.margin < 1.0
+    assert flying.duality_gap < 1e-3
+    assert flying.primal_violation < 1e-6
+    assert flying.solve_time > 0.0
+    assert sum(flying.forces) * 33.333 == pytest.approx(flying.power, rel=1e-5)
+    bench.command(0, 0, 0, 0, 0, 0)
+    ended = bench.now
+    bench.tick(0.8)
+    pulses = bench.hardware.pulses()
+    check_timing(pulses, ValveTiming())
+    impulse = array.effectiveness @ (array.f_max * on_times(pulses))
+    assert impulse[0] == pytest.approx(200.0 * (ended - begun), rel=0.03)
+    assert np.abs(impulse[3:]).max() < 0.5
+    after = bench.wait_for_state(Allocation.STATE_IDLE)
+    assert list(after.firings)[4] >= 4
+    assert after.energy > 0.0
+    assert after.scale == math.inf
+
+
+@pytest.mark.parametrize(
+    ("wrench", "frame", "text"),
+    [
+        ([math.nan, 0, 0, 0, 0, 0], "base_link", "force.x: nan N; allowed: finite"),
+        ([0, 0, 0, 0, math.inf, 0], "base_link", "torque.y: inf N m; allowed: finite"),
+        ([100, 0, 0, 0, 0, 0], "world", "header.frame_id: 'world'; allowed: 'base_link' or 'alpha/base_link'"),
+        ([100, 0, 0, 0, 0, 0], "", "header.frame_id: ''; allowed"),
+    ],
+)
+def test_a_bad_wrench_is_refused_and_the_node_goes_on(bench, wrench, frame, text):
+    before = bench.allocation().refused
+    bench.command(*wrench, frame=frame)
+    refused = bench.wait_for_state(Allocation.STATE_REFUSED)
+    assert text in refused.refusal
+    assert refused.refused == before + 1
+    assert not bench.commands
+    bench.command(50, 0, 0, 0, 0, 0)
+    bench.peer.spin_until(lambda: bool(bench.commands))
+    assert bench.wait_for_state(Allocation.STATE_ACTIVE).refusal == ""
+
+
+def test_watchdog_closes_the_valves(bench):
+    bench.command(700, 0, 0, 0, 0, 0)
+    bench.peer.spin_until(lambda: bool(bench.commands))
+    silence = bench.now
+    bench.wait_for_state(Allocation.STATE_WATCHDOG)
+    bench.tick(0.1)
+    pulses = bench.hardware.pulses()
+    check_timing(pulses, ValveTiming())
+    last = max(close for own in pulses for _, close in own)
+    assert silence + 0.4 < last < silence + 0.5 + 0.1
+    sent = len(bench.commands)
+    bench.tick(0.3)
+    assert len(bench.commands) == sent, "at rest nothing is sent"
+
+
+def test_stop_service(bench):
+    bench.command(700, 0, 0, 0, 0, 0)
+    bench.peer.spin_until(lambda: bool(bench.commands))
+    bench.tick(0.1)
+    assert bench.peer.call(Trigger, f"{NODE}/stop", Trigger.Request()).success
+    bench.command(700, 0, 0, 0, 0, 0)
+    stopped = bench.wait_for_state(Allocation.STATE_STOPPED)
+    assert "stopped" in stopped.refusal
+    assert max(close for own in bench.hardware.pulses() for _, close in own) < bench.now + 0.1
+    request = SetAllocatorMode.Request(mode=Allocation.MODE_ADAPTIVE)
+    assert bench.peer.call(SetAllocatorMode, f"{NODE}/set_mode", request).success
+    bench.command(50, 0, 0, 0, 0, 0)
+    bench.wait_for_state(Allocation.STATE_ACTIVE)
+
+
+def test_modes(bench):
+    def set_mode(mode, arm=False):
+        return bench.peer.call(SetAllocatorMode, f"{NODE}/set_mode", SetAllocatorMode.Request(mode=mode, arm=arm))
+
+    refused = set_mode(77)
+    assert not refused.success
+    assert "mode: 77; allowed: 1 (AUTO), 2 (ADAPTIVE), 3 (MANUAL_OVERRIDE)" in refused.message
+    refused = set_mode(Allocation.MODE_MANUAL_OVERRIDE)
+    assert not refused.success
+    assert "arm: False; allowed for MANUAL_OVERRIDE: True" in refused.message
+    assert bench.allocation().mode == Allocation.MODE_ADAPTIVE
+    assert set_mode(Allocation.MODE_MANUAL_OVERRIDE, True).success
+    bench.command(50, 0, 0, 0, 0, 0)
+    assert "MANUAL_OVERRIDE; allowed: cmd_levels" in bench.wait_for_state(Allocation.STATE_REFUSED).refusal
+    assert set_mode(Allocation.MODE_AUTO).success
+    bench.command(50, 0, 0, 0, 0, 0)
+    flying = bench.wait_for_state(Allocation.STATE_ACTIVE)
+    assert flying.mode == Allocation.MODE_AUTO
+    assert flying.activity == Allocation.ACTIVITY_COMMAND
+    assert set_mode(Allocation.MODE_ADAPTIVE).success
+
+
+def test_a_dead_thruster_is_named_and_not_used(bench):
+    service = f"{NODE}/set_thruster_health"
+    for thruster in (4, 5, 6, 7):
+        request = SetThrusterHealth.Request(thruster=thruster, health=ThrusterState.HEALTH_STUCK_CLOSED)
+        assert bench.peer.call(SetThrusterHealth, service, request).success
+    bench.command(200, 0, 0, 0, 0, 0)
+    answer = bench.wait_for_state(Allocation.STATE_ACTIVE)
+    assert not any(answer.forces[4:8])
+    assert "dead:4" in answer.binding
+    assert answer.margin < 0.0
+    refused = bench.peer.call(SetThrusterHealth, service, SetThrusterHealth.Request(thruster=16, health=1))
+    assert not refused.success
+    assert "thruster: 16; allowed: 0 to 15" in refused.message
+    refused = bench.peer.call(SetThrusterHealth, service, SetThrusterHealth.Request(thruster=1, health=9))
+    assert "health: 9; allowed" in refused.message
+
+
+def test_a_new_centre_of_mass_is_used(bench, array: ThrusterArray):
+    bench.send_mass((0.0, 0.0, 0.3))
+    bench.tick(0.1)
+    bench.command(200, 0, 0, 0, 0, 0)
+    answer = bench.wait_for_state(Allocation.STATE_ACTIVE)
+    given = array.with_com((0.0, 0.0, 0.3)).effectiveness @ np.array(answer.forces)
+    np.testing.assert_allclose(given, [200, 0, 0, 0, 0, 0], atol=1e-3)
+    for com, frame in (((math.nan, 0.0, 0.0), "base_link"), ((0.0, 0.0, 9.0), "world")):
+        bench.send_mass(com, frame)
+        bench.tick(0.05)
+    assert bench.allocation().achieved.force.x == pytest.approx(200.0, rel=1e-5)
+    bench.send_mass((0.0, 0.0, 0.1))
+    bench.tick(0.1)
+
+
+def test_a_clock_set_back_does_not_stop_the_node(bench):
+    bench.command(300, 0, 0, 0, 0, 0)
+    bench.peer.spin_until(lambda: bool(bench.commands))
+    bench.tick(0.1)
+    bench.now = 1.0
+    bench.tick(0.2)
+    assert bench.allocation().state == Allocation.STATE_IDLE
+    bench.commands.clear()
+    bench.command(300, 0, 0, 0, 0, 0)
+    bench.peer.spin_until(lambda: bool(bench.commands))
+    start = bench.commands[0].header.stamp
+    assert start.sec + start.nanosec * 1e-9 < bench.now + 0.05
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("-p", "control_rate:=20.0"), "parameter control_rate: 20.0 is not allowed; allowed: 50 to 500 Hz"),
+        (("-p", "policy:=best"), "parameter policy: 'best' is not allowed; allowed: one of priority, weighted"),
+        (("-p", "colour:=red"), "parameter colour: unknown"),
+    ],
+)
+def test_bad_parameters_are_refused(arguments, text):
+    with NodeProcess.of_module("qiki_allocator.node", *arguments) as process:
+        code, _, err = process.wait()
+    assert code == 2
+    assert text in err
+
+
+def test_a_broken_vehicle_file_leaves_the_node_unconfigured(tmp_path):
+    path = tmp_path / "vehicle.yaml"
+    path.write_text("name: x\nthrusters: none.json\n")
+    with NodeProcess.of_module("qiki_allocator.node", "-r", "__ns:=/bravo", "-p", f"vehicle_file:={path}") as process:
+        with Peer("asker") as peer:
+            assert peer.lifecycle_state("/bravo/allocator") == 1
+        assert "none.json: cannot be read" in process.stop()
+
+
+def send_odometry(bench, velocity=0.0, tilt=0.0):
+    message = Odometry()
+    message.header.stamp = bench.clock_message().clock
+    message.pose.pose.orientation.z, message.pose.pose.orientation.w = math.sin(tilt / 2.0), math.cos(tilt / 2.0)
+    message.twist.twist.linear.x = velocity
+    bench.odometry.publish(message)
+
+
+def test_attitude_hold_and_brake(bench):
+    services = bench.peer.call
+    hold = SetAttitudeMode.Request(mode=SetAttitudeMode.Request.HOLD, current=True)
+    refused = services(SetAttitudeMode, f"{NODE}/set_attitude_mode", hold)
+    assert not refused.success
+    assert "odometry" in refused.message
+    send_odometry(bench)
+    bench.tick(0.05)
+    assert services(SetAttitudeMode, f"{NODE}/set_attitude_mode", hold).success
+    for _ in range(40):
+        send_odometry(bench, tilt=0.1)
+        bench.command(100, 0, 0, 0, 0, 0)
+        bench.tick()
+    held = bench.allocation()
+    assert held.attitude_mode == SetAttitudeMode.Request.HOLD
+    assert held.commanded.force.x == 100.0
+    assert held.commanded.torque.z < -10.0
+    assert services(Trigger, f"{NODE}/brake", Trigger.Request()).success
+    for _ in range(30):
+        send_odometry(bench, velocity=0.5)
+        bench.tick()
+    braking = bench.allocation()
+    assert braking.activity == Allocation.ACTIVITY_BRAKE
+    assert braking.commanded.force.x < -100.0
+    for _ in range(60):
+        send_odometry(bench)
+        bench.tick()
+    assert bench.allocation().state == Allocation.STATE_IDLE
+    off = SetAttitudeMode.Request(mode=SetAttitudeMode.Request.OFF)
+    assert services(SetAttitudeMode, f"{NODE}/set_attitude_mode", off).success
+    wrong = services(SetAttitudeMode, f"{NODE}/set_attitude_mode", SetAttitudeMode.Request(mode=9))
+    assert "mode: 9; allowed: 0 (off), 1 (damp), 2 (hold)" in wrong.message
+
+
+def test_stabilise_refuses_translation(bench):
+    bench.soc = 0.2
+    bench.tick_until(lambda: bench.allocations[-1].gate == "STABILISE")
+    bench.command(100, 0, 0, 0, 0, 0)
+    refused = bench.wait_for_state(Allocation.STATE_REFUSED)
+    assert "force: 100 N; allowed: 0 N in STABILISE" in refused.refusal
+    assert refused.power_limit == pytest.approx(22500.0 - 2810.0)
+    bench.soc = 0.8
+    bench.tick_until(lambda: bench.allocations[-1].gate == "BOOST")
+
+
+class Flight:
+    """A thrust profile asked for, and what comes back."""
+
+    def __init__(self, bench, *segments):
+        self.bench, self.feedback = bench, []
+        self._client = ActionClient(bench.peer.node, ExecuteThrustProfile, f"{NODE}/execute_thrust_profile")
+        bench.peer.spin_until(self._client.server_is_ready)
+        bench.peer.spin_for(SETTLE)
+        goal = ExecuteThrustProfile.Goal(command_id="test", segments=list(segments))
+        sent = self._client.send_goal_async(goal, lambda message: self.feedback.append(message.feedback))
+        bench.peer.spin_until(sent.done)
+        self.handle = sent.result()
+        self._result = self.handle.get_result_async()
+
+    def result(self):
+        self.bench.tick_until(self._result.done)
+        self._client.destroy()
+        return self._result.result().result
+
+
+def segment(force=0.0, group="", level=1.0, duration=1.0):
+    message = ThrustSegment(group=group, level=level, duration=duration)
+    message.header.frame_id = "base_link"
+    message.wrench.force.x = force
+    return message
+
+
+def test_a_thrust_profile_is_flown_and_accounted_for(bench, array):
+    flight = Flight(bench, segment(force=200.0), segment(group="ZTT +y", level=0.5))
+    result = flight.result()
+    assert result.outcome == ExecuteThrustProfile.Result.EXECUTED, result.reason
+    assert result.impulse.force.x == pytest.approx(200.0, rel=0.03)
+    assert result.impulse.force.y > 50.0
+    assert result.energy > 0.0
+    progress = [feedback.progress for feedback in flight.feedback]
+    assert progress == sorted(progress)
+    assert progress[-1] == pytest.approx(1.0, abs=0.1)
+    given = array.effectiveness @ (array.f_max * on_times(bench.hardware.pulses()))
+    assert given[0] == pytest.approx(result.impulse.force.x, rel=0.01)
+
+
+def test_a_cancelled_profile_closes_the_valves_at_once(bench):
+    flight = Flight(bench, segment(force=600.0, duration=30.0))
+    bench.tick(1.0)
+    cancelled = bench.now
+    done = flight.handle.cancel_goal_async()
+    bench.peer.spin_until(done.done)
+    result = flight.result()
+    assert result.outcome == ExecuteThrustProfile.Result.CANCELED
+    assert result.reason == "canceled"
+    assert 0.9 <= result.elapsed <= 1.2
+    last = max(close for own in bench.hardware.pulses() for _, close in own)
+    assert last <= cancelled + 0.04 + 0.031 + 0.011
+
+
+@pytest.mark.parametrize(
+    ("bad", "text"),
+    [
+        (segment(force=100.0, duration=0.0), "segments[0].duration: 0.0 s; allowed"),
+        (segment(group="ZTT up"), "segments[0].group: 'ZTT up'; allowed: ZTT +x"),
+        (segment(force=math.nan), "segments[0].wrench"),
+        (segment(force=100.0, level=2.0), "segments[0].level: 2.0; allowed: 0 to 1"),
+    ],
+)
+def test_an_impossible_profile_is_rejected(bench, bad, text):
+    result = Flight(bench, bad).result()
+    assert result.outcome == ExecuteThrustProfile.Result.REJECTED
+    assert text in result.reason
+
+
+def test_groups_are_listed_with_a_picture(bench):
+    answer = bench.peer.call(ListGroups, f"{NODE}/list_groups", ListGroups.Request(picture="FTG +x"))
+    assert answer.success
+    groups = {group.name: group for group in answer.groups}
+    assert len(groups) == 24
+    assert groups["FTG +x"].wrench.force.x == pytest.approx(735.391, abs=0.01)
+    assert list(groups["ZTT +y"].thrusters)
+    assert answer.svg.startswith("<svg")
+    wrong = bench.peer.call(ListGroups, f"{NODE}/list_groups", ListGroups.Request(picture="sideways"))
+    assert not wrong.success
+    assert "picture: 'sideways'; allowed: ZTT +x" in wrong.message
+
+
+def test_single_thrusters_in_manual_override_and_their_markers(bench):
+    markers = []
+    subscription = bench.peer.node.create_subscription(MarkerArray, "/alpha/markers", markers.append, TELEMETRY)
+    armed = SetAllocatorMode.Request(mode=Allocation.MODE_MANUAL_OVERRIDE, arm=True)
+    assert bench.peer.call(SetAllocatorMode, f"{NODE}/set_mode", armed).success
+    bench.peer.spin_until(lambda: bench.levels.get_subscription_count() == 1)
+    levels = [0.0] * 16
+    levels[5] = 0.5
+    for _ in range(100):
+        bench.levels.publish(ThrusterLevels(level=levels))
+        bench.tick()
+    flying = bench.allocation()
+    assert flying.activity == Allocation.ACTIVITY_LEVELS
+    arrows = {marker.id for marker in markers[-1].markers if marker.action == Marker.ADD}
+    assert arrows == {5}
+    back = SetAllocatorMode.Request(mode=Allocation.MODE_ADAPTIVE)
+    assert bench.peer.call(SetAllocatorMode, f"{NODE}/set_mode", back).success
+    bench.tick(0.2)
+    fired = [i for i, own in enumerate(bench.hardware.pulses()) if own]
+    assert fired == [5]
+    assert on_times(bench.hardware.pulses())[5] == pytest.approx(0.5, abs=0.15)
+    check_timing(bench.hardware.pulses(), ValveTiming())
+    bench.peer.node.destroy_subscription(subscription)
+
+
+def test_what_the_valves_report_is_absorbed(bench):
+    report = ThrusterState(on_time=[0.0] * 16, health=[ThrusterState.HEALTH_OK] * 16, working_mass=60.0)
+    report.health[8] = ThrusterState.HEALTH_STUCK_CLOSED
+    report.header.stamp = bench.clock_message().clock
+    bench.valves.publish(report)
+    bench.tick_until(lambda: bench.allocations[-1].health[8] == ThrusterState.HEALTH_STUCK_CLOSED)
+    assert not bench.allocation().uncontrollable
+    for thruster in (0, 3):
+        request = SetThrusterHealth.Request(thruster=thruster, health=ThrusterState.HEALTH_STUCK_CLOSED)
+        assert bench.peer.call(SetThrusterHealth, f"{NODE}/set_thruster_health", request).success
+    assert bench.allocation().uncontrollable
