@@ -1,0 +1,187 @@
+"""`qiki events`: look at the event store, check it, carry its events away and back."""
+
+import json
+import math
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from qiki_eventstore.cli import retention
+from qiki_eventstore.cli.errors import CommandError, RefusedError, told
+from qiki_eventstore.cli.options import (
+    json_option,
+    opened,
+    path_of,
+    query_of,
+    query_options,
+    store_option,
+    time_options,
+    url_of_graph,
+)
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group()
+def events() -> None:
+    """Look at the event store, check it, carry its events away and back, let old ones go.
+
+    Each verb works on the running graph's store, or with --store on a store itself; a store may be read while a node
+    writes to it. retain, hold and release want --store, and a store that no node has open.
+    """
+
+
+@events.command()
+@click.option("-n", "count", type=click.IntRange(min=0), default=20, show_default=True, help="Events to begin with.")
+@click.option("-f", "--follow", is_flag=True, help="Then each event as it is committed, until Ctrl-C.")
+@query_options
+@json_option
+@store_option
+def tail(count: int, *, follow: bool, as_json: bool, url: str | None, **chosen: Any) -> None:
+    """The last events."""
+    query = query_of(**chosen)
+    with opened(url) as store:
+        head = store.head()
+        if count:
+            last = list(store.read_all(replace(query, before=head + 1, backwards=True, limit=count)))
+            for event in reversed(last):
+                _show(event, as_json)
+        if not follow:
+            return
+        with store.subscribe(head, types=query.types, streams=query.streams) as subscription:
+            try:
+                while True:
+                    new = subscription.get(0.5)
+                    if new and query.correlation in (None, new.correlation):
+                        _show(new, as_json)
+            except KeyboardInterrupt:
+                return
+
+
+@events.command()
+@query_options
+@time_options
+@click.option("--limit", type=click.IntRange(min=1), help="Most events.")
+@click.option("--backwards", is_flag=True, help="Newest first.")
+@json_option
+@store_option
+def query(*, as_json: bool, url: str | None, **chosen: Any) -> None:
+    """Events that match every condition, in the order in which they were recorded."""
+    with opened(url) as store:
+        for event in store.read_all(query_of(**chosen)):
+            _show(event, as_json)
+
+
+@events.command()
+@json_option
+@store_option
+def stats(*, as_json: bool, url: str | None) -> None:
+    """Counts and sizes; counts of appends are since the store was opened."""
+    with opened(url) as store:
+        found, streams = asdict(store.stats()), store.streams()
+    if as_json:
+        numbers = {name: None if _is_nan(value) else value for name, value in found.items()}
+        click.echo(json.dumps({**numbers, "stream_names": streams}))
+        return
+    for name, value in found.items():
+        text = "N/A" if _is_nan(value) else value if value != "" else "no"
+        click.echo(f"{name.replace('_', ' '):>16}  {text}")
+    click.echo(f"{'names':>16}  {', '.join(streams) or 'none'}")
+
+
+@events.command()
+@click.option("--heads", type=_FILE, help="File of signed heads, if it is not beside the store; with --store.")
+@json_option
+@store_option
+def verify(*, heads: Path | None, as_json: bool, url: str | None) -> None:
+    """Compute the hash chain anew and compare it with what is stored and with the signed heads (exit code 1: bad)."""
+    if heads is not None and url is None:
+        raise RefusedError("--heads: the graph's store knows where its heads are", "give --store as well")
+    options: dict[str, Any] = {} if heads is None else {"heads": heads}
+    with opened(url, **options) as store:
+        found = store.verify()
+    if as_json:
+        click.echo(json.dumps(asdict(found)))
+    signed = "no signed head is known" if found.signed is None else f"signed up to {found.signed}"
+    if not found.ok:
+        at = "the tail" if found.first_bad is None else f"position {found.first_bad}"
+        hint = "restore a backup; qiki events export --recorded-to saves what lies before"
+        raise CommandError(f"{at}: {found.reason}", hint)
+    if not as_json:
+        click.echo(f"ok: {found.checked} events, head {found.head}, {signed}")
+
+
+@events.command("export")
+@click.argument("file", type=_FILE)
+@query_options
+@time_options
+@store_option
+def export(file: Path, *, url: str | None, **chosen: Any) -> None:
+    """Write events to FILE (JSON lines): all of them without loss, or those that match."""
+    from qiki_eventstore.transfer import export_events
+
+    query = query_of(**{name: value for name, value in chosen.items() if value not in (None, ())})
+    with opened(url) as store:
+        done = export_events(store, file, query)
+    click.echo(f"{done.events} events to {file}")
+
+
+@events.command("import")
+@click.argument("file", type=_FILE)
+@store_option
+def import_(file: Path, *, url: str | None) -> None:
+    """Store the events of FILE that are not there yet. A complete export goes into an empty store verbatim.
+
+    The whole file is checked before anything is stored. With --store no node may have the store open.
+    """
+    from qiki_eventstore.transfer import import_events
+
+    with opened(url, write=True) as store:
+        done = import_events(store, file)
+    verbatim = ", verbatim" if done.verbatim else ""
+    click.echo(f"{done.stored} events stored{verbatim}, {done.known} known already")
+
+
+@events.command()
+@click.argument("file", type=_FILE)
+@store_option
+def backup(file: Path, *, url: str | None) -> None:
+    """Write a consistent copy of the store to FILE while appends go on."""
+    if url is None:
+        url = url_of_graph("run the backup there")
+    with opened(url) as store:
+        store.backup(file)
+    click.echo(f"{file.stat().st_size} bytes to {file}")
+
+
+@events.command()
+@click.argument("file", type=_FILE)
+@click.option("--store", "url", required=True, metavar="sqlite:///PATH", help="The new store; it must not exist yet.")
+def restore(file: Path, *, url: str) -> None:
+    """Make a store out of a backup, with its signed heads, public key and segments.
+
+    The whole hash chain is verified before and after. Nothing is overwritten: no file of another store may be left.
+    """
+    from qiki_eventstore import backup
+
+    path = path_of(url, "a backup of PostgreSQL is restored with pg_restore")
+    with told(on_graph=False):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        found = backup.restore(file, path)
+    click.echo(f"{found.checked} events restored to {path}")
+
+
+for verb in retention.VERBS:
+    events.add_command(verb)
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _show(event: Any, as_json: bool) -> None:
+    from qiki_eventstore.cli import lines
+
+    click.echo(lines.as_json(event) if as_json else lines.line(event))

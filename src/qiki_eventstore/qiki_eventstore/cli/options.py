@@ -1,0 +1,125 @@
+"""What several verbs share: which store, which events, which moment."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from qiki_eventstore.cli.errors import RefusedError, UnreachableError, told
+from qiki_eventstore.store import EventStore, Query
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+store_option = click.option(
+    "--store", "url", metavar="URL", help="A store itself (sqlite:///path or postgresql://…) instead of the graph's."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="JSON, one line per item.")
+
+
+class Instant(click.ParamType[int]):
+    """A time in ns: seconds of the emitter's clock (12.5), or ISO 8601 with its zone (2026-05-01T12:00:00Z)."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        if match := re.fullmatch(r"(-?)(\d+)(?:\.(\d{1,9}))?", value):
+            sign, seconds, fraction = match.groups()
+            nanoseconds = int(seconds) * 10**9 + int((fraction or "0").ljust(9, "0"))
+            return -nanoseconds if sign else nanoseconds
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            moment = None
+        if moment is None or moment.tzinfo is None:
+            self.fail(f"{value!r} is not allowed; allowed: seconds such as 12.5, or 2026-05-01T12:00:00Z", param, ctx)
+        return int(moment.timestamp() * 1_000_000) * 1000
+
+
+TIME = Instant()
+
+
+def query_options(function: F) -> F:
+    """Options that choose events; `query_of` turns them into a query."""
+    for option in reversed(
+        (
+            click.option("--type", "types", multiple=True, help="Event type; a trailing * matches any rest."),
+            click.option("--stream", "streams", multiple=True, help="Stream; a trailing * matches any rest."),
+            click.option("--correlation", help="Id of the command that the events belong to."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def time_options(function: F) -> F:
+    """Options that bound time."""
+    for option in reversed(
+        (
+            click.option("--from", "start", type=TIME, help="Earliest event time (seconds, or ISO 8601)."),
+            click.option("--to", "end", type=TIME, help="Latest event time, exclusive."),
+            click.option("--recorded-from", "recorded_start", type=TIME, help="Earliest recording time."),
+            click.option("--recorded-to", "recorded_end", type=TIME, help="Latest recording time, exclusive."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def query_of(**chosen: Any) -> Query:
+    """The query that the options choose; what is None is left out."""
+    return Query(**{name: value for name, value in chosen.items() if value is not None})
+
+
+@contextmanager
+def opened(url: str | None, *, write: bool = False, **options: Any) -> Iterator[EventStore]:
+    """The store that is meant: the graph's, or that of a URL, which is opened to be read unless `write`.
+
+    Errors become those of the command.
+    """
+    with told(on_graph=url is None, write=write):
+        if url is None:
+            with _of_graph() as store:
+                yield store
+            return
+        from qiki_eventstore.opening import open_store
+
+        with open_store(url if write else _to_read(url), **options) as store:
+            yield store
+
+
+def path_of(url: str, hint: str) -> Path:
+    """Path of a SQLite store's database; any other URL is refused with the hint."""
+    from qiki_eventstore.sqlite.location import parse_url
+
+    try:
+        return parse_url(url)[0]
+    except ValueError as error:
+        raise RefusedError(str(error), hint) from error
+
+
+def url_of_graph(elsewhere: str) -> str:
+    """URL of the running graph's store itself; if that is on another machine, the hint `elsewhere` says what to do."""
+    with opened(None) as store:
+        url = str(store.url)  # type: ignore[attr-defined]
+    if url.startswith("sqlite:") and not path_of(url, "").exists():
+        raise UnreachableError(f"the store is on another machine ({url})", elsewhere)
+    return url
+
+
+def _of_graph() -> EventStore:
+    try:
+        from qiki_eventstore.ros.graph_store import GraphStore
+    except ImportError as error:
+        hint = "source the workspace, or name a store with --store URL"
+        raise UnreachableError(f"ROS 2 is not there ({error})", hint) from error
+    return GraphStore()
+
+
+def _to_read(url: str) -> str:
+    return f"{url}?mode=ro" if url.startswith("sqlite:") and "?" not in url else url

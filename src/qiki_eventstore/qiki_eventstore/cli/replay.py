@@ -1,0 +1,92 @@
+"""`qiki replay`: events or recorded messages again in their order, at the pace at which they happened."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from qiki_eventstore.cli.errors import UnreachableError, told
+from qiki_eventstore.cli.options import json_option, opened, query_of, query_options, store_option, time_options
+
+_LONGEST_PAUSE = 5.0
+"""s of wall time: a longer pause between two events is cut short."""
+
+_OF_RECORDINGS = ("speed", "topics", "listeners", "start", "end")
+
+
+@click.command()
+@click.argument("what", metavar="[BOT | FILE.mcap]", required=False)
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0.0),
+    default=1.0,
+    show_default=True,
+    help="Recorded seconds per wall second; 0: at once.",
+)
+@click.option("--topic", "topics", multiple=True, help="Only this topic of a recording; may be repeated.")
+@click.option(
+    "--listeners", type=click.IntRange(min=0), default=0, help="Listeners to wait for on each topic of a recording."
+)
+@query_options
+@time_options
+@json_option
+@store_option
+def replay(what: str | None, **chosen: Any) -> None:
+    """Show the events of BOT, or all, as they happened; nothing is sent to the graph.
+
+    Or publish the messages of FILE.mcap, which the recorder wrote, byte for byte on their topics, each when its time
+    has come. A topic on which somebody publishes already is refused: use --topic, or a ROS_DOMAIN_ID of its own.
+    """
+    if what is not None and what.endswith(".mcap"):
+        foreign = [name for name, value in chosen.items() if name not in _OF_RECORDINGS and value]
+        if foreign:
+            raise click.UsageError("a recording is chosen from with --topic, --from and --to only")
+        _messages(Path(what), **{name: chosen[name] for name in _OF_RECORDINGS})
+        return
+    if chosen.pop("topics") or chosen.pop("listeners"):
+        raise click.UsageError("--topic, --listeners: allowed with a FILE.mcap only; --stream chooses events")
+    _events(what, **chosen)
+
+
+def _events(bot: str | None, *, speed: float, as_json: bool, url: str | None, **chosen: Any) -> None:
+    from qiki_eventstore.cli import lines
+
+    if bot:
+        chosen["streams"] = (*chosen["streams"], f"{bot}/*")
+    shown = 0
+    previous: int | None = None
+    with opened(url) as store:
+        try:
+            for event in store.read_all(query_of(**chosen)):
+                if speed and previous is not None and event.time > previous:
+                    time.sleep(min((event.time - previous) * 1e-9 / speed, _LONGEST_PAUSE))
+                previous = event.time
+                click.echo(lines.as_json(event) if as_json else lines.line(event))
+                shown += 1
+        except KeyboardInterrupt:
+            pass
+    click.echo(f"{shown} events", err=True)
+
+
+def _messages(
+    path: Path, *, speed: float, topics: tuple[str, ...], listeners: int, start: int | None, end: int | None
+) -> None:
+    from qiki_eventstore.mcap_file import play, summarise
+
+    with told(on_graph=False):
+        there = summarise(path).topics
+        for topic in topics:
+            if topic not in there:
+                raise ValueError(f"--topic: {topic!r} is not in {path}; allowed: {', '.join(there) or 'nothing'}")
+        try:
+            from qiki_eventstore.ros.playing import Player
+        except ImportError as error:
+            raise UnreachableError(f"ROS 2 is not there ({error})", "source the workspace") from error
+        types = {topic: summary.type for topic, summary in there.items() if not topics or topic in topics}
+        try:
+            with Player(types, listeners) as publish:
+                count = play(path, publish, speed=speed or float("inf"), start=start, end=end, topics=topics)
+        except KeyboardInterrupt:
+            raise click.Abort from None
+    click.echo(f"{count} messages on {len(types)} topics published")

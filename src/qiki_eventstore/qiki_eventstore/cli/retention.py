@@ -1,0 +1,182 @@
+"""`qiki events retain`, `segments`, `hold`, `holds`, `release`: letting old events go, and keeping them from it."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any, Final
+
+import click
+
+from qiki_eventstore.cli.errors import RefusedError, UnreachableError
+from qiki_eventstore.cli.options import TIME, json_option, opened, path_of, store_option, url_of_graph
+from qiki_eventstore.retention.policy import Hold, Policy
+from qiki_eventstore.retention.segment import Retainable, Segment
+from qiki_eventstore.store import EventStore
+
+_DAY = 86_400.0  # s
+_GIB = 2**30
+
+_written = click.option(
+    "--store", "url", required=True, metavar="sqlite:///PATH", help="The store; no node may have it open."
+)
+
+
+@click.command()
+@click.option("--max-age-days", type=click.FloatRange(min=0.0), help="Age since the recording.")
+@click.option("--max-events", type=click.IntRange(min=0), help="Newest events that stay.")
+@click.option("--max-gib", type=click.FloatRange(min=0.0), help="Payloads (GiB) of the newest events that stay.")
+@click.option(
+    "--segment-events",
+    type=click.IntRange(1, 1_000_000),
+    default=10_000,
+    show_default=True,
+    help="Events of a segment.",
+)
+@json_option
+@_written
+def retain(
+    max_age_days: float | None,
+    max_events: int | None,
+    max_gib: float | None,
+    segment_events: int,
+    *,
+    as_json: bool,
+    url: str,
+) -> None:
+    """Apply a policy once: events beyond any bound leave the store in whole segments.
+
+    They go to Parquet and MCAP files in the folder PATH.segments, which keep them readable. Events under a hold, and
+    all after them, stay. A running node does the same by its parameters retention_*.
+    """
+    from qiki_eventstore.retention.retention import Retention
+
+    if max_age_days is None and max_events is None and max_gib is None:
+        raise RefusedError("one of --max-age-days, --max-events and --max-gib must be given")
+    policy = Policy(
+        None if max_age_days is None else max_age_days * _DAY,
+        max_events,
+        None if max_gib is None else int(max_gib * _GIB),
+        segment_events,
+    )
+    with _opened(url, write=True) as (store, _):
+        done = Retention.of(store, policy).apply()
+    if as_json:
+        dropped = [_record(segment) for segment in done.dropped]
+        click.echo(json.dumps({"dropped": dropped, "due": done.due, "hold": done.hold or None}))
+        return
+    count = sum(segment.extent.events for segment in done.dropped)
+    click.echo(f"{count} events dropped in {len(done.dropped)} segments; due up to position {done.due}")
+    if done.hold:
+        click.echo(f"stopped at hold {done.hold!r}")
+
+
+@click.command()
+@json_option
+@store_option
+def segments(*, as_json: bool, url: str | None) -> None:
+    """The sealed segments: positions, time of recording, and their files."""
+    from qiki_eventstore.cli.lines import time_text
+
+    with _opened(url) as (_, care):
+        found = care.catalogue.segments()
+        folder = care.segments_folder
+    for segment in found:
+        extent = segment.extent
+        if as_json:
+            click.echo(json.dumps(_record(segment)))
+            continue
+        state = "dropped" if segment.dropped else "sealed"
+        recorded = f"{time_text(extent.recorded_start)} to {time_text(extent.recorded_end)}"
+        click.echo(f"{extent.first:>9} to {extent.last:<9} {state}  {recorded}  {folder / segment.parquet}")
+    if not found and not as_json:
+        click.echo("no segments")
+
+
+@click.command()
+@click.argument("name")
+@click.option("--reason", required=True, help="Who asked for it, and why.")
+@click.option("--stream", "streams", multiple=True, help="Stream; a trailing * matches any rest. Default: all.")
+@click.option("--from", "start", type=TIME, help="Earliest event time (seconds, or ISO 8601).")
+@click.option("--to", "end", type=TIME, help="Latest event time, exclusive.")
+@click.option("--correlation", help="Id of the command that the events belong to.")
+@json_option
+@_written
+def hold(*, as_json: bool, url: str, **chosen: Any) -> None:
+    """Keep events that match from leaving the store, whatever the policy, until NAME is released."""
+    with _opened(url, write=True) as (_, care):
+        placed = Hold(**chosen)
+        care.catalogue.place(placed)
+    _show(placed, as_json)
+
+
+@click.command()
+@json_option
+@store_option
+def holds(*, as_json: bool, url: str | None) -> None:
+    """The holds in force."""
+    with _opened(url) as (_, care):
+        found = care.catalogue.holds()
+    for one in found:
+        _show(one, as_json)
+    if not found and not as_json:
+        click.echo("no holds")
+
+
+@click.command()
+@click.argument("name")
+@json_option
+@_written
+def release(name: str, *, as_json: bool, url: str) -> None:
+    """Lift the hold NAME."""
+    with _opened(url, write=True) as (_, care):
+        care.catalogue.lift(name)
+    click.echo(json.dumps({"released": name}) if as_json else f"released {name}")
+
+
+VERBS: Final = (retain, segments, hold, holds, release)
+
+
+@contextmanager
+def _opened(url: str | None, *, write: bool = False) -> Iterator[tuple[EventStore, Retainable]]:
+    """A SQLite store that is there, itself: the node of a graph has no service for this."""
+    url = url_of_graph("ask there") if url is None else url
+    path = path_of(url, "only SQLite stores have segments and holds")
+    if not path.exists():
+        raise UnreachableError(f"{path}: there is no such store")
+    with opened(url, write=write) as store:
+        assert isinstance(store, Retainable)
+        yield store, store
+
+
+def _record(segment: Segment) -> dict[str, Any]:
+    extent = segment.extent
+    return {
+        "first": extent.first,
+        "last": extent.last,
+        "recorded_start_ns": extent.recorded_start,
+        "recorded_end_ns": extent.recorded_end,
+        "hash": extent.hash.hex(),
+        "parquet": segment.parquet,
+        "parquet_sha256": segment.parquet_sha256.hex(),
+        "mcap": segment.mcap,
+        "mcap_sha256": segment.mcap_sha256.hex(),
+        "sealed_ns": segment.sealed,
+        "dropped": segment.dropped,
+    }
+
+
+def _show(one: Hold, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(asdict(one), ensure_ascii=False))
+        return
+    from qiki_eventstore.cli.lines import time_text
+
+    bounds = [f"streams {', '.join(one.streams)}" if one.streams else "all streams"]
+    if one.start is not None:
+        bounds.append(f"from {time_text(one.start)}")
+    if one.end is not None:
+        bounds.append(f"to {time_text(one.end)}")
+    if one.correlation is not None:
+        bounds.append(f"correlation {one.correlation}")
+    click.echo(f"{one.name}  {' '.join(bounds)}  ({one.reason})")

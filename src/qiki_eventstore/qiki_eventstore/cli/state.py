@@ -1,0 +1,75 @@
+"""`qiki state`: what a bot was at any moment."""
+
+import json
+from typing import Any
+
+import click
+
+from qiki_eventstore.cli.options import TIME, opened, store_option
+from qiki_eventstore.events import AtPosition, AtRecorded, AtTime, Moment
+
+
+@click.command()
+@click.argument("bot")
+@click.option("--at", "time", type=TIME, help="Event time: seconds of the bot's clock, or ISO 8601. Default: now.")
+@click.option("--recorded", type=TIME, help="Recording time instead.")
+@click.option("--position", type=click.IntRange(min=0), help="After the event at this position instead.")
+@click.option("--projection", "wanted", multiple=True, help="Only this part, such as bot or energy; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@store_option
+def state(
+    bot: str,
+    *,
+    time: int | None,
+    recorded: int | None,
+    position: int | None,
+    wanted: tuple[str, ...],
+    as_json: bool,
+    url: str | None,
+) -> None:
+    """State of BOT at a moment, rebuilt from its events.
+
+    A simulated clock that was reset shows some times twice: --at means the last coming, --position any.
+    """
+    from qiki_eventstore.projections import PROJECTIONS
+
+    at = _moment(time, recorded, position)
+    for name in wanted:
+        if name not in PROJECTIONS:
+            raise click.UsageError(f"--projection: {name!r} is not allowed; allowed: {', '.join(PROJECTIONS)}")
+    with opened(url) as store:
+        if not store.streams(f"{bot}/*"):
+            bots = sorted({stream.split("/")[0] for stream in store.streams()} - {"qiki"})
+            raise ValueError(f"bot: {bot!r} has no events; allowed: {', '.join(bots) or 'none yet'}")
+        found = {
+            name: projection.dump(store.reconstruct(projection, f"{bot}/*", at))
+            for name, projection in PROJECTIONS.items()
+            if not wanted or name in wanted
+        }
+    click.echo(json.dumps(found, ensure_ascii=False) if as_json else "\n".join(_text(found)))
+
+
+def _moment(time: int | None, recorded: int | None, position: int | None) -> Moment | None:
+    given: list[Moment] = []
+    if time is not None:
+        given.append(AtTime(time))
+    if recorded is not None:
+        given.append(AtRecorded(recorded))
+    if position is not None:
+        given.append(AtPosition(position))
+    if len(given) > 1:
+        raise click.UsageError("--at, --recorded, --position: at most one of them is allowed")
+    return given[0] if given else None
+
+
+def _text(value: Any, indent: str = "") -> list[str]:
+    """Lines of nested values; what is not known is left out."""
+    lines = []
+    for name, item in value.items():
+        if item is None or item in ({}, [], ""):
+            continue
+        if isinstance(item, dict):
+            lines += [f"{indent}{name}:", *_text(item, indent + "  ")]
+        else:
+            lines.append(f"{indent}{name}: {item:.6g}" if isinstance(item, float) else f"{indent}{name}: {item}")
+    return lines

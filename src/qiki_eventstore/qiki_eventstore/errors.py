@@ -1,0 +1,45 @@
+"""What can go wrong with an event store. Each error says what to do about it."""
+
+
+class EventStoreError(Exception):
+    """Anything the event store refuses or cannot do."""
+
+
+class VersionConflict(EventStoreError):
+    """The stream is not at the version that the caller expected: somebody else wrote. Read it again and decide anew.
+
+    Args:
+        stream: the stream that was appended to.
+        expected: the version the caller expected; `NO_STREAM` is -1.
+        actual: the version the stream is at; -1 if it does not exist.
+    """
+
+    def __init__(self, stream: str, expected: int, actual: int) -> None:
+        self.stream, self.expected, self.actual = stream, expected, actual
+        wanted = "no such stream" if expected == -1 else f"version {expected}"
+        found = "does not exist" if actual == -1 else f"is at version {actual}"
+        super().__init__(f"stream {stream!r}: expected {wanted}, but it {found}: read it again and decide anew")
+
+
+class StoreFull(EventStoreError):
+    """Not stored: the queue stayed full, or the disk is. Nothing acknowledged before is lost; try again later."""
+
+
+class StoreCorrupt(EventStoreError):
+    """What is stored is not what was written. Restore a backup, or export what was recorded before.
+
+    Args:
+        position: first position that is wrong, or None if the store cannot be read at all.
+    """
+
+    def __init__(self, message: str, position: int | None = None) -> None:
+        self.position = position
+        super().__init__(message)
+
+
+class PayloadError(EventStoreError):
+    """An event's fields or payload are not what its type asks for. Nothing of the call was stored."""
+
+
+class StoreUnavailable(EventStoreError):
+    """The store is closed, read-only, held by another writer, or its server cannot be reached."""

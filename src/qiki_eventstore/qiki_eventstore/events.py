@@ -1,0 +1,135 @@
+"""An event before and after it is stored, and the ways of naming a moment of the past.
+
+Attributes follow CloudEvents 1.0 (id, source, type, time, datacontenttype, dataschema) with the extensions of an event
+store: stream, version, position, correlation, causation, recording time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+from google.protobuf.message import Message
+
+ANY: Final = -2
+"""Expected version: whatever the stream is at."""
+
+NO_STREAM: Final = -1
+"""Expected version: the stream must not exist yet."""
+
+JSON: Final = "application/json"
+PROTOBUF: Final = "application/protobuf"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A payload that is bytes already and is stored as it is: from an import, or another process.
+
+    Attributes:
+        content_type: `JSON` or `PROTOBUF`.
+        payload: the bytes; with `JSON` they must be JSON in UTF-8.
+    """
+
+    content_type: str
+    payload: bytes = field(repr=False)
+
+
+Data: TypeAlias = Message | Mapping[str, Any] | Encoded
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, as handed to `EventStore.append`.
+
+    Attributes:
+        type: dotted name in the past tense, such as `allocator.mode_changed`.
+        data: protobuf message, mapping that JSON can hold (no NaN: use None for an unknown number), or `Encoded`.
+        id: UUID; None lets the store make a UUIDv7. Appending an id again returns the first position.
+        time: ns since the epoch of the emitter's ROS clock, which may be simulated; None: the recording time.
+        source: node that saw it, such as `/alpha/allocator`.
+        correlation: id of the command or flow that it belongs to.
+        causation: id of the event or command that caused it.
+        schema_version: version of the type's schema that `data` follows, from 1.
+    """
+
+    type: str
+    data: Data
+    id: UUID | None = None
+    time: int | None = None
+    source: str = ""
+    correlation: str | None = None
+    causation: str | None = None
+    schema_version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvent:
+    """An event as stored.
+
+    Attributes:
+        position: global, ascending; from 1. SQLite leaves no gap; PostgreSQL leaves one where a transaction failed.
+        stream: name of its stream.
+        version: place in its stream, from 0, without gap.
+        id: UUID.
+        type: see `Event`.
+        source: see `Event`.
+        time: event time, ns since the epoch of the emitter's clock.
+        recorded: recording time, ns since the Unix epoch; never falls as the position rises.
+        correlation: see `Event`.
+        causation: see `Event`.
+        schema_version: version of the schema that `payload` follows.
+        content_type: `JSON` or `PROTOBUF`.
+        payload: the bytes that were stored.
+        hash: SHA-256 of the chain up to here (32 bytes); empty where the chain has not been sealed yet (PostgreSQL),
+            and therefore no part of equality.
+    """
+
+    position: int
+    stream: str
+    version: int
+    id: UUID
+    type: str
+    source: str
+    time: int
+    recorded: int
+    correlation: str | None
+    causation: str | None
+    schema_version: int
+    content_type: str
+    payload: bytes = field(repr=False)
+    hash: bytes = field(default=b"", repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AtVersion:
+    """The moment after an event of the stream was recorded: its version (only with one stream)."""
+
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class AtPosition:
+    """The moment after the event at a global position was recorded."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class AtTime:
+    """The newest moment at which the emitter's clock showed this event time (ns).
+
+    Each stream is cut after its last event, in order of versions, whose time is not later. So with a simulated clock
+    that was reset, a time that came twice means its last coming.
+    """
+
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class AtRecorded:
+    """A moment of recording time (ns since the Unix epoch)."""
+
+    recorded: int
+
+
+Moment: TypeAlias = AtVersion | AtPosition | AtTime | AtRecorded

@@ -1,0 +1,210 @@
+"""Signed heads: what the store's end was at some moments, kept outside the store.
+
+A hash chain shows that something was changed, but not that the end was cut off, nor that everything was computed anew.
+Signed heads (Ed25519) show both, as long as whoever changes the store can change neither this file nor the key: keep
+the file, and a copy of the public key, on another disk or machine.
+
+The file has one JSON object a line: `store` (UUID), `position`, `hash` (hex), `recorded` (ns), `key` (which public key)
+and `signature` (hex). The public keys stand in PEM form in the file of the same name that ends in `.pub`.
+"""
+
+import json
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
+from qiki_eventstore.files import sync_folder
+
+_PURPOSE: Final = b"qiki event store head 1\0"
+_FIXED: Final = struct.Struct(">16sqq32s")
+_END: Final = b"-----END PUBLIC KEY-----"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedHead:
+    """The store's end at a moment, and whether its signature holds.
+
+    Attributes:
+        line: line of the file, from 1.
+        store: 16 bytes of the store's id.
+        position: last position at that moment.
+        hash: its hash, 32 bytes.
+        recorded: its recording time, ns.
+        problem: why it cannot be trusted; empty if it can.
+    """
+
+    line: int
+    store: bytes
+    position: int
+    hash: bytes
+    recorded: int
+    problem: str = ""
+
+
+def public_keys_file(heads: Path) -> Path:
+    """Where the public keys of a file of signed heads stand: `events.db.heads` has `events.db.pub`."""
+    return heads.with_suffix(".pub") if heads.suffix == ".heads" else heads.with_name(heads.name + ".pub")
+
+
+class HeadSigner:
+    """Signs heads and appends them to a file; used by one thread at a time.
+
+    Args:
+        path: file of signed heads; made when the first is signed.
+        key: file of the private key in PEM form; made on first use, readable by its owner only.
+        store: 16 bytes of the store's id.
+
+    Raises:
+        StoreUnavailable: the key cannot be read or made.
+    """
+
+    def __init__(self, path: Path, key: Path, store: bytes) -> None:
+        self._path, self._store = path, store
+        try:
+            self._private = _load_or_make(key)
+            self._name = _publish(self._private.public_key(), public_keys_file(path))
+            own = [head.position for head in read_heads(path) if head.store == store]
+        except (OSError, ValueError) as error:
+            raise StoreUnavailable(f"signed heads {path}, key {key}: {error}") from error
+        self.position = max(own, default=0)
+        """Position of the newest head that was signed; 0 if none was."""
+
+    def sign(self, position: int, hash: bytes, recorded: int) -> None:
+        """Append a head, durably. If that fails (`OSError`), the next attempt signs what is newest then."""
+        signature = self._private.sign(_signed(self._store, position, recorded, hash))
+        line = json.dumps(
+            {
+                "store": str(UUID(bytes=self._store)),
+                "position": position,
+                "hash": hash.hex(),
+                "recorded": recorded,
+                "key": self._name,
+                "signature": signature.hex(),
+            }
+        )
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            os.ftruncate(fd, end := _end_of_last_line(fd))  # a crash may have left a torn line
+            os.pwrite(fd, line.encode() + b"\n", end)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        if not end:
+            sync_folder(self._path.parent)
+        self.position = position
+
+
+def read_heads(path: Path) -> Iterator[SignedHead]:
+    """The signed heads of a file, with what is wrong with each; none if there is no file. A torn last line is left out.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return
+    keys = _public_keys(public_keys_file(path))
+    for number, line in enumerate(text.split(b"\n")[:-1], 1):
+        yield _head(number, line, keys)
+
+
+def _head(number: int, line: bytes, keys: dict[str, Ed25519PublicKey]) -> SignedHead:
+    try:
+        fields = json.loads(line)
+        store, hash = UUID(fields["store"]).bytes, bytes.fromhex(fields["hash"])
+        position, recorded = int(fields["position"]), int(fields["recorded"])
+        key, signature = keys.get(fields["key"]), bytes.fromhex(fields["signature"])
+        signed = _signed(store, position, recorded, hash)
+    except (KeyError, TypeError, ValueError, AttributeError, struct.error) as error:
+        return SignedHead(number, bytes(16), 0, bytes(32), 0, f"is not a signed head ({error!r})")
+    problem = ""
+    if key is None:
+        problem = f"was signed with key {fields['key']!r}, which is not among the public keys"
+    else:
+        try:
+            key.verify(signature, signed)
+        except InvalidSignature:
+            problem = "has a signature that does not hold"
+    return SignedHead(number, store, position, hash, recorded, problem)
+
+
+def _signed(store: bytes, position: int, recorded: int, hash: bytes) -> bytes:
+    if len(hash) != 32:
+        raise ValueError(f"a hash of {len(hash)} bytes instead of 32")
+    return _PURPOSE + _FIXED.pack(store, position, recorded, hash)
+
+
+def _end_of_last_line(fd: int) -> int:
+    size = os.fstat(fd).st_size
+    start = max(0, size - 4096)
+    return start + os.pread(fd, size - start, start).rfind(b"\n") + 1
+
+
+def _load_or_make(path: Path) -> Ed25519PrivateKey:
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+    except FileNotFoundError:
+        made = Ed25519PrivateKey.generate()
+        text = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        _write_new(path, text, 0o600)
+        return made
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError("the key is not an Ed25519 key")
+    return key
+
+
+def _publish(key: Ed25519PublicKey, path: Path) -> str:
+    """Add a public key to the file unless it is there; its name."""
+    name = _name(key)
+    if name not in _public_keys(path):
+        text = path.read_bytes() if path.exists() else b""
+        _write_new(path, text + key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), 0o644)
+    return name
+
+
+def _public_keys(path: Path) -> dict[str, Ed25519PublicKey]:
+    keys: dict[str, Ed25519PublicKey] = {}
+    text = path.read_bytes() if path.exists() else b""
+    for part in text.split(_END)[:-1]:
+        try:
+            key = load_pem_public_key(part.strip() + b"\n" + _END + b"\n")
+        except ValueError as error:
+            raise StoreCorrupt(f"{path}: not a public key ({error}): put the exported copy back") from error
+        if isinstance(key, Ed25519PublicKey):
+            keys[_name(key)] = key
+    return keys
+
+
+def _name(key: Ed25519PublicKey) -> str:
+    return sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()[:16]
+
+
+def _write_new(path: Path, text: bytes, mode: int) -> None:
+    """Replace a file as a whole, so that no crash leaves half a key."""
+    draft = path.with_name(path.name + ".new")
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        os.write(fd, text)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    draft.replace(path)
+    sync_folder(path.parent)

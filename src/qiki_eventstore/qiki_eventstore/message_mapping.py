@@ -1,0 +1,315 @@
+"""Between protobuf messages and mappings that JSON can hold.
+
+Unlike protobuf's own JSON: names of fields stay as they are, integers of 64 bits are integers, an optional number that
+is absent is there as None, and what does not fit is refused by name instead of being bent until it does.
+"""
+
+import base64
+import binascii
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, Final, TypeAlias, TypeVar
+
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
+from google.protobuf.struct_pb2 import Struct
+
+M = TypeVar("M", bound=Message)
+Reader: TypeAlias = Callable[[Any], Any]
+"""From what a field holds to what JSON holds."""
+Writer: TypeAlias = Callable[[str, Any], Any]
+"""From the field's name and what JSON holds to what the field takes; ValueError if it does not fit."""
+
+_INTEGERS: Final = {
+    FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
+    FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
+    FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
+    FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
+}
+_FLOATS: Final = {
+    FieldDescriptor.CPPTYPE_DOUBLE: sys.float_info.max,
+    FieldDescriptor.CPPTYPE_FLOAT: 3.4028234663852886e38,
+}
+_EXACT: Final = 2**53
+_NEEDED: Final = (*_INTEGERS, *_FLOATS, FieldDescriptor.CPPTYPE_BOOL)
+"""Left out, these would read as zero or false, which nobody said."""
+
+
+def to_mapping(message: Message) -> dict[str, Any]:
+    """Every field by its name.
+
+    Enums by name, bytes as base64, numbers that are not finite and optional fields that are absent as None.
+    """
+    return _message_reader(message.DESCRIPTOR)(message)
+
+
+def to_message(cls: type[M], mapping: Mapping[str, Any]) -> M:
+    """The message that a mapping describes; bytes may also be given as bytes.
+
+    Raises:
+        ValueError: unknown field, missing number, or a value that does not fit: the text names field, value and what is
+            allowed.
+    """
+    message = cls()
+    _fill(message, "", mapping)
+    return message
+
+
+def _fill(message: Message, prefix: str, mapping: Any) -> None:
+    if not isinstance(mapping, Mapping):
+        raise _wrong(prefix.rstrip(".") or "payload", mapping, "a mapping of fields")
+    setters = _setters(message.DESCRIPTOR)
+    if unknown := [name for name in mapping if name not in setters]:
+        raise _wrong(
+            f"{prefix}{unknown[0]}", mapping[unknown[0]], f"one of the fields {', '.join(setters) or '(none)'}"
+        )
+    for name, (needed, put) in setters.items():
+        value = mapping.get(name)
+        if value is not None:
+            put(message, f"{prefix}{name}", value)
+        elif needed:
+            raise ValueError(f"{prefix}{name}: missing; allowed: {needed}")
+        elif name in mapping and not message.DESCRIPTOR.fields_by_name[name].has_presence:
+            raise _wrong(f"{prefix}{name}", None, "a value, or to be left out")
+
+
+def _wrong(field: str, value: object, allowed: str) -> ValueError:
+    shown = repr(value)
+    return ValueError(f"{field}: {shown if len(shown) <= 80 else shown[:77] + '...'}; allowed: {allowed}")
+
+
+# Reading --------------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _message_reader(descriptor: Descriptor) -> Callable[[Message], dict[str, Any]]:
+    if descriptor is Struct.DESCRIPTOR:
+        return _struct_reader
+    readers = [(field.name, _field_reader(field), field.has_presence) for field in descriptor.fields]
+
+    def read(message: Message) -> dict[str, Any]:
+        return {
+            name: None if optional and not message.HasField(name) else of(getattr(message, name))
+            for name, of, optional in readers
+        }
+
+    return read
+
+
+def _struct_reader(struct: Any) -> dict[str, Any]:
+    return {name: _plain(struct.fields[name]) for name in sorted(struct.fields)}
+
+
+def _field_reader(field: FieldDescriptor) -> Reader:
+    if _is_map(field):
+        of = _value_reader(_message_type(field).fields_by_name["value"])
+        return lambda values: {key: of(values[key]) for key in sorted(values)}
+    of = _value_reader(field)
+    if field.is_repeated:
+        return lambda values: [of(value) for value in values]
+    return of
+
+
+def _value_reader(field: FieldDescriptor) -> Reader:
+    if field.cpp_type == FieldDescriptor.CPPTYPE_MESSAGE:
+        return _message_reader(_message_type(field))
+    if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
+        names = {number: value.name for number, value in _enum_type(field).values_by_number.items()}
+        return lambda number: names.get(number) or f"UNRECOGNIZED_{number}"
+    if field.cpp_type in _FLOATS:
+        return lambda number: number if math.isfinite(number) else None
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return lambda data: base64.b64encode(data).decode()
+    return lambda value: value
+
+
+def _plain(value: Any) -> Any:
+    """What a google.protobuf.Value holds."""
+    match value.WhichOneof("kind"):
+        case "struct_value":
+            return _struct_reader(value.struct_value)
+        case "list_value":
+            return [_plain(inner) for inner in value.list_value.values]
+        case "number_value":
+            number = value.number_value
+            whole = math.isfinite(number) and number.is_integer() and abs(number) <= _EXACT
+            return int(number) if whole else number if math.isfinite(number) else None
+        case "null_value" | None:
+            return None
+        case kind:
+            return getattr(value, kind)
+
+
+# Writing --------------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _setters(descriptor: Descriptor) -> dict[str, tuple[str, Callable[[Message, str, Any], None]]]:
+    """By field: what it needs to be given, empty if it may be left out, and what puts a value into it."""
+    return {field.name: (_needed(field), _setter(field)) for field in descriptor.fields}
+
+
+def _needed(field: FieldDescriptor) -> str:
+    single = not field.is_repeated and not field.has_presence
+    return _allowed(field) if single and field.cpp_type in _NEEDED else ""
+
+
+def _setter(field: FieldDescriptor) -> Callable[[Message, str, Any], None]:
+    name = field.name
+    if _is_map(field):
+        of_value = _value_writer(_message_type(field).fields_by_name["value"])
+
+        def put_map(message: Message, path: str, value: Any) -> None:
+            if not (isinstance(value, Mapping) and all(isinstance(key, str) for key in value)):
+                raise _wrong(path, value, "a mapping with text as keys")
+            getattr(message, name).update({key: of_value(f"{path}.{key}", inner) for key, inner in value.items()})
+
+        return put_map
+    if field.cpp_type == FieldDescriptor.CPPTYPE_MESSAGE:
+        if field.is_repeated:
+
+            def put_messages(message: Message, path: str, value: Any) -> None:
+                for index, inner in enumerate(_sequence(path, value)):
+                    _fill(getattr(message, name).add(), f"{path}[{index}].", inner)
+
+            return put_messages
+        if field.message_type is Struct.DESCRIPTOR:
+            return lambda message, path, value: _put_struct(getattr(message, name), path, value)
+
+        def put_message(message: Message, path: str, value: Any) -> None:
+            getattr(message, name).SetInParent()
+            _fill(getattr(message, name), f"{path}.", value)
+
+        return put_message
+    of = _value_writer(field)
+    if field.is_repeated:
+
+        def put_all(message: Message, path: str, value: Any) -> None:
+            values = _sequence(path, value)
+            getattr(message, name).extend(of(f"{path}[{index}]", inner) for index, inner in enumerate(values))
+
+        return put_all
+    return lambda message, path, value: setattr(message, name, of(path, value))
+
+
+def _sequence(path: str, value: Any) -> Sequence[Any]:
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return value
+    raise _wrong(path, value, "a list")
+
+
+def _message_type(field: FieldDescriptor) -> Descriptor:
+    assert field.message_type is not None
+    return field.message_type
+
+
+def _enum_type(field: FieldDescriptor) -> EnumDescriptor:
+    assert field.enum_type is not None
+    return field.enum_type
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
+
+
+def _allowed(field: FieldDescriptor) -> str:
+    if field.cpp_type in _INTEGERS:
+        low, high = _INTEGERS[field.cpp_type]
+        return f"an integer from {low} to {high}"
+    if field.cpp_type in _FLOATS:
+        unknown = ", or None if it is unknown" if field.has_presence else ""
+        return f"a finite number{unknown}"
+    return "true or false"
+
+
+def _value_writer(field: FieldDescriptor) -> Writer:
+    if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
+        return _enum_writer(_enum_type(field))
+    if field.type == FieldDescriptor.TYPE_BYTES:
+        return _bytes
+    if field.type == FieldDescriptor.TYPE_STRING:
+        return _text
+    allowed = _allowed(field)
+    low, high = _INTEGERS.get(field.cpp_type, (0, 0))
+    largest = _FLOATS.get(field.cpp_type, 0.0)
+
+    def integer(path: str, value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise _wrong(path, value, allowed)
+        return int(value)
+
+    def number(path: str, value: Any) -> float:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= largest:
+            raise _wrong(path, value, allowed)
+        return float(value)
+
+    def boolean(path: str, value: Any) -> bool:
+        if type(value) is not bool:
+            raise _wrong(path, value, allowed)
+        return value
+
+    return integer if field.cpp_type in _INTEGERS else number if field.cpp_type in _FLOATS else boolean
+
+
+def _enum_writer(enum: EnumDescriptor) -> Writer:
+    numbers = {value.name: value.number for value in enum.values}
+
+    def write(path: str, value: Any) -> int:
+        if not (isinstance(value, str) and value in numbers):
+            raise _wrong(path, value, ", ".join(numbers))
+        return numbers[value]
+
+    return write
+
+
+def _text(path: str, value: Any) -> str:
+    try:
+        if isinstance(value, str):
+            value.encode()
+            return value
+    except UnicodeEncodeError:
+        pass
+    raise _wrong(path, value, "text")
+
+
+def _bytes(path: str, value: Any) -> bytes:
+    if isinstance(value, bytes | bytearray):
+        return bytes(value)
+    try:
+        if isinstance(value, str):
+            return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        pass
+    raise _wrong(path, value, "base64")
+
+
+def _put_struct(struct: Struct, path: str, value: Any) -> None:
+    if not isinstance(value, Mapping):
+        raise _wrong(path, value, "a mapping")
+    struct.SetInParent()
+    for name, inner in value.items():
+        _put_plain(struct.fields[_text(f"{path} key", name)], f"{path}.{name}", inner)
+
+
+def _put_plain(target: Any, path: str, value: Any) -> None:
+    """Into a google.protobuf.Value, which keeps a number as a double."""
+    if value is None:
+        target.null_value = 0
+    elif isinstance(value, bool):
+        target.bool_value = value
+    elif isinstance(value, str):
+        target.string_value = _text(path, value)
+    elif isinstance(value, int | float):
+        if not math.isfinite(value) or (isinstance(value, int) and abs(value) > _EXACT):
+            raise _wrong(path, value, f"a finite number, an integer up to {_EXACT}")
+        target.number_value = value
+    elif isinstance(value, Mapping):
+        _put_struct(target.struct_value, path, value)
+    elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        target.list_value.SetInParent()
+        for index, inner in enumerate(value):
+            _put_plain(target.list_value.values.add(), f"{path}[{index}]", inner)
+    else:
+        raise _wrong(path, value, "what JSON can hold")

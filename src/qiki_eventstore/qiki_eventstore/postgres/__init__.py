@@ -1,0 +1,1 @@
+"""The PostgreSQL engine: many processes write, one order of events."""

@@ -1,0 +1,153 @@
+"""Events checked and encoded before they are queued: in the caller's thread, where the caller's mistakes belong."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from typing import Final
+from uuid import UUID
+
+from qiki_eventstore import chain
+from qiki_eventstore.errors import PayloadError
+from qiki_eventstore.events import ANY, Event
+from qiki_eventstore.ids import new_id
+from qiki_eventstore.payload import encode
+
+MAX_TEXT: Final = 200
+"""Characters of a stream, type, source, correlation or causation."""
+
+MAX_PAYLOAD: Final = 16 * 1024 * 1024
+"""Bytes of a payload."""
+
+_INT64 = 2**63
+
+
+@dataclass(slots=True)
+class Prepared:
+    """An event that can be stored: everything but its position, version and recording time.
+
+    Attributes:
+        id: the UUID's 16 bytes; made here if the event had none.
+        time: event time, ns; None: the recording time.
+        payload: bytes of `content_type`.
+        digest: SHA-256 of the payload.
+        texts: see `chain.texts`.
+    """
+
+    id: bytes
+    type: str
+    source: str
+    time: int | None
+    correlation: str | None
+    causation: str | None
+    schema_version: int
+    content_type: str
+    payload: bytes
+    digest: bytes
+    texts: bytes
+
+
+def prepare(stream: str, events: Sequence[Event], expected_version: int = ANY) -> list[Prepared]:
+    """Check and encode the events of one append.
+
+    Raises:
+        PayloadError: a field or payload that cannot be stored, or an id that comes twice.
+    """
+    _check_concrete("stream", stream)
+    if type(expected_version) is not int or not ANY <= expected_version < _INT64:
+        raise PayloadError(f"expected_version {expected_version!r}: must be ANY, NO_STREAM or an integer from 0")
+    prepared = [_prepared(stream, event) for event in events]
+    if len(prepared) > 1 and len({event.id for event in prepared}) < len(prepared):
+        raise PayloadError("two events of one append have the same id: every event needs its own")
+    return prepared
+
+
+def check_name(field: str, text: object, least: int = 1) -> None:
+    """Raise `PayloadError` unless it is a text of `least` to 200 characters without control characters."""
+    if not isinstance(text, str):
+        raise PayloadError(f"{field} {text!r}: must be text, not {type(text).__name__}")
+    if not least <= len(text) <= MAX_TEXT:
+        raise PayloadError(f"{field} {text[:40]!r}: has {len(text)} characters, allowed are {least} to {MAX_TEXT}")
+    if not text.isprintable() and any(_forbidden(character) for character in text):
+        raise PayloadError(f"{field} {text!r}: must not contain control characters or halves of surrogate pairs")
+
+
+def _check_concrete(field: str, name: str) -> None:
+    check_name(field, name)
+    if name.endswith("*"):
+        raise PayloadError(f"{field} {name!r}: must not end in *, which stands for any rest in queries")
+
+
+def _forbidden(character: str) -> bool:
+    code = ord(character)
+    return code < 0x20 or 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000
+
+
+def _prepared(stream: str, event: Event) -> Prepared:
+    if not isinstance(event, Event):
+        raise PayloadError(f"event {event!r}: must be an Event, not {type(event).__name__}")
+    _check_names(event)
+    if event.time is not None:
+        _check_integer(event, "time", event.time, -_INT64, _INT64 - 1)
+    _check_integer(event, "schema_version", event.schema_version, 1, 2**31 - 1)
+    if event.id is not None and not isinstance(event.id, UUID):
+        raise PayloadError(f"event {event.type!r}: id {event.id!r} must be a uuid.UUID or None")
+    content_type, payload = encode(event)
+    if len(payload) > MAX_PAYLOAD:
+        raise PayloadError(f"event {event.type!r}: the payload has {len(payload)} bytes, allowed are {MAX_PAYLOAD}")
+    return Prepared(
+        id=new_id() if event.id is None else event.id.bytes,
+        type=event.type,
+        source=event.source,
+        time=event.time,
+        correlation=event.correlation,
+        causation=event.causation,
+        schema_version=event.schema_version,
+        content_type=content_type,
+        payload=payload,
+        digest=sha256(payload).digest(),
+        texts=_texts(stream, event, content_type),
+    )
+
+
+def _check_names(event: Event) -> None:
+    try:
+        _check_kind(event.type, event.source)
+    except TypeError:  # not hashable, so that it is no text
+        _check_kind.__wrapped__(event.type, event.source)
+    if event.correlation is not None:
+        check_name("correlation", event.correlation)
+    if event.causation is not None:
+        check_name("causation", event.causation)
+
+
+# A store sees few kinds of events, most of them without correlation: their names are checked and encoded once.
+@lru_cache(4096)
+def _check_kind(type: str, source: str) -> None:
+    _check_concrete("type", type)
+    check_name("source", source, least=0)
+
+
+@lru_cache(4096)
+def _kind_texts(stream: str, type: str, source: str, content_type: str) -> bytes:
+    return chain.texts(
+        stream=stream, type=type, source=source, content_type=content_type, correlation=None, causation=None
+    )
+
+
+def _texts(stream: str, event: Event, content_type: str) -> bytes:
+    if event.correlation is None and event.causation is None:
+        return _kind_texts(stream, event.type, event.source, content_type)
+    return chain.texts(
+        stream=stream,
+        type=event.type,
+        source=event.source,
+        content_type=content_type,
+        correlation=event.correlation,
+        causation=event.causation,
+    )
+
+
+def _check_integer(event: Event, field: str, value: object, low: int, high: int) -> None:
+    if type(value) is not int or not low <= value <= high:
+        raise PayloadError(f"event {event.type!r}: {field} {value!r} must be an integer from {low} to {high}")

@@ -1,0 +1,124 @@
+"""Any past state: events folded up to a moment, from the newest snapshot before it. The same for every engine.
+
+A moment cuts each stream somewhere. `AtPosition`, `AtRecorded` and `AtVersion` cut all streams at one position.
+`AtTime` cuts each stream after its last event that is not later; the events before the cuts are folded in order of
+positions. A snapshot holds the state up to a position, so it serves as long as no stream is cut before that.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
+
+from qiki_eventstore.events import AtPosition, AtRecorded, AtTime, AtVersion, Moment
+from qiki_eventstore.payload import decode
+from qiki_eventstore.projection import Projection
+from qiki_eventstore.store import EventStore, Query
+
+S = TypeVar("S")
+
+
+class Snapshots(Protocol):
+    """Where an engine keeps states of projections."""
+
+    def newest(self, name: str, version: int, stream: str, last: int) -> tuple[int, Mapping[str, Any]] | None:
+        """Position and state of the newest snapshot at or before a position; `stream` may be a pattern."""
+
+    def keep(self, name: str, version: int, stream: str, position: int, state: Mapping[str, Any]) -> None:
+        """Keep the state up to a position."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """Which events lie before a moment.
+
+    Attributes:
+        last: no event after this position does.
+        complete: every event up to this position does.
+        versions: last version of each stream that is cut before `last`.
+    """
+
+    last: int
+    complete: int
+    versions: Mapping[str, int] = field(default_factory=dict)
+
+
+def reconstruct(
+    store: EventStore, snapshots: Snapshots, projection: Projection[S], stream: str, at: Moment | None = None
+) -> S:
+    """See `EventStore.reconstruct`.
+
+    Raises:
+        ValueError: a version that the stream has not reached, or the version of more than one stream.
+    """
+    return _fold(store, snapshots, projection, stream, _cut(store, stream, at))
+
+
+def take_snapshot(
+    store: EventStore, snapshots: Snapshots, projection: Projection[Any], stream: str, head: int | None = None
+) -> int:
+    """See `EventStore.snapshot`. `head`: nothing can appear any more up to it; None: the end."""
+    head = store.head() if head is None else head
+    state = _fold(store, snapshots, projection, stream, _Cut(head, head))
+    snapshots.keep(projection.name, projection.version, stream, head, projection.dump(state))
+    return head
+
+
+def _fold(store: EventStore, snapshots: Snapshots, projection: Projection[S], stream: str, cut: _Cut) -> S:
+    found = snapshots.newest(projection.name, projection.version, stream, cut.complete)
+    after, state = (0, projection.initial()) if found is None else (found[0], projection.load(found[1]))
+    for event in store.read_all(Query(after=after, before=cut.last + 1, streams=(stream,))):
+        if event.stream not in cut.versions or event.version <= cut.versions[event.stream]:
+            state = projection.apply(state, event, decode(event))
+    return state
+
+
+def _cut(store: EventStore, stream: str, at: Moment | None) -> _Cut:
+    head = store.head()
+    match at:
+        case None:
+            last = head
+        case AtPosition(position):
+            last = min(position, head)
+        case AtRecorded(recorded):
+            last = _last_position(store, Query(recorded_end=recorded + 1))
+        case AtVersion(version):
+            last = _position_of(store, stream, version)
+        case AtTime(time):
+            return _cut_by_time(store, stream, time, head)
+    return _Cut(last, last)
+
+
+def _position_of(store: EventStore, stream: str, version: int) -> int:
+    if stream.endswith("*"):
+        raise ValueError(f"stream {stream!r}: AtVersion names the version of one stream, not of a pattern")
+    if version < 0:
+        return 0
+    found = store.read(stream, version, version + 1)
+    if not found:
+        raise ValueError(f"stream {stream!r} is at version {store.version(stream)}, it has no version {version}")
+    return found[0].position
+
+
+def _cut_by_time(store: EventStore, stream: str, time: int, head: int) -> _Cut:
+    last, complete = 0, head
+    versions: dict[str, int] = {}
+    for name in store.streams(stream):
+        cut = _last_of(store, Query(streams=(name,), end=time + 1, before=head + 1))
+        position, version = (0, -1) if cut is None else cut
+        last = max(last, position)
+        if later := store.read(name, version + 1, version + 2):
+            versions[name] = version
+            complete = min(complete, later[0].position - 1)
+    return _Cut(last, complete, versions)
+
+
+def _last_position(store: EventStore, query: Query) -> int:
+    found = _last_of(store, query)
+    return 0 if found is None else found[0]
+
+
+def _last_of(store: EventStore, query: Query) -> tuple[int, int] | None:
+    """Position and version of the last event that matches."""
+    for event in store.read_all(replace(query, limit=1, backwards=True)):
+        return event.position, event.version
+    return None

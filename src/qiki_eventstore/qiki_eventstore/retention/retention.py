@@ -1,0 +1,160 @@
+"""Old events leave the store for files: sealed, verified by reading back, recorded, and only then dropped."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from qiki_eventstore.chain import GENESIS
+from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
+from qiki_eventstore.files import digest_of, new_file
+from qiki_eventstore.retention.mcap_segment import read_mcap, write_mcap
+from qiki_eventstore.retention.parquet import verify_segment, write_parquet
+from qiki_eventstore.retention.policy import Hold, Policy
+from qiki_eventstore.retention.segment import Catalogue, Extent, Retainable, Segment
+from qiki_eventstore.schemas import SCHEMAS
+from qiki_eventstore.store import EventStore, Query
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run of retention did.
+
+    Attributes:
+        dropped: segments whose events left the store.
+        due: position of the last event that the policy does not keep.
+        hold: name of the hold at which it stopped; empty if there was none.
+    """
+
+    dropped: tuple[Segment, ...]
+    due: int
+    hold: str = ""
+
+
+class Retention:
+    """Applies a policy to a store.
+
+    Args:
+        store: the store.
+        catalogue: its segments and holds.
+        folder: where the files go; made if it is not there.
+        policy: what stays.
+        clock: ns since the Unix epoch.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        catalogue: Catalogue,
+        folder: Path,
+        policy: Policy,
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._folder = folder
+        self._policy = policy
+        self._clock = clock
+
+    @classmethod
+    def of(cls, store: EventStore, policy: Policy) -> "Retention":
+        """For a store that can drop segments.
+
+        Raises:
+            StoreUnavailable: its engine cannot.
+        """
+        if not isinstance(store, Retainable):
+            raise StoreUnavailable("retention: only SQLite stores drop segments so far; export what is old instead")
+        return cls(store, store.catalogue, store.segments_folder, policy)
+
+    def apply(self, goes_on: Callable[[], bool] = lambda: True) -> Outcome:
+        """Seal and drop whole segments that are due, from the oldest on, up to the first with an event under hold.
+
+        It may be interrupted anywhere, and run again.
+
+        Args:
+            goes_on: asked before each segment; after a no, what is left is for the next run.
+
+        Raises:
+            StoreCorrupt: what is stored does not verify; nothing of that segment was dropped.
+            OSError: a file cannot be written.
+        """
+        segments = self._catalogue.segments()
+        floor = max((segment.extent.last for segment in segments if segment.dropped), default=0)
+        due = self._policy.due(self._store, self._clock(), floor)
+        waiting = [segment for segment in segments if not segment.dropped]
+        last, before = (segments[-1].extent.last, segments[-1].extent.hash) if segments else (0, GENESIS)
+        dropped: list[Segment] = []
+        while True:
+            segment = waiting.pop(0) if waiting else None
+            end = last + self._policy.segment_events if segment is None else segment.extent.last
+            if end > due or not goes_on():
+                return Outcome(tuple(dropped), due)
+            holds = self._catalogue.holds()
+            hold = self._first_on(holds, last + 1 if segment is None else segment.extent.first, end)
+            if hold:
+                return Outcome(tuple(dropped), due, hold)
+            if segment is None:
+                segment = self._seal(last + 1, end, before)
+                self._catalogue.add(segment)
+            # They may be as old as a hold that was lifted just now.
+            _check_files(self._folder, segment)
+            if not self._catalogue.drop(segment, holds):
+                waiting = [segment]
+                continue
+            dropped.append(segment)
+            last, before = segment.extent.last, segment.extent.hash
+
+    def _seal(self, first: int, last: int, before: bytes) -> Segment:
+        events = list(self._store.read_all(Query(after=first - 1, before=last + 1)))
+        if len(events) != last - first + 1:
+            raise StoreCorrupt(f"events between {first} and {last} are missing", first)
+        extent = Extent.of(events, before)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        name = f"{extent.first:012d}-{extent.last:012d}-{extent.hash.hex()[:12]}"
+        parquet, mcap = self._folder / f"{name}.parquet", self._folder / f"{name}.mcap"
+        # Left over from a run that was interrupted before the segment was recorded.
+        parquet.unlink(missing_ok=True)
+        mcap.unlink(missing_ok=True)
+        with new_file(parquet) as file:
+            write_parquet(file, events, extent)
+        with new_file(mcap) as file:
+            write_mcap(file, events, SCHEMAS.message_class)
+        if verify_segment(parquet) != extent:
+            raise StoreCorrupt(f"{parquet}: reads back as other events than were written")
+        if list(read_mcap(mcap)) != [(event.type, event.position & 0xFFFFFFFF, event.payload) for event in events]:
+            raise StoreCorrupt(f"{mcap}: reads back as other events than were written")
+        return Segment(extent, parquet.name, digest_of(parquet), mcap.name, digest_of(mcap), self._clock())
+
+    def _first_on(self, holds: Sequence[Hold], first: int, last: int) -> str:
+        return next((hold.name for hold in holds if hold.covers(self._store, first, last)), "")
+
+
+def verify_segments(store: Retainable) -> int:
+    """Verify the files of all segments, and that the chain goes on from each to the next; how many events they hold.
+
+    `EventStore.verify` goes on from there: it begins with the hash at the end of the last segment that was dropped.
+
+    Raises:
+        StoreCorrupt: a file is missing or not the one that was sealed, or the chain breaks; names it.
+    """
+    before, count = GENESIS, 0
+    for segment in store.catalogue.segments():
+        extent = segment.extent
+        _check_files(store.segments_folder, segment)
+        path = store.segments_folder / segment.parquet
+        if verify_segment(path) != extent or extent.before != before:
+            raise StoreCorrupt(f"{path}: the chain does not go on from the segment before", extent.first)
+        before, count = extent.hash, count + extent.events
+    return count
+
+
+def _check_files(folder: Path, segment: Segment) -> None:
+    for name, digest in ((segment.parquet, segment.parquet_sha256), (segment.mcap, segment.mcap_sha256)):
+        path = folder / name
+        if not path.is_file() or digest_of(path) != digest:
+            raise StoreCorrupt(
+                f"{path} is not the file that was sealed with positions {segment.extent.first} to"
+                f" {segment.extent.last}: put it back",
+                segment.extent.first,
+            )

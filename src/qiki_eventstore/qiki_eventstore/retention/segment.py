@@ -1,0 +1,174 @@
+"""A sealed segment: a range of positions whose events are in files of their own, with their hashes."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from qiki_eventstore import jsonl
+from qiki_eventstore.chain import link_event
+from qiki_eventstore.errors import StoreCorrupt
+from qiki_eventstore.events import RecordedEvent
+from qiki_eventstore.retention.policy import Hold
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What a segment holds, computed from its events.
+
+    Attributes:
+        first: its first position.
+        last: its last position; there is no gap.
+        start: earliest event time, ns.
+        end: latest event time, ns.
+        recorded_start: first recording time, ns.
+        recorded_end: last recording time, ns.
+        streams: first and last version of each stream; there is no gap.
+        before: hash of the chain before the first event.
+        hash: hash of the chain after the last event.
+        content: SHA-256 of the events' lines in an export.
+    """
+
+    first: int
+    last: int
+    start: int
+    end: int
+    recorded_start: int
+    recorded_end: int
+    streams: Mapping[str, tuple[int, int]]
+    before: bytes
+    hash: bytes
+    content: bytes
+
+    @property
+    def events(self) -> int:
+        return self.last - self.first + 1
+
+    @classmethod
+    def of(cls, events: Iterable[RecordedEvent], before: bytes) -> "Extent":
+        """Of consecutive events, at least one, and the hash of the chain before them.
+
+        Raises:
+            StoreCorrupt: a position or version is missing, or the hashes are not those of the events.
+        """
+        streams: dict[str, tuple[int, int]] = {}
+        content, hash = sha256(), before
+        times: list[int] = []
+        recorded: list[int] = []
+        first = position = 0
+        for event in events:
+            if position and event.position != position + 1:
+                raise StoreCorrupt(f"position {position + 1} is missing", position + 1)
+            position = event.position
+            first = first or position
+            begin, last = streams.get(event.stream, (event.version, event.version - 1))
+            if event.version != last + 1:
+                raise StoreCorrupt(f"position {position}: {event.stream!r} lacks version {last + 1}", position)
+            streams[event.stream] = (begin, event.version)
+            hash = link_event(hash, event)
+            if hash != event.hash:
+                raise StoreCorrupt(f"position {position}: the hash is not that of the event and those before", position)
+            content.update(jsonl.encode(event))
+            times = [min([*times, event.time]), max([*times, event.time])]
+            recorded = [*recorded[:1], event.recorded]
+        return cls(
+            first=first,
+            last=position,
+            start=times[0],
+            end=times[1],
+            recorded_start=recorded[0],
+            recorded_end=recorded[-1],
+            streams=streams,
+            before=before,
+            hash=hash,
+            content=content.digest(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A range of positions in files.
+
+    Attributes:
+        extent: what it holds.
+        parquet: name of the Parquet file in the store's folder of segments: all attributes, from which it can be read.
+        parquet_sha256: SHA-256 of that file.
+        mcap: name of the MCAP file, for tools that show recordings.
+        mcap_sha256: SHA-256 of that file.
+        sealed: when, ns since the Unix epoch.
+        dropped: its events are no longer in the store.
+    """
+
+    extent: Extent
+    parquet: str
+    parquet_sha256: bytes = field(repr=False)
+    mcap: str
+    mcap_sha256: bytes = field(repr=False)
+    sealed: int
+    dropped: bool = False
+
+
+class Catalogue(Protocol):
+    """What an engine keeps of segments and holds. Each call is one durable transaction."""
+
+    def segments(self) -> list[Segment]:
+        """All, in order of positions."""
+
+    def add(self, segment: Segment) -> None:
+        """Remember a sealed segment."""
+
+    def drop(self, segment: Segment, holds: Sequence[Hold]) -> bool:
+        """Take its events out of the store, and mark it as dropped; False, and nothing is done, if by now the holds are
+        not those that were looked at.
+
+        Raises:
+            ValueError: it is not the oldest that is left.
+            StoreCorrupt: not all of its events are there.
+        """
+
+    def holds(self) -> list[Hold]:
+        """All, sorted by name."""
+
+    def place(self, hold: Hold) -> None:
+        """Remember a hold.
+
+        Raises:
+            ValueError: there is one of that name.
+        """
+
+    def lift(self, name: str) -> None:
+        """Forget a hold.
+
+        Raises:
+            ValueError: there is none of that name.
+        """
+
+
+@runtime_checkable
+class Retainable(Protocol):
+    """A store from which segments can be dropped."""
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Its segments and holds."""
+
+    @property
+    def segments_folder(self) -> Path:
+        """Where the files of its segments are, from which it reads what was dropped."""
+
+
+def to_json(extent: Extent) -> str:
+    """An extent as text; hashes in hexadecimal."""
+    values = asdict(extent)
+    return json.dumps({key: value.hex() if isinstance(value, bytes) else value for key, value in values.items()})
+
+
+def from_json(text: str) -> Extent:
+    """The inverse of `to_json`."""
+    values: dict[str, Any] = json.loads(text)
+    for name in ("before", "hash", "content"):
+        values[name] = bytes.fromhex(values[name])
+    values["streams"] = {stream: (first, last) for stream, (first, last) in values["streams"].items()}
+    return Extent(**values)

@@ -1,0 +1,64 @@
+"""The topic of committed events: a thread follows the store while somebody listens."""
+
+import threading
+from typing import Any
+
+from qiki_eventstore.errors import EventStoreError
+from qiki_eventstore.ros.conversions import to_message
+from qiki_eventstore.store import EventStore
+from qiki_msgs.msg import Event
+from qiki_node.node import QikiNode
+from qiki_node.qos import EVENT
+
+_WAIT = 0.5
+"""s between two looks at whether to end."""
+_LOOK = 0.1
+"""s between two looks for a listener: nothing is read from disk for nobody."""
+_PAUSE = 1.0
+"""s before the store is asked again after an error."""
+
+
+class Broadcast:
+    """Publishes what is committed; `position` is that of the last event published."""
+
+    def __init__(self, node: QikiNode[Any], store: EventStore) -> None:
+        self._node, self._store = node, store
+        self._publisher = node.create_publisher(Event, "/qiki/event", EVENT)
+        self._end = threading.Event()
+        self.position = store.head()
+        self._thread = threading.Thread(target=self._run, name="broadcast", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop publishing."""
+        self._end.set()
+        self._thread.join()
+        self._node.destroy_publisher(self._publisher)
+
+    @property
+    def lag(self) -> int:
+        """Events that are committed and not yet published; 0 while nobody listens."""
+        return max(0, self._store.head() - self.position) if self._is_heard() else 0
+
+    def _run(self) -> None:
+        while not self._end.is_set():
+            try:
+                if self._is_heard():
+                    self._follow()
+                else:
+                    self.position = self._store.head()
+                    self._end.wait(_LOOK)
+            except EventStoreError as error:
+                self._node.log.warning("events cannot be followed", throttle=5.0, reason=str(error))
+                self._end.wait(_PAUSE)
+
+    def _follow(self) -> None:
+        with self._store.subscribe(self.position) as subscription:
+            while not self._end.is_set() and self._is_heard():
+                event = subscription.get(_WAIT)
+                if event is not None:
+                    self._publisher.publish(to_message(event))
+                    self.position = event.position
+
+    def _is_heard(self) -> bool:
+        return bool(self._publisher.get_subscription_count())

@@ -1,0 +1,199 @@
+"""Messages to events and back."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from builtin_interfaces.msg import Time
+
+from qiki_eventstore.errors import EventStoreError, PayloadError, StoreFull, VersionConflict
+from qiki_eventstore.events import (
+    JSON,
+    AtPosition,
+    AtRecorded,
+    AtTime,
+    AtVersion,
+    Encoded,
+    Event,
+    Moment,
+    RecordedEvent,
+)
+from qiki_eventstore.schemas import SCHEMAS
+from qiki_eventstore.store import Query, Stats
+from qiki_msgs.msg import Event as EventMessage
+from qiki_msgs.srv import AppendEvents, EventStoreStatus, QueryEvents, ReconstructState
+
+NANOSECONDS = 1_000_000_000
+EARLIEST, LATEST = -(2**63), 2**63 - 1
+
+_APPEND = AppendEvents.Response
+_RECONSTRUCT = ReconstructState.Request
+_MOMENTS: dict[int, Any] = {
+    _RECONSTRUCT.AT_VERSION: AtVersion,
+    _RECONSTRUCT.AT_POSITION: AtPosition,
+    _RECONSTRUCT.AT_TIME: AtTime,
+    _RECONSTRUCT.AT_RECORDED: AtRecorded,
+}
+
+
+def to_nanoseconds(time: Time) -> int:
+    """ns."""
+    return int(time.sec) * NANOSECONDS + int(time.nanosec)
+
+
+def to_time(nanoseconds: int) -> Time:
+    """A message's time holds seconds from -2**31 to 2**31 - 1: what is outside becomes the nearest."""
+    seconds, rest = divmod(nanoseconds, NANOSECONDS)
+    return Time(sec=min(max(seconds, -(2**31)), 2**31 - 1), nanosec=rest)
+
+
+# Events that come ---------------------------------------------------------------------------------------------------
+
+
+def to_event(message: EventMessage) -> Event:
+    """What a message asks to be stored; the payload of a known type as its protobuf message.
+
+    Raises:
+        PayloadError: the id is no UUID, or the payload is not JSON as it says.
+    """
+    try:
+        id = UUID(message.id)
+    except ValueError:
+        raise PayloadError(f"event {message.type!r}: id: {message.id!r}; allowed: a UUID") from None
+    return Event(
+        type=message.type,
+        data=_data(message),
+        id=id,
+        time=to_nanoseconds(message.time),
+        source=message.source,
+        correlation=message.correlation or None,
+        causation=message.causation or None,
+        schema_version=message.schema_version,
+    )
+
+
+def _data(message: EventMessage) -> Any:
+    """JSON of a known type as a mapping, which the store makes a protobuf message; everything else as it came."""
+    payload = message.payload.tobytes()
+    known = SCHEMAS.message_class(message.type, message.schema_version) is not None
+    if message.content_type != JSON or not known:
+        return Encoded(message.content_type, payload)
+    try:
+        return json.loads(payload)
+    except (ValueError, RecursionError) as error:
+        raise PayloadError(f"event {message.type!r}: the payload is not JSON: {error}") from error
+
+
+def code_of(error: BaseException) -> int:
+    """The code by which an append service answers an error."""
+    if isinstance(error, VersionConflict):
+        return int(_APPEND.CONFLICT)
+    if isinstance(error, StoreFull):
+        return int(_APPEND.FULL)
+    if isinstance(error, PayloadError):
+        return int(_APPEND.PAYLOAD)
+    return int(_APPEND.UNAVAILABLE)
+
+
+def to_append_response(positions: list[int] | None, error: BaseException | None) -> AppendEvents.Response:
+    """The answer to an append that gave positions, or an error."""
+    if error is None:
+        return _APPEND(success=True, code=_APPEND.OK, positions=positions or [])
+    actual = error.actual if isinstance(error, VersionConflict) else 0
+    text = str(error) if isinstance(error, EventStoreError) else f"{type(error).__name__}: {error}"
+    return _APPEND(success=False, code=code_of(error), message=text, actual_version=actual)
+
+
+def to_query(request: QueryEvents.Request, limit: int) -> Query:
+    """A page's query."""
+    cursor = int(request.cursor) or None
+    return Query(
+        after=None if request.backwards else cursor,
+        before=cursor if request.backwards else None,
+        start=_bound(request.start, EARLIEST),
+        end=_bound(request.end, LATEST),
+        recorded_start=_bound(request.recorded_start, EARLIEST),
+        recorded_end=_bound(request.recorded_end, LATEST),
+        types=tuple(request.types),
+        streams=tuple(request.streams),
+        correlation=request.correlation or None,
+        limit=limit,
+        backwards=request.backwards,
+    )
+
+
+def to_moment(request: ReconstructState.Request) -> Moment | None:
+    """The moment that is asked for; None: now.
+
+    Raises:
+        ValueError: there is no such kind of moment.
+    """
+    if request.moment == _RECONSTRUCT.NOW:
+        return None
+    if request.moment not in _MOMENTS:
+        raise ValueError(f"moment: {request.moment}; allowed: 0 to {max(_MOMENTS)}, see qiki_msgs/ReconstructState")
+    moment: Moment = _MOMENTS[request.moment](int(request.at))
+    return moment
+
+
+def _bound(value: int, unbounded: int) -> int | None:
+    return None if value == unbounded else int(value)
+
+
+# Events that go -----------------------------------------------------------------------------------------------------
+
+
+def to_message(event: RecordedEvent) -> EventMessage:
+    """A committed event as a message."""
+    message = EventMessage()
+    message.id = str(event.id)
+    message.stream = event.stream
+    message.type = event.type
+    message.source = event.source
+    message.time = to_time(event.time)
+    if event.correlation:
+        message.correlation = event.correlation
+    if event.causation:
+        message.causation = event.causation
+    message.schema_version = event.schema_version
+    message.content_type = event.content_type
+    message.payload.frombytes(event.payload)
+    message.position = event.position
+    message.version = event.version
+    message.recorded = to_time(event.recorded)
+    message.hash.frombytes(event.hash)
+    return message
+
+
+def to_recorded(message: EventMessage) -> RecordedEvent:
+    """The inverse of `to_message`."""
+    return RecordedEvent(
+        position=int(message.position),
+        stream=message.stream,
+        version=int(message.version),
+        id=UUID(message.id),
+        type=message.type,
+        source=message.source,
+        time=to_nanoseconds(message.time),
+        recorded=to_nanoseconds(message.recorded),
+        correlation=message.correlation or None,
+        causation=message.causation or None,
+        schema_version=int(message.schema_version),
+        content_type=message.content_type,
+        payload=message.payload.tobytes(),
+        hash=message.hash.tobytes(),
+    )
+
+
+def fill_status(response: EventStoreStatus.Response, stats: Stats) -> None:
+    """Counts and sizes."""
+    for name in (
+        *("engine", "events", "streams", "head", "bytes", "queued", "appended", "commits", "conflicts", "duplicates"),
+        *("dropped", "read_only", "last_checkpoint", "free_bytes"),
+    ):
+        setattr(response, name, getattr(stats, name))
+
+
+def to_stats(response: EventStoreStatus.Response) -> Stats:
+    """The inverse of `fill_status`."""
+    return Stats(**{name: getattr(response, name) for name in Stats.__dataclass_fields__})

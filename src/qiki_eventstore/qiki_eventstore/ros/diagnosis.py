@@ -1,0 +1,81 @@
+"""Health and metrics of the store."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from qiki_eventstore.store import Stats
+from qiki_node.health import Health, Level
+
+_LONG_QUEUE = 10_000
+"""Events that wait for the writer from which on the store counts as too slow."""
+_GIB = 2**30
+
+_GAUGES = {
+    "events": "Events stored",
+    "streams": "Streams",
+    "head": "Position of the last event",
+    "bytes": "Size on disk with logs",
+    "queued": "Events that wait for the writer",
+    "free_bytes": "Free space on the store's disk",
+}
+_COUNTERS = {
+    "appended": "Events acknowledged",
+    "commits": "Transactions",
+    "conflicts": "Version conflicts",
+    "duplicates": "Events that had been stored before",
+    "dropped": "Telemetry events without room",
+}
+
+
+def of_store(stats: Stats | None, lag: int, reserve: int) -> Health:
+    """`lag`: events not yet published. `reserve`: free bytes below which the store is read-only."""
+    if stats is None:
+        return Health(Level.WARN, "no store is open")
+    checkpoint = time.time() - stats.last_checkpoint
+    values = {
+        "engine": stats.engine,
+        "events": stats.events,
+        "head": stats.head,
+        "queued": stats.queued,
+        "lag": lag,
+        "bytes": stats.bytes,
+        "free_bytes": stats.free_bytes if math.isfinite(stats.free_bytes) else "unknown",
+        "checkpoint_age_s": round(checkpoint, 1) if math.isfinite(checkpoint) else "none yet",
+        "dropped": stats.dropped,
+        "conflicts": stats.conflicts,
+        "duplicates": stats.duplicates,
+        "read_only": stats.read_only,
+    }
+    if stats.read_only:
+        return Health(Level.ERROR, f"read-only: {stats.read_only}", values)
+    if stats.free_bytes < 2.0 * reserve:
+        free = f"{stats.free_bytes / _GIB:.2f} GiB"
+        return Health(Level.WARN, f"disk: {free} free, read-only below {reserve / _GIB:.2f} GiB", values)
+    if stats.queued > _LONG_QUEUE:
+        return Health(Level.WARN, f"{stats.queued} events wait for the writer", values)
+    return Health(Level.OK, f"{stats.events} events", values)
+
+
+class StoreMetrics(Collector):
+    """The store's counts for Prometheus; nothing while no store is open."""
+
+    def __init__(self, stats: Callable[[], Stats | None], lag: Callable[[], int]) -> None:
+        self._stats, self._lag = stats, lag
+
+    def collect(self) -> Iterator[Metric]:
+        stats = self._stats()
+        if stats is None:
+            return
+        for name, text in _GAUGES.items():
+            yield GaugeMetricFamily(f"qiki_eventstore_{name}", text, getattr(stats, name))
+        for name, text in _COUNTERS.items():
+            yield CounterMetricFamily(f"qiki_eventstore_{name}", text, getattr(stats, name))
+        yield GaugeMetricFamily("qiki_eventstore_lag", "Events committed and not yet published", self._lag())
+        yield GaugeMetricFamily("qiki_eventstore_read_only", "1 while it takes nothing", float(bool(stats.read_only)))
+        yield GaugeMetricFamily(
+            "qiki_eventstore_last_checkpoint_timestamp_seconds", "Last checkpoint of the log", stats.last_checkpoint
+        )

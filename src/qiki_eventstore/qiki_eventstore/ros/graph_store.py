@@ -1,0 +1,257 @@
+"""The store of a running graph, reached through its node: one more engine that keeps the contract."""
+
+import json
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from qiki_eventstore.errors import EventStoreError, PayloadError, StoreFull, StoreUnavailable, VersionConflict
+from qiki_eventstore.events import ANY, AtPosition, AtRecorded, AtTime, AtVersion, Event, Moment, RecordedEvent
+from qiki_eventstore.ids import as_uuid
+from qiki_eventstore.preparation import Prepared, prepare
+from qiki_eventstore.projection import Projection
+from qiki_eventstore.receipt import Receipt
+from qiki_eventstore.ros.conversions import EARLIEST, LATEST, to_recorded, to_stats, to_time
+from qiki_eventstore.ros.session import Session
+from qiki_eventstore.store import Delivery, EventStore, Query, Stats, Subscription, Verification
+from qiki_msgs.msg import Event as EventMessage
+from qiki_msgs.srv import (
+    AppendEvents,
+    EventStoreStatus,
+    QueryEvents,
+    ReadStream,
+    ReconstructState,
+    SnapshotState,
+    VerifyStore,
+)
+from qiki_node.qos import EVENT
+
+S = TypeVar("S")
+
+_PAGE = 1000
+_LONG = 600.0
+"""s that the whole chain may take to verify, or a state to be rebuilt."""
+_LOOK = 1.0
+"""s between two looks for news that no message told of."""
+
+_MOMENTS = {
+    AtVersion: (ReconstructState.Request.AT_VERSION, "version"),
+    AtPosition: (ReconstructState.Request.AT_POSITION, "position"),
+    AtTime: (ReconstructState.Request.AT_TIME, "time"),
+    AtRecorded: (ReconstructState.Request.AT_RECORDED, "recorded"),
+}
+
+
+class GraphStore(EventStore):
+    """See `EventStore`. Appends wait for their answer; what only the store's own process can do is refused.
+
+    Raises (by every method):
+        StoreUnavailable: the store's node is not there or does not answer.
+    """
+
+    def __init__(self) -> None:
+        self._session = Session()
+        self._session.__enter__()
+
+    def close(self) -> None:
+        session, self._session = self._session, None  # type: ignore[assignment]
+        if session is not None:
+            session.__exit__(None, None, None)
+
+    # Writing --------------------------------------------------------------------------------------------------------
+
+    def submit(
+        self, stream: str, events: Sequence[Event], expected_version: int = ANY, delivery: Delivery = Delivery.AUDIT
+    ) -> Receipt:
+        request = AppendEvents.Request(stream=stream, expected_version=expected_version)
+        request.delivery = request.AUDIT if delivery is Delivery.AUDIT else request.TELEMETRY
+        request.events = [_message(event) for event in prepare(stream, events, expected_version)]
+        answer = self._session.call(AppendEvents, "append", request)
+        receipt = Receipt()
+        if answer.success:
+            receipt.settle(list(answer.positions))
+        else:
+            receipt.settle([], _error(answer, stream, expected_version))
+        return receipt
+
+    # Reading --------------------------------------------------------------------------------------------------------
+
+    def read(self, stream: str, start: int = 0, end: int | None = None) -> list[RecordedEvent]:
+        events: list[RecordedEvent] = []
+        while end is None or start < end:
+            limit = _PAGE if end is None else min(_PAGE, end - start)
+            page = self._page(stream, start, limit)
+            events += map(to_recorded, page.events)
+            if len(page.events) < limit:
+                break
+            start += limit
+        return events
+
+    def read_all(self, query: Query = Query()) -> Iterator[RecordedEvent]:
+        first = query.before if query.backwards else query.after
+        if query.backwards and query.before == 0:
+            return
+        request = QueryEvents.Request(
+            types=list(query.types),
+            streams=list(query.streams),
+            correlation=query.correlation or "",
+            start=EARLIEST if query.start is None else query.start,
+            end=LATEST if query.end is None else query.end,
+            recorded_start=EARLIEST if query.recorded_start is None else query.recorded_start,
+            recorded_end=LATEST if query.recorded_end is None else query.recorded_end,
+            cursor=first or 0,
+            backwards=query.backwards,
+        )
+        left = query.limit
+        while left is None or left > 0:
+            request.limit = _PAGE if left is None else min(_PAGE, left)
+            page = _successful(self._session.call(QueryEvents, "query", request))
+            for message in page.events:
+                if query.before is not None and message.position >= query.before:
+                    return
+                if query.after is not None and message.position <= query.after:
+                    return
+                yield to_recorded(message)
+            if not page.cursor:
+                return
+            request.cursor = page.cursor
+            left = None if left is None else left - len(page.events)
+
+    def version(self, stream: str) -> int:
+        return int(self._page(stream, 0, 1).version)
+
+    def streams(self, pattern: str = "*") -> list[str]:
+        return list(self._status(pattern).names)
+
+    def head(self) -> int:
+        return self.stats().head
+
+    def settled(self) -> int:
+        request = QueryEvents.Request(start=EARLIEST, end=LATEST, recorded_start=EARLIEST, recorded_end=LATEST, limit=1)
+        return int(_successful(self._session.call(QueryEvents, "query", request)).settled)
+
+    def subscribe(
+        self,
+        after: int | None = None,
+        *,
+        name: str | None = None,
+        types: Sequence[str] = (),
+        streams: Sequence[str] = (),
+    ) -> Subscription:
+        if name is not None:
+            raise StoreUnavailable("a named subscription works on the store itself only: open it by its URL")
+        return _Following(self, self._session, Query(after=after or 0, types=tuple(types), streams=tuple(streams)))
+
+    # The past -------------------------------------------------------------------------------------------------------
+
+    def reconstruct(self, projection: Projection[S], stream: str, at: Moment | None = None) -> S:
+        request = ReconstructState.Request(projection=projection.name, stream=stream)
+        if at is not None:
+            request.moment, field = _MOMENTS[type(at)]
+            request.at = getattr(at, field)
+        answer = _successful(self._session.call(ReconstructState, "reconstruct", request, _LONG))
+        return projection.load(json.loads(answer.state))
+
+    def snapshot(self, projection: Projection[Any], stream: str) -> int:
+        request = SnapshotState.Request(projection=projection.name, stream=stream)
+        return int(_successful(self._session.call(SnapshotState, "snapshot", request, _LONG)).position)
+
+    # Care -----------------------------------------------------------------------------------------------------------
+
+    def verify(self) -> Verification:
+        found = _successful(self._session.call(VerifyStore, "verify", VerifyStore.Request(), _LONG))
+        first_bad, signed = found.first_bad or None, found.signed_head or None
+        return Verification(found.ok, found.checked, first_bad, found.reason, found.head, signed)
+
+    def backup(self, path: Path) -> None:
+        raise StoreUnavailable(f"backup to {path}: works on the store itself only: open it by its URL")
+
+    def stats(self) -> Stats:
+        return to_stats(self._status())
+
+    @property
+    def url(self) -> str:
+        """Where the node keeps the store, without a password."""
+        return str(self._status().url)
+
+    @property
+    def store_id(self) -> str:
+        """What tells this store from every other."""
+        return str(self._status().store_id)
+
+    def restore(self, events: Iterable[RecordedEvent], store_id: str) -> int:  # noqa: ARG002
+        """Refused: a store is restored while no node has it open."""
+        raise StoreUnavailable("restore works on the store itself only: stop the graph and open it by its URL")
+
+    def _status(self, pattern: str = "") -> Any:
+        return self._session.call(EventStoreStatus, "status", EventStoreStatus.Request(pattern=pattern))
+
+    def _page(self, stream: str, start: int, limit: int) -> Any:
+        request = ReadStream.Request(stream=stream, start=start, end=start + limit, limit=limit)
+        return _successful(self._session.call(ReadStream, "read_stream", request))
+
+
+class _Following(Subscription):
+    """Reads what is settled page by page; the topic of committed events only wakes it, so that nothing is missed."""
+
+    def __init__(self, store: GraphStore, session: Session, query: Query) -> None:
+        self._store, self._session, self._query = store, session, query
+        self._news = threading.Event()
+        self._closed = False
+        self._waiting: list[RecordedEvent] = []
+        self._heard = session.node.create_subscription(EventMessage, "/qiki/event", lambda _: self._news.set(), EVENT)
+
+    def get(self, timeout: float | None = None) -> RecordedEvent | None:
+        end = None if timeout is None else time.monotonic() + timeout
+        while not self._closed:
+            if self._waiting:
+                event = self._waiting.pop()
+                self._query = replace(self._query, after=event.position)
+                return event
+            self._news.clear()
+            settled = self._store.settled()
+            page = self._store.read_all(replace(self._query, limit=_PAGE))
+            self._waiting = [event for event in page if event.position <= settled][::-1]
+            if self._waiting:
+                continue
+            left = _LOOK if end is None else min(_LOOK, end - time.monotonic())
+            if left <= 0.0:
+                return None
+            self._news.wait(left)
+        return None
+
+    def checkpoint(self, event: RecordedEvent) -> None:  # noqa: ARG002
+        raise ValueError("the subscription has no name to keep a checkpoint under")
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._news.set()
+            self._session.node.destroy_subscription(self._heard)
+
+
+def _successful(answer: Any) -> Any:
+    if not answer.success:
+        raise EventStoreError(answer.message)
+    return answer
+
+
+def _error(answer: AppendEvents.Response, stream: str, expected: int) -> EventStoreError:
+    if answer.code == answer.CONFLICT:
+        return VersionConflict(stream, expected, answer.actual_version)
+    kinds = {answer.FULL: StoreFull, answer.PAYLOAD: PayloadError}
+    return kinds.get(answer.code, StoreUnavailable)(answer.message)
+
+
+def _message(event: Prepared) -> EventMessage:
+    message = EventMessage()
+    message.id = str(as_uuid(event.id))
+    message.type, message.source = event.type, event.source
+    message.time = to_time(time.time_ns() if event.time is None else event.time)
+    message.correlation, message.causation = event.correlation or "", event.causation or ""
+    message.schema_version, message.content_type = event.schema_version, event.content_type
+    message.payload.frombytes(event.payload)
+    return message

@@ -1,0 +1,95 @@
+"""Publishing a recording: the very bytes that were recorded, on the topics they came from."""
+
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+from rclpy.duration import Duration
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+
+from qiki_eventstore.errors import StoreUnavailable
+from qiki_eventstore.mcap_file import RecordingError, Sample
+from qiki_eventstore.ros.message_classes import message_class
+from qiki_eventstore.ros.session import Session
+
+_DISCOVERY = 1.0
+"""s for those who listen to find the publishers, and for publishers that are there already to be found."""
+_PATIENCE = 30.0
+"""s that listeners are waited for."""
+_DELIVERY = Duration(seconds=5)
+
+_OFFERED = QoSProfile(
+    # Heard by every subscription, whatever it asks for.
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    history=HistoryPolicy.KEEP_LAST,
+    depth=100,
+)
+_UNHEARD = _OFFERED.depth // 2
+"""Messages of a topic after which reliable listeners are waited for, so that none leaves the history unheard."""
+
+
+class Player:
+    """A context manager; publishes on topics of given types.
+
+    Args:
+        types: by topic, such as `nav_msgs/msg/Odometry`.
+        listeners: on each topic that are waited for; who is not there by then may miss the beginning.
+
+    Raises (on entering):
+        RecordingError: a type is not that of an installed message; names topic and type.
+        ValueError: somebody publishes on a topic already; names it.
+        StoreUnavailable: the listeners did not come; names the topic.
+    """
+
+    def __init__(self, types: Mapping[str, str], listeners: int = 0) -> None:
+        self._listeners = listeners
+        self._classes: dict[str, Any] = {}
+        for topic, type_name in types.items():
+            try:
+                self._classes[topic] = message_class(type_name)
+            except (ImportError, AttributeError, ValueError) as error:
+                raise RecordingError(f"topic {topic}: {type_name!r} is no message type that is installed") from error
+        self._counts = dict.fromkeys(types, 0)
+        self._session = Session()
+
+    def __enter__(self) -> Callable[[Sample], None]:
+        self._session.__enter__()
+        try:
+            node = self._session.node
+            self._publishers = {
+                topic: node.create_publisher(kind, topic, _OFFERED) for topic, kind in self._classes.items()
+            }
+            self._wait_for_listeners()
+            time.sleep(_DISCOVERY)
+            taken = [topic for topic in self._publishers if node.count_publishers(topic) > 1]
+            if taken:
+                raise ValueError(f"topic {', '.join(taken)}: somebody publishes there already")
+        except BaseException:
+            self._session.__exit__(None, None, None)
+            raise
+        return self._publish
+
+    def __exit__(self, _t: type[BaseException] | None, _e: BaseException | None, _b: TracebackType | None) -> None:
+        try:
+            if _e is None:
+                for publisher in self._publishers.values():
+                    publisher.wait_for_all_acked(_DELIVERY)
+        finally:
+            self._session.__exit__(None, None, None)
+
+    def _wait_for_listeners(self) -> None:
+        end = time.monotonic() + _PATIENCE
+        for topic, publisher in self._publishers.items():
+            while (there := publisher.get_subscription_count()) < self._listeners:
+                if time.monotonic() > end:
+                    raise StoreUnavailable(f"topic {topic}: {there} of {self._listeners} listeners came")
+                time.sleep(0.02)
+
+    def _publish(self, sample: Sample) -> None:
+        publisher = self._publishers[sample.topic]
+        publisher.publish(sample.data)
+        self._counts[sample.topic] += 1
+        if self._counts[sample.topic] % _UNHEARD == 0:
+            publisher.wait_for_all_acked(_DELIVERY)

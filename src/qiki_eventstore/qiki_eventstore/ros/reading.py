@@ -1,0 +1,128 @@
+"""The services that read: each in a thread of a small pool, so that appends and the executor never wait for them."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from qiki_eventstore.errors import EventStoreError
+from qiki_eventstore.projection import Projection
+from qiki_eventstore.projections import PROJECTIONS
+from qiki_eventstore.ros.conversions import fill_status, to_message, to_moment, to_query
+from qiki_eventstore.store import EventStore
+from qiki_msgs.srv import (
+    EventStoreStatus,
+    QueryEvents,
+    ReadStream,
+    ReconstructState,
+    SnapshotState,
+    VerifyStore,
+)
+from qiki_node.deferred import Reply, create_deferred_service
+from qiki_node.node import QikiNode
+
+_THREADS = 2
+LARGEST_PAGE = QueryEvents.Request.LARGEST_PAGE
+
+
+class Reading:
+    """Serves query, read_stream, reconstruct, snapshot, verify and status on a store."""
+
+    def __init__(self, node: QikiNode[Any], store: EventStore, url: str) -> None:
+        self._node, self._store, self._url = node, store, url
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="reading")
+        self._services = [
+            self._serve(QueryEvents, "query", self._query),
+            self._serve(ReadStream, "read_stream", self._read_stream),
+            self._serve(ReconstructState, "reconstruct", self._reconstruct),
+            self._serve(SnapshotState, "snapshot", self._snapshot),
+            self._serve(VerifyStore, "verify", self._verify),
+            self._serve(EventStoreStatus, "status", self._status),
+        ]
+
+    def close(self) -> None:
+        """Leave the graph; waits for what is being read."""
+        for service in self._services:
+            self._node.destroy_service(service)
+        self._pool.shutdown(cancel_futures=True)
+
+    def _serve(self, kind: Any, name: str, answer: Callable[[Any, Any], None]) -> Any:
+        """A service whose response `answer` fills in a thread of the pool; what it raises is answered as the reason."""
+
+        def work(request: Any, reply: Reply) -> None:
+            response = kind.Response()
+            try:
+                answer(request, response)
+                if hasattr(response, "success"):
+                    response.success = True
+            except Exception as error:  # whoever asks must get an answer
+                expected = isinstance(error, (EventStoreError, ValueError))
+                reason = str(error) if expected else f"{type(error).__name__}: {error}"
+                response = kind.Response()
+                if hasattr(response, "message"):
+                    response.message = reason
+                say = self._node.log.warning if expected else self._node.log.error
+                say(f"{name} failed", throttle=1.0, reason=reason)
+            reply(response)
+
+        return create_deferred_service(
+            self._node, kind, f"~/{name}", lambda request, reply: _discard(self._pool.submit(work, request, reply))
+        )
+
+    def _query(self, request: QueryEvents.Request, response: QueryEvents.Response) -> None:
+        limit = _page(request.limit)
+        response.settled = self._store.settled()  # before reading: all up to it is seen
+        found = list(self._store.read_all(to_query(request, limit + 1)))
+        response.events = [to_message(event) for event in found[:limit]]
+        response.cursor = found[limit - 1].position if len(found) > limit else 0
+
+    def _read_stream(self, request: ReadStream.Request, response: ReadStream.Response) -> None:
+        start, limit = int(request.start), _page(request.limit)
+        end = min(int(request.end) or start + limit, start + limit)
+        response.events = [to_message(event) for event in self._store.read(request.stream, start, end)]
+        response.version = self._store.version(request.stream)
+
+    def _reconstruct(self, request: ReconstructState.Request, response: ReconstructState.Response) -> None:
+        moment = to_moment(request)
+
+        def state(projection: Projection[Any]) -> Any:
+            return projection.dump(self._store.reconstruct(projection, request.stream, moment))
+
+        if request.projection:
+            found = state(_projection(request.projection))
+        else:
+            found = {name: state(projection) for name, projection in PROJECTIONS.items()}
+        response.state = json.dumps(found, allow_nan=False, ensure_ascii=False)
+
+    def _snapshot(self, request: SnapshotState.Request, response: SnapshotState.Response) -> None:
+        wanted = [_projection(request.projection)] if request.projection else list(PROJECTIONS.values())
+        response.position = max(self._store.snapshot(projection, request.stream) for projection in wanted)
+
+    def _verify(self, _request: VerifyStore.Request, response: VerifyStore.Response) -> None:
+        found = self._store.verify()
+        response.ok, response.checked, response.reason = found.ok, found.checked, found.reason
+        response.head, response.first_bad = found.head, found.first_bad or 0
+        response.signed_head = found.signed or 0
+
+    def _status(self, request: EventStoreStatus.Request, response: EventStoreStatus.Response) -> None:
+        response.url = self._url
+        response.store_id = getattr(self._store, "store_id", "")
+        fill_status(response, self._store.stats())
+        if request.pattern:
+            response.names = self._store.streams(request.pattern)
+
+
+def _page(limit: int) -> int:
+    if limit > LARGEST_PAGE:
+        raise ValueError(f"limit: {limit}; allowed: 0 (the largest page) to {LARGEST_PAGE}")
+    return limit or int(LARGEST_PAGE)
+
+
+def _projection(name: str) -> Projection[Any]:
+    if name not in PROJECTIONS:
+        raise ValueError(f"projection: {name!r}; allowed: {', '.join(sorted(PROJECTIONS))}")
+    return PROJECTIONS[name]
+
+
+def _discard(_result: object) -> None:
+    """The work replies by itself."""

@@ -1,0 +1,1 @@
+"""Engine in one file: SQLite in WAL mode, one writer with group commit."""

@@ -1,0 +1,57 @@
+"""Connections that read, apart from the one that writes."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
+from qiki_eventstore.sqlite.schema import open_reader
+
+
+@contextmanager
+def damage() -> Iterator[None]:
+    """What SQLite says of a damaged file, as `StoreCorrupt`."""
+    try:
+        yield
+    except (apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError) as error:
+        raise StoreCorrupt(f"the database is damaged ({error}): restore a backup, or export what is whole") from error
+
+
+class Readers:
+    """A pool of connections that only read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._idle: list[apsw.Connection] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @contextmanager
+    def connection(self) -> Iterator[apsw.Connection]:
+        """One that nobody else uses meanwhile."""
+        with self._lock:
+            if self._closed:
+                raise StoreUnavailable("the store is closed: open it again")
+            connection = self._idle.pop() if self._idle else None
+        with damage():
+            if connection is None:
+                connection = open_reader(self._path)
+            try:
+                yield connection
+            finally:
+                with self._lock:
+                    keep = not self._closed
+                    if keep:
+                        self._idle.append(connection)
+                if not keep:
+                    connection.close()
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()

@@ -1,0 +1,106 @@
+"""Tables of the database, and how connections to it are opened."""
+
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import apsw
+
+from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
+from qiki_eventstore.events import JSON, PROTOBUF
+
+APPLICATION_ID: Final = 0x51494B49  # "QIKI"
+SCHEMA_VERSION: Final = 1
+
+CONTENT_TYPES: Final = (JSON, PROTOBUF)
+"""The column `content` is the place in this tuple."""
+
+# Streams, types and sources are integers: the B-trees cost more than all else. `dropped` is the last version of the
+# stream that retention took out of `events`, and the table `dropped` the ranges it took, with the chain's hash at their
+# ends, so that versions and chain go on from there.
+_DDL: Final = """
+CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
+CREATE TABLE streams(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, dropped INTEGER NOT NULL DEFAULT -1) STRICT;
+CREATE TABLE types(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE sources(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE events(
+    position INTEGER PRIMARY KEY,
+    stream INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    type INTEGER NOT NULL,
+    source INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    recorded INTEGER NOT NULL,
+    correlation TEXT,
+    causation TEXT,
+    schema_version INTEGER NOT NULL,
+    content INTEGER NOT NULL,
+    payload BLOB NOT NULL,
+    hash BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX events_stream ON events(stream, version);
+CREATE UNIQUE INDEX events_id ON events(id);
+CREATE INDEX events_time ON events(time);
+CREATE INDEX events_correlation ON events(correlation) WHERE correlation IS NOT NULL;
+CREATE TABLE dropped(first INTEGER PRIMARY KEY, last INTEGER NOT NULL, recorded INTEGER NOT NULL, hash BLOB NOT NULL)
+    STRICT;
+CREATE TABLE checkpoints(name TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE snapshots(
+    projection TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    stream TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    PRIMARY KEY(projection, version, stream, position)
+) STRICT, WITHOUT ROWID;
+"""
+
+
+def open_writer(path: Path, synchronous: str) -> apsw.Connection:
+    """The connection that writes, with the schema made if the database is new."""
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(10_000)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")
+    connection.execute("PRAGMA cache_size = -32000")
+    if pragma(connection, "application_id") == 0 and not connection.execute("SELECT 1 FROM sqlite_schema").get:
+        with connection:
+            connection.execute(_DDL)
+            connection.execute("INSERT INTO meta VALUES ('store', ?)", (uuid4().bytes,))
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    check(connection, path)
+    return connection
+
+
+def open_reader(path: Path) -> apsw.Connection:
+    """A connection that only reads."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    connection.set_busy_timeout(10_000)
+    connection.execute("PRAGMA cache_size = -8000")
+    return connection
+
+
+def check(connection: apsw.Connection, path: Path) -> None:
+    """Raise unless it is an event store of a version that is known."""
+    if pragma(connection, "application_id") != APPLICATION_ID:
+        raise StoreCorrupt(f"{path} is not an event store: give another path, or restore a backup")
+    version = pragma(connection, "user_version")
+    if version != SCHEMA_VERSION:
+        raise StoreUnavailable(f"{path} has schema version {version}, this program knows {SCHEMA_VERSION}: update it")
+
+
+def pragma(connection: apsw.Connection, name: str) -> int:
+    """An integer PRAGMA's value."""
+    value = connection.execute(f"PRAGMA {name}").get
+    assert isinstance(value, int)
+    return value
+
+
+def store_id(connection: apsw.Connection) -> bytes:
+    """The 16 bytes that tell this store from others; its backups have them too."""
+    value = connection.execute("SELECT value FROM meta WHERE key = 'store'").get
+    assert isinstance(value, bytes)
+    return value

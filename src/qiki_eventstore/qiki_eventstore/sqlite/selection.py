@@ -1,0 +1,230 @@
+"""Which events a query means, read in pages, so that no long read holds a long transaction."""
+
+from array import array
+from collections.abc import Iterator
+from typing import Any, Final, TypeAlias
+
+import apsw
+
+from qiki_eventstore.events import RecordedEvent
+from qiki_eventstore.sqlite.heads import load_head
+from qiki_eventstore.sqlite.pool import Readers
+from qiki_eventstore.sqlite.rows import COLUMNS, Names
+from qiki_eventstore.sqlite.segments import load_floor
+from qiki_eventstore.store import Query
+
+_PAGE: Final = 1000
+"""Events of one page."""
+
+_MOST_GATHERED: Final = 1_000_000
+"""Positions of a time range that are kept in memory (8 bytes each); larger ranges are scanned."""
+
+_FIRST: Final = -(2**63)
+LAST: Final = 2**63 - 1
+"""Largest position, version or time."""
+
+_Conditions: TypeAlias = list[tuple[str, Any]]
+
+
+class Dropped(Exception):  # noqa: N818
+    """Retention dropped events while they were read: look for them in their files."""
+
+
+class Selector:
+    """Reads what is in the database.
+
+    Args:
+        floor: position up to which events are looked for elsewhere. `Dropped` is raised when there is a higher one by
+            now, as something may have been missed.
+    """
+
+    def __init__(self, readers: Readers, names: Names, floor: int = LAST) -> None:
+        self._readers, self._names, self._floor = readers, names, floor
+
+    def all(self, query: Query) -> Iterator[RecordedEvent]:
+        """Events that match, in order of positions; `query.limit` only says how many are worth a page."""
+        with self._readers.connection() as connection:
+            plan = self._plan(connection, query)
+        if plan is not None:
+            yield from plan
+        with self._readers.connection() as connection:
+            self._check_floor(connection)
+
+    def stream(self, name: str, start: int, end: int | None) -> Iterator[RecordedEvent]:
+        """Events of one stream by version."""
+        with self._readers.connection() as connection:
+            numbers = self._names.matching(connection, "streams", [name]) if not name.endswith("*") else []
+        if numbers:
+            last = LAST if end is None else min(end - 1, LAST)
+            yield from self._by_version(numbers[0], max(start, 0), last, [], Query())
+
+    def _check_floor(self, connection: apsw.Connection) -> None:
+        if load_floor(connection) > self._floor:
+            raise Dropped
+
+    # How a query is answered ----------------------------------------------------------------------------------------
+
+    def _plan(self, connection: apsw.Connection, query: Query) -> Iterator[RecordedEvent] | None:
+        low, high = self._positions(connection, query)
+        conditions: _Conditions = []
+        streams = types = None
+        if query.types and "*" not in query.types:
+            types = self._names.matching(connection, "types", query.types)
+            conditions.append((f"+type IN ({','.join(map(str, types))})", None))
+        if query.streams and "*" not in query.streams:
+            streams = self._names.matching(connection, "streams", query.streams)
+        if low > high or types == [] or streams == []:
+            return None
+        if query.start is not None:
+            conditions.append(("+time >= ?", _clamp(query.start)))
+        if query.end is not None:
+            conditions.append(("+time <= ?", _clamp(query.end - 1)))
+        one_stream = None
+        if streams is not None and len(streams) == 1:
+            one_stream = (streams[0], *self._versions(connection, streams[0], low, high), list(conditions))
+        if streams is not None:
+            conditions.append((f"+stream IN ({','.join(map(str, streams))})", None))
+        if query.correlation is not None:
+            conditions.append(("correlation = ?", query.correlation))
+            return self._by_position("INDEXED BY events_correlation", low, high, conditions, query)
+        if query.start is not None or query.end is not None:
+            count, low, high = self._time_range(connection, query, low, high)
+            if count == 0:
+                return None
+            few = _MOST_GATHERED if one_stream is None else (one_stream[2] - one_stream[1]) // 4
+            if count <= few:
+                return self._gathered(self._gather(connection, query, low, high), conditions, query)
+        if one_stream is not None:
+            return self._by_version(*one_stream, query)
+        return self._by_position("NOT INDEXED", low, high, conditions, query)
+
+    def _positions(self, connection: apsw.Connection, query: Query) -> tuple[int, int]:
+        """First and last position that can match; events that come later do not."""
+        low = 1 if query.after is None else _clamp(max(query.after + 1, 1))
+        high = load_head(connection).position
+        if query.before is not None:
+            high = min(high, max(query.before - 1, 0))
+        if query.recorded_start is not None:
+            low = max(low, _bisect(connection, query.recorded_start, low, high))
+        if query.recorded_end is not None:
+            high = min(high, _bisect(connection, query.recorded_end, low, high) - 1)
+        return low, high
+
+    def _versions(self, connection: apsw.Connection, stream: int, low: int, high: int) -> tuple[int, int]:
+        """The versions of a stream between two positions: versions rise with positions, so bisection finds them."""
+        last = connection.execute("SELECT max(version) FROM events WHERE stream = ?", (stream,)).get
+        first = connection.execute("SELECT min(version) FROM events WHERE stream = ?", (stream,)).get
+        if last is None:
+            return 0, -1
+        return self._first_from(connection, stream, low, first, last), (
+            self._first_from(connection, stream, high + 1, first, last) - 1
+        )
+
+    def _first_from(self, connection: apsw.Connection, stream: int, position: int, low: int, high: int) -> int:
+        """Lowest version at or after a position; `high` + 1 if there is none."""
+        sql = "SELECT version, position FROM events WHERE stream = ? AND version >= ? ORDER BY version LIMIT 1"
+        high += 1
+        while low < high:
+            middle = (low + high) // 2
+            version, found = connection.execute(sql, (stream, middle)).get
+            if found < position:
+                low = version + 1
+            else:
+                high = middle
+        return low
+
+    def _time_range(self, connection: apsw.Connection, query: Query, low: int, high: int) -> tuple[int, int, int]:
+        """How many events lie in the range of event time, and between which positions."""
+        sql, bindings = _time_sql("count(*), min(position), max(position)", query, low, high)
+        count, first, last = connection.execute(sql, bindings).get
+        return (0, low, high) if count == 0 else (count, first, last)
+
+    def _gather(self, connection: apsw.Connection, query: Query, low: int, high: int) -> "array[int]":
+        sql, bindings = _time_sql("position", query, low, high)
+        return array("q", sorted((row[0] for row in connection.execute(sql, bindings)), reverse=query.backwards))
+
+    # Pages ----------------------------------------------------------------------------------------------------------
+
+    def _gathered(self, positions: "array[int]", conditions: _Conditions, query: Query) -> Iterator[RecordedEvent]:
+        order = "DESC" if query.backwards else "ASC"
+        filters = [condition for condition in conditions if not condition[0].startswith("+time")]
+        page = _page(query.limit)
+        for start in range(0, len(positions), page):
+            wanted = positions[start : start + page]
+            where = " AND ".join(["position IN carray(?)", *(text for text, _ in filters)])
+            bindings = [apsw.carray(wanted), *(value for _, value in filters if value is not None)]
+            yield from self._fetch(f"SELECT {COLUMNS} FROM events WHERE {where} ORDER BY position {order}", bindings)
+
+    def _by_position(
+        self, index: str, low: int, high: int, conditions: _Conditions, query: Query
+    ) -> Iterator[RecordedEvent]:
+        order, page = ("DESC" if query.backwards else "ASC"), _page(query.limit)
+        where = " AND ".join(["position >= ?", "position <= ?", *(text for text, _ in conditions)])
+        values = [value for _, value in conditions if value is not None]
+        sql = f"SELECT {COLUMNS} FROM events {index} WHERE {where} ORDER BY position {order} LIMIT {page}"
+        while low <= high:
+            events = self._fetch(sql, [low, high, *values])
+            yield from events
+            if len(events) < page:
+                return
+            if query.backwards:
+                high = events[-1].position - 1
+            else:
+                low = events[-1].position + 1
+
+    def _by_version(
+        self, stream: int, low: int, high: int, conditions: _Conditions, query: Query
+    ) -> Iterator[RecordedEvent]:
+        order, page = ("DESC" if query.backwards else "ASC"), _page(query.limit)
+        where = " AND ".join(["stream = ?", "version >= ?", "version <= ?", *(text for text, _ in conditions)])
+        values = [value for _, value in conditions if value is not None]
+        sql = (
+            f"SELECT {COLUMNS} FROM events INDEXED BY events_stream WHERE {where} ORDER BY version {order} LIMIT {page}"
+        )
+        while low <= high:
+            events = self._fetch(sql, [stream, low, high, *values])
+            yield from events
+            if len(events) < page:
+                return
+            if query.backwards:
+                high = events[-1].version - 1
+            else:
+                low = events[-1].version + 1
+
+    def _fetch(self, sql: str, bindings: list[Any]) -> list[RecordedEvent]:
+        with self._readers.connection() as connection:
+            events = self._names.events(connection, connection.execute(sql, bindings).fetchall())
+            self._check_floor(connection)
+        return events
+
+
+def _page(limit: int | None) -> int:
+    return _PAGE if limit is None else max(1, min(limit, _PAGE))
+
+
+def _time_sql(what: str, query: Query, low: int, high: int) -> tuple[str, tuple[int, ...]]:
+    start = _FIRST if query.start is None else _clamp(query.start)
+    last = LAST if query.end is None else _clamp(query.end - 1)
+    return (
+        f"SELECT {what} FROM events INDEXED BY events_time WHERE time >= ? AND time <= ?"
+        " AND position >= ? AND position <= ?",
+        (start, last, low, high),
+    )
+
+
+def _clamp(value: int) -> int:
+    return max(_FIRST, min(value, LAST))
+
+
+def _bisect(connection: apsw.Connection, recorded: int, low: int, high: int) -> int:
+    """Lowest position from `low` recorded at or after a time, which never falls; `high` + 1 if there is none."""
+    sql = "SELECT position, recorded FROM events WHERE position >= ? ORDER BY position LIMIT 1"
+    high += 1
+    while low < high:
+        middle = (low + high) // 2
+        row = connection.execute(sql, (middle,)).get
+        if row is not None and row[1] < recorded:
+            low = row[0] + 1
+        else:
+            high = middle
+    return min(low, high)

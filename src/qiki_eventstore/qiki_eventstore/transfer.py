@@ -1,0 +1,297 @@
+"""Everything, or what a query selects, as a file of JSON lines, and back into a store.
+
+A file is a header line, one line per event, and a trailer line with the count, the last position and hash, and the
+SHA-256 of all lines before it: a file that was cut off or changed is noticed before anything is stored.
+"""
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any, Final, Protocol, runtime_checkable
+
+from qiki_eventstore import jsonl
+from qiki_eventstore.chain import GENESIS, link_event
+from qiki_eventstore.events import Encoded, Event, RecordedEvent
+from qiki_eventstore.files import new_file
+from qiki_eventstore.jsonl import FieldError, TransferError
+from qiki_eventstore.receipt import Receipt
+from qiki_eventstore.retention.archive import Archive
+from qiki_eventstore.retention.segment import Retainable
+from qiki_eventstore.store import EventStore, Query
+
+FORMAT: Final = "qiki-events"
+FORMAT_VERSION: Final = 1
+EVERYTHING: Final = Query()
+_HEADER: Final = {"format": str, "version": int, "store": str, "head": int, "complete": bool}
+_TRAILER: Final = {"end": bool, "events": int, "head": int, "hash": str, "sha256": str}
+_IN_FLIGHT: Final = 1000
+"""Appends that wait for the store at one time during an import."""
+
+
+@runtime_checkable
+class Restorable(Protocol):
+    """A store whose hash chain runs in order of positions, so that an empty one can become a copy of another."""
+
+    @property
+    def store_id(self) -> str:
+        """What tells this store from every other; empty if it stands for one that cannot become a copy."""
+
+    def restore(self, events: Iterable[RecordedEvent], store_id: str) -> int:
+        """Store events verbatim, all or none, and take over the id; how many.
+
+        Raises:
+            StoreUnavailable: the store is not empty, or takes nothing.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        events: how many.
+        head: position of the last event, 0 if none.
+        hash: its chain hash, empty if none.
+    """
+
+    events: int
+    head: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What was taken in.
+
+    Attributes:
+        stored: events that are new in the store.
+        known: events whose ids the store had already.
+        verbatim: positions, recording times and hashes are those of the file.
+    """
+
+    stored: int
+    known: int
+    verbatim: bool
+
+
+def export_events(store: EventStore, path: Path, query: Query = EVERYTHING) -> Exported:
+    """Write the events that match to a new file, durably.
+
+    Raises:
+        FileExistsError: the file is there already.
+        ValueError: the query is backwards: a file is always in order of positions.
+    """
+    if query.backwards:
+        raise ValueError("query.backwards = True: an export is always in order of positions")
+    with new_file(path) as file:
+        return _write(store, file, query)
+
+
+def import_events(store: EventStore, path: Path) -> Imported:
+    """Check a whole file, then store its events.
+
+    A complete export goes into an empty SQLite store verbatim: positions, recording times, hashes, store id. Otherwise
+    the events are appended in their order, as new events with their ids and event times; those whose ids are known are
+    left out, so that an import can be repeated, and one that was interrupted can be finished by repeating it.
+
+    Raises:
+        TransferError: a bad line, naming file, line and field; nothing of the file was stored.
+        PayloadError: an id is stored in another stream; the events before it are stored.
+        StoreUnavailable: the file of a segment that retention dropped, which is asked for known ids, is not there.
+    """
+    header = _check(path)
+    if header["complete"] and isinstance(store, Restorable) and store.head() == 0:
+        return Imported(store.restore(_events(path), header["store"]), 0, verbatim=True)
+    return _append(store, path)
+
+
+# Writing ------------------------------------------------------------------------------------------------------------
+
+
+def _write(store: EventStore, file: IO[bytes], query: Query) -> Exported:
+    head = store.head()
+    store_id = store.store_id if isinstance(store, Restorable) else ""
+    complete = query == EVERYTHING and bool(store_id)
+    if query.before is None or query.before > head + 1:
+        # Events that are committed meanwhile are for the next export.
+        query = replace(query, before=head + 1)
+    digest = hashlib.sha256()
+    count, last = 0, (0, b"")
+
+    def put(line: bytes) -> None:
+        digest.update(line)
+        file.write(line)
+
+    put(
+        jsonl.dumps(
+            {"format": FORMAT, "version": FORMAT_VERSION, "store": store_id, "head": head, "complete": complete}
+        )
+    )
+    for event in store.read_all(query):
+        put(jsonl.encode(event))
+        count, last = count + 1, (event.position, event.hash)
+    trailer = {"end": True, "events": count, "head": last[0], "hash": last[1].hex(), "sha256": digest.hexdigest()}
+    file.write(jsonl.dumps(trailer))
+    return Exported(count, *last)
+
+
+# Reading ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Checker:
+    """What must hold from line to line."""
+
+    complete: bool
+    count: int = 0
+    position: int = 0
+    hash: bytes = GENESIS
+    ids: set[bytes] = field(default_factory=set)
+    versions: dict[str, int] = field(default_factory=dict)
+
+    def look(self, event: RecordedEvent) -> None:
+        if event.position <= self.position:
+            raise FieldError(
+                "position", f"{event.position}: allowed: more than {self.position}, that of the line before"
+            )
+        if event.id.bytes in self.ids:
+            raise FieldError("id", f"{event.id}: another line has it")
+        self.ids.add(event.id.bytes)
+        last = self.versions.get(event.stream)
+        if last is not None and event.version <= last:
+            raise FieldError("version", f"{event.version}: allowed: more than {last}, the stream's version before")
+        if self.complete:
+            self._look_at_chain(event, -1 if last is None else last)
+        self.versions[event.stream] = event.version
+        self.position, self.hash, self.count = event.position, event.hash, self.count + 1
+
+    def _look_at_chain(self, event: RecordedEvent, last: int) -> None:
+        if event.position != self.position + 1:
+            raise FieldError("position", f"{event.position}: allowed in a complete export: {self.position + 1}")
+        if event.version != last + 1:
+            raise FieldError("version", f"{event.version}: allowed in a complete export: {last + 1}")
+        if event.hash != link_event(self.hash, event):
+            raise FieldError("hash", "is not the hash of this line and those before: something in them was changed")
+
+
+def _check(path: Path) -> dict[str, Any]:
+    """The header of a file that is right from the first line to the last."""
+    digest = hashlib.sha256()
+    header: dict[str, Any] = {}
+    trailer: dict[str, Any] = {}
+    checker = _Checker(complete=False)
+    for number, line, value in _lines(path):
+        try:
+            if trailer:
+                raise FieldError("end", "a line follows the trailer")
+            if number == 1:
+                header = _header(value)
+                checker.complete = header["complete"]
+            elif "end" in value:
+                trailer = _trailer(value, checker, digest.hexdigest())
+            else:
+                checker.look(jsonl.decode(value))
+        except FieldError as error:
+            raise TransferError(f"{path}, line {number}: {error}") from None
+        digest.update(line)
+    if not header:
+        raise TransferError(f"{path}: is empty: not an export of events")
+    if not trailer:
+        raise TransferError(f"{path}, line {number}: no trailer follows: the file was cut off; export it again")
+    return header
+
+
+def _header(value: dict[str, Any]) -> dict[str, Any]:
+    if value.get("format") != FORMAT:
+        raise FieldError("format", f"{value.get('format')!r}: allowed: {FORMAT}")
+    if value.get("version") != FORMAT_VERSION:
+        raise FieldError("version", f"{value.get('version')!r}: allowed: {FORMAT_VERSION}; a newer program wrote it")
+    return _typed(value, _HEADER)
+
+
+def _trailer(value: dict[str, Any], checker: _Checker, digest: str) -> dict[str, Any]:
+    value = _typed(value, _TRAILER)
+    expected = {
+        "events": checker.count,
+        "head": checker.position,
+        "hash": checker.hash.hex() if checker.count else "",
+        "sha256": digest,
+    }
+    for name, wanted in expected.items():
+        if value[name] != wanted:
+            raise FieldError(name, f"{value[name]!r}, but the lines before give {wanted!r}: some were changed or lost")
+    return value
+
+
+def _typed(value: dict[str, Any], kinds: dict[str, type]) -> dict[str, Any]:
+    for name, kind in kinds.items():
+        if type(value.get(name)) is not kind:
+            raise FieldError(name, f"{value.get(name)!r}: allowed: of type {kind.__name__}")
+    return value
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes, dict[str, Any]]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                value = json.loads(line.decode())
+            except (ValueError, RecursionError) as error:
+                raise TransferError(f"{path}, line {number}: not JSON: {error}") from None
+            if not isinstance(value, dict):
+                raise TransferError(f"{path}, line {number}: not an object")
+            yield number, line, value
+
+
+def _events(path: Path) -> Iterator[RecordedEvent]:
+    for number, _, value in _lines(path):
+        if number > 1 and "end" not in value:
+            yield jsonl.decode(value)
+
+
+def _append(store: EventStore, path: Path) -> Imported:
+    head, dropped = store.head(), _dropped_ids(store)
+    stored = known = 0
+    waiting: deque[Receipt] = deque()
+    for event in _events(path):
+        if event.id.bytes in dropped:
+            known += 1
+            continue
+        waiting.append(store.submit(event.stream, [as_new(event)]))
+        if len(waiting) < _IN_FLIGHT:
+            continue
+        stored, known = _count(waiting.popleft(), head, stored, known)
+    for receipt in waiting:
+        stored, known = _count(receipt, head, stored, known)
+    return Imported(stored, known, verbatim=False)
+
+
+def _dropped_ids(store: EventStore) -> set[bytes]:
+    """Ids that the store itself does not know any more."""
+    if not isinstance(store, Retainable):
+        return set()
+    return Archive(store.segments_folder, [one for one in store.catalogue.segments() if one.dropped]).ids()
+
+
+def _count(receipt: Receipt, head: int, stored: int, known: int) -> tuple[int, int]:
+    (position,) = receipt.result()
+    return (stored + 1, known) if position > head else (stored, known + 1)
+
+
+def as_new(event: RecordedEvent) -> Event:
+    """A stored event as one to be appended again, with the same id, event time and payload bytes."""
+    return Event(
+        event.type,
+        Encoded(event.content_type, event.payload),
+        id=event.id,
+        time=event.time,
+        source=event.source,
+        correlation=event.correlation,
+        causation=event.causation,
+        schema_version=event.schema_version,
+    )
+
+
+__all__ = ["Exported", "Imported", "Restorable", "TransferError", "as_new", "export_events", "import_events"]

@@ -1,0 +1,161 @@
+"""A scratch PostgreSQL cluster for tests: made, started, killed and removed by them, on a unix socket of its own."""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import psycopg
+
+HOW_TO_GET_IT = "PostgreSQL's server is not installed: apt-get install postgresql"
+
+_PLACES = ("/usr/local/bin", "/usr/local/pgsql/bin")
+
+
+def find_programs() -> Path | None:
+    """The folder of initdb and postgres, or None."""
+    found = shutil.which("initdb")
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: -float(folder.parent.name))
+    for folder in [*([Path(found).resolve().parent] if found else []), *debian, *map(Path, _PLACES)]:
+        if all((folder / name).exists() for name in ("initdb", "postgres", "pg_basebackup", "pg_ctl")):
+            return folder
+    return None
+
+
+class Server:
+    """One PostgreSQL server. As root it runs as an unprivileged user, because it refuses to be root."""
+
+    def __init__(self, folder: Path, programs: Path, port: int) -> None:
+        self.folder, self.programs, self.port = folder, programs, port
+        self.data = folder / "data"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def create(cls, settings: str = "") -> "Server":
+        """A new cluster in a temporary folder; not started yet. `settings` are lines of postgresql.conf."""
+        server = cls._empty()
+        server._run("initdb", "-D", str(server.data), "-U", "qiki", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+        with (server.data / "postgresql.conf").open("a") as file:
+            file.write(
+                f"listen_addresses = ''\nunix_socket_directories = '{server.folder}'\nport = {server.port}\n"
+                f"max_connections = 200\nshared_buffers = 64MB\nmax_wal_senders = 4\nfsync = on\n"
+                # Files instead of /dev/shm, where a killed server would leave them.
+                f"dynamic_shared_memory_type = mmap\n{settings}\n"
+            )
+        return server
+
+    @classmethod
+    def _empty(cls) -> "Server":
+        programs = find_programs()
+        assert programs is not None, HOW_TO_GET_IT
+        # Short: the path of a unix socket may have 107 bytes at most.
+        folder = Path(tempfile.mkdtemp(prefix="qiki-pg-", dir="/tmp"))
+        user = _unprivileged()
+        if user is not None:
+            os.chown(folder, user.pw_uid, user.pw_gid)
+        return cls(folder, programs, 5432)
+
+    def replica(self, name: str) -> "Server":
+        """A streaming replica of this running server, started, connecting under a name."""
+        other = self._empty()
+        primary = f"host={self.folder} port={self.port} user=qiki application_name={name}"
+        self._run("pg_basebackup", "-d", primary, "-D", str(other.data), "-R", "-X", "stream", "-c", "fast")
+        with (other.data / "postgresql.auto.conf").open("a") as file:
+            file.write(f"unix_socket_directories = '{other.folder}'\nsynchronous_standby_names = ''\n")
+        other.start()
+        return other
+
+    def put(self, name: str, text: str) -> None:
+        """Write a file of the data folder, readable by the server alone."""
+        path = self.data / name
+        path.write_text(text)
+        path.chmod(0o600)
+        user = _unprivileged()
+        if user is not None:
+            os.chown(path, user.pw_uid, user.pw_gid)
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql:///{database}?host={self.folder}&port={self.port}&user=qiki"
+
+    def start(self) -> None:
+        log = (self.folder / "log").open("ab")
+        with log:
+            self._process = subprocess.Popen(
+                [self.programs / "postgres", "-D", self.data], stdout=log, stderr=log, cwd=self.folder, **_identity()
+            )
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                psycopg.connect(self.url()).close()
+                return
+            except psycopg.OperationalError:
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"PostgreSQL did not start:\n{(self.folder / 'log').read_text()}") from None
+                time.sleep(0.05)
+
+    def kill(self) -> None:
+        """kill -9 of the server and of all that it started; no shutdown checkpoint, no goodbye to clients."""
+        if self._process is None:
+            return
+        pid = self._process.pid
+        os.kill(pid, signal.SIGSTOP)  # so that it starts no more of them
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for process in [pid, *map(int, children)]:
+            os.kill(process, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)  # fast shutdown
+            self._process.wait(60)
+            self._process = None
+
+    def promote(self) -> None:
+        self._run("pg_ctl", "promote", "-w", "-D", str(self.data))
+
+    def execute(self, statement: str) -> list[tuple[object, ...]]:
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def remove(self) -> None:
+        self.kill()
+        shutil.rmtree(self.folder)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [self.programs / program, *arguments], capture_output=True, text=True, cwd=self.folder, check=False,
+            **_identity(),
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"{program} failed: {done.stderr}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return int(probe.getsockname()[1])
+
+
+def _unprivileged() -> pwd.struct_passwd | None:
+    if os.getuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise RuntimeError("PostgreSQL refuses to run as root, and there is no user postgres or nobody")
+
+
+def _identity() -> dict[str, object]:
+    user = _unprivileged()
+    if user is None:
+        return {}
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}

@@ -1,0 +1,98 @@
+"""A backup becomes a store again, verified, and overwrites nothing."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import apsw
+import pytest
+
+from qiki_eventstore import Event, EventStore, StoreCorrupt, open_store
+from qiki_eventstore.backup import restore
+from qiki_eventstore.retention.policy import Policy
+from qiki_eventstore.retention.retention import Retention
+from qiki_eventstore.retention.segment import Retainable
+
+
+def open_at(path: Path, **options: Any) -> EventStore:
+    return open_store(f"sqlite:///{path}", **{"reserve_bytes": 0, "sign_events": 10, "sign_seconds": 0.05, **options})
+
+
+def fill(store: EventStore, count: int) -> None:
+    for number in range(count):
+        store.append("s", [Event("a", {"number": number})])
+
+
+@pytest.fixture
+def backup(tmp_path: Path) -> Path:
+    """Of a store with 50 events."""
+    with open_at(tmp_path / "a.db") as store:
+        fill(store, 50)
+    with open_at(tmp_path / "a.db") as store:
+        store.backup(tmp_path / "backup.db")
+    return tmp_path / "backup.db"
+
+
+def test_restored_store_goes_on(tmp_path: Path, backup: Path) -> None:
+    (tmp_path / "new").mkdir()
+    path = tmp_path / "new" / "b c%20?.db"
+    found = restore(backup, path)
+    assert (found.ok, found.head, found.signed) == (True, 50, 50)
+    with open_store(f"sqlite:///{quote(str(path))}", reserve_bytes=0) as store:
+        assert store.append("s", [Event("a", {})], expected_version=49) == [51]
+    with open_store(f"sqlite:///{quote(str(path))}", reserve_bytes=0) as store:
+        assert store.verify().signed == 51
+    with open_at(tmp_path / "a.db") as original:
+        assert original.head() == 50
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal", ".heads", ".pub", ".segments"])
+def test_nothing_is_overwritten(tmp_path: Path, backup: Path, suffix: str) -> None:
+    taken = tmp_path / f"b.db{suffix}"
+    taken.write_bytes(b"precious")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(FileExistsError, match="overwrites nothing") as caught:
+        restore(backup, tmp_path / "b.db")
+    assert str(taken) in str(caught.value)
+    assert taken.read_bytes() == b"precious"
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_backup_that_does_not_verify_is_refused(tmp_path: Path, backup: Path) -> None:
+    connection = apsw.Connection(str(backup))
+    connection.execute("UPDATE events SET time = 5 WHERE position = 20")
+    connection.close()
+    with pytest.raises(StoreCorrupt, match="the backup does not verify") as caught:
+        restore(backup, tmp_path / "b.db")
+    assert caught.value.position == 20
+    assert list(tmp_path.glob("b.db*")) == []
+
+
+def test_backup_whose_end_was_cut_off_is_refused(tmp_path: Path, backup: Path) -> None:
+    connection = apsw.Connection(str(backup))
+    connection.execute("DELETE FROM events WHERE position > 40")
+    connection.close()
+    with pytest.raises(StoreCorrupt, match="missing at the end"):
+        restore(backup, tmp_path / "b.db")
+
+
+def test_what_is_no_backup_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"not a database" * 100)
+    with pytest.raises(StoreCorrupt, match="no event store"):
+        restore(tmp_path / "x", tmp_path / "b.db")
+    with pytest.raises(FileNotFoundError, match="no such backup"):
+        restore(tmp_path / "y", tmp_path / "b.db")
+    assert list(tmp_path.glob("b.db*")) == []
+
+
+def test_segments_beside_the_backup_come_along(tmp_path: Path) -> None:
+    with open_at(tmp_path / "a.db") as store:
+        fill(store, 50)
+        events = list(store.read_all())
+        Retention.of(store, Policy(max_events=20, segment_events=10)).apply()
+        store.backup(tmp_path / "backup.db")
+        assert isinstance(store, Retainable)
+        store.segments_folder.rename(tmp_path / "backup.db.segments")
+    restore(tmp_path / "backup.db", tmp_path / "b.db")
+    with open_at(tmp_path / "b.db") as store:
+        assert list(store.read_all()) == events

@@ -1,0 +1,275 @@
+"""`qiki events`, `qiki state` and `qiki replay` on a store itself; test_node.py has them on a running node."""
+
+import json
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from qiki_eventstore import Event, open_store
+from qiki_eventstore.cli.events import events
+from qiki_eventstore.cli.replay import replay
+from qiki_eventstore.cli.state import state
+
+SECOND = 10**9
+
+
+def run(command, *arguments: object) -> Result:
+    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """Alpha changes its mode each second; bravo says nothing of interest."""
+    url = f"sqlite:///{tmp_path}/events.db"
+    modes = ("AUTO", "ADAPTIVE", "MANUAL_OVERRIDE")
+    with open_store(url, reserve_bytes=0) as store:
+        for second in range(1, 6):
+            data = {"mode": modes[second % 3], "before": modes[(second - 1) % 3]}
+            changed = Event("allocator.mode_changed", data, time=second * SECOND, correlation=f"c{second}")
+            store.append("alpha/allocator", [changed])
+        store.append("bravo/sim", [Event("test.said", {"text": "a b", "none": None}, time=6 * SECOND)])
+    return url
+
+
+def test_tail_shows_the_last_in_order(url):
+    result = run(events, "tail", "-n", 2, "--store", url)
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    assert [line.split()[0] for line in lines] == ["5", "6"]
+    assert lines[0].split()[1:4] == ["5.000", "alpha/allocator", "allocator.mode_changed"]
+    assert 'text="a b"' in lines[1]
+    assert "none" not in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "positions"),
+    [
+        (("--stream", "alpha/*", "--backwards", "--limit", 2), [5, 4]),
+        (("--from", "2", "--to", "4.5"), [2, 3, 4]),
+        (("--type", "test.*"), [6]),
+        (("--correlation", "c3"), [3]),
+        (("--recorded-to", "2020-01-01T00:00:00Z"), []),
+    ],
+)
+def test_query(url, arguments, positions):
+    result = run(events, "query", "--json", "--store", url, *arguments)
+    assert result.exit_code == 0, result.output
+    assert [json.loads(line)["position"] for line in result.output.splitlines()] == positions
+
+
+@pytest.mark.parametrize("time", ["yesterday", "2026-01-01T00:00:00", "1e3"])
+def test_a_time_that_is_none_is_refused(url, time):
+    result = run(events, "query", "--from", time, "--store", url)
+    assert result.exit_code == 2
+    assert time in result.output
+    assert "12.5" in result.output
+
+
+def test_stats_and_verify(url):
+    found = json.loads(run(events, "stats", "--json", "--store", url).output)
+    assert (found["events"], found["stream_names"]) == (6, ["alpha/allocator", "bravo/sim"])
+    assert run(events, "verify", "--store", url).output.startswith("ok: 6 events, head 6")
+
+
+def test_heads_may_lie_elsewhere(url, tmp_path):
+    (tmp_path / "events.db.heads").rename(tmp_path / "elsewhere.heads")
+    (tmp_path / "events.db.pub").rename(tmp_path / "elsewhere.pub")
+    assert "no signed head is known" in run(events, "verify", "--store", url).output
+    assert "signed up to 6" in run(events, "verify", "--heads", tmp_path / "elsewhere.heads", "--store", url).output
+    refused = run(events, "verify", "--heads", tmp_path / "elsewhere.heads")
+    assert refused.exit_code == 2
+    assert "--store" in refused.stderr
+
+
+def test_a_changed_byte_fails_verification(url, tmp_path):
+    database = sqlite3.connect(tmp_path / "events.db")
+    database.execute("UPDATE events SET time = time + 1 WHERE position = 3")
+    database.commit()
+    database.close()
+    result = run(events, "verify", "--store", url)
+    assert result.exit_code == 1
+    assert "position 3" in result.stderr
+    assert "hint:" in result.stderr
+
+
+def test_export_and_import_carry_everything(url, tmp_path):
+    file, copy = tmp_path / "all.jsonl", f"sqlite:///{tmp_path}/copy.db"
+    assert run(events, "export", file, "--store", url).output.startswith("6 events")
+    assert "verbatim" in run(events, "import", file, "--store", copy).output
+    shown = [run(events, "query", "--json", "--store", one).output for one in (url, copy)]
+    assert shown[0] == shown[1]
+    assert run(events, "import", file, "--store", copy).output.startswith("0 events stored, 6 known")
+    again = run(events, "export", file, "--store", url)
+    assert again.exit_code == 2
+    assert "all.jsonl" in again.stderr
+
+
+def test_backup_and_restore(url, tmp_path):
+    backup, fresh = tmp_path / "backup.db", tmp_path / "new" / "events.db"
+    assert run(events, "backup", backup, "--store", url).exit_code == 0
+    assert run(events, "restore", backup, "--store", f"sqlite:///{fresh}").output.startswith("6 events restored")
+    again = run(events, "restore", backup, "--store", f"sqlite:///{fresh}")
+    assert (again.exit_code, "is there already" in again.stderr) == (2, True)
+    missing = run(events, "restore", tmp_path / "none.db", "--store", f"sqlite:///{tmp_path}/x.db")
+    assert (missing.exit_code, "none.db" in missing.stderr) == (2, True)
+
+
+def test_a_restore_brings_segments_along_and_takes_no_log_of_another_store(url, tmp_path):
+    backup, fresh = tmp_path / "backup.db", tmp_path / "fresh.db"
+    assert run(events, "retain", "--max-events", 2, "--segment-events", 2, "--store", url).exit_code == 0
+    assert run(events, "backup", backup, "--store", url).exit_code == 0
+    shutil.copytree(tmp_path / "events.db.segments", tmp_path / "backup.db.segments")
+    log = tmp_path / "fresh.db-wal"
+    log.write_bytes(b"left by a crash")
+    refused = run(events, "restore", backup, "--store", f"sqlite:///{fresh}")
+    assert (refused.exit_code, "fresh.db-wal" in refused.stderr, fresh.exists()) == (2, True, False)
+    log.unlink()
+    assert run(events, "restore", backup, "--store", f"sqlite:///{fresh}").exit_code == 0
+    assert (tmp_path / "fresh.db.heads").read_bytes() == (tmp_path / "backup.db.heads").read_bytes()
+    shown = [run(events, "query", "--json", "--store", one).output for one in (url, f"sqlite:///{fresh}")]
+    assert shown[0] == shown[1]
+    assert len(shown[0].splitlines()) == 6, "also what was dropped"
+
+
+def test_a_damaged_backup_is_not_restored(url, tmp_path):
+    backup, fresh = tmp_path / "backup.db", tmp_path / "fresh.db"
+    run(events, "backup", backup, "--store", url)
+    database = sqlite3.connect(backup)
+    database.execute("UPDATE events SET time = time + 1 WHERE position = 3")
+    database.commit()
+    database.close()
+    result = run(events, "restore", backup, "--store", f"sqlite:///{fresh}")
+    assert (result.exit_code, fresh.exists()) == (1, False)
+    assert "does not verify" in result.stderr
+
+
+def test_retain_drops_what_no_hold_keeps(url):
+    held = run(events, "hold", "inquiry", "--reason", "why", "--stream", "alpha/*", "--from", 3, "--store", url)
+    assert held.exit_code == 0, held.stderr
+    assert json.loads(run(events, "holds", "--json", "--store", url).output)["start"] == 3 * SECOND
+    assert "inquiry  streams alpha/* from 3.000  (why)" in run(events, "holds", "--store", url).output
+    policy = ("--max-events", 0, "--segment-events", 1, "--store", url)
+    first = run(events, "retain", *policy)
+    assert first.output.splitlines() == [
+        "2 events dropped in 2 segments; due up to position 6",
+        "stopped at hold 'inquiry'",
+    ]
+    assert run(events, "release", "inquiry", "--store", url).output == "released inquiry\n"
+    second = json.loads(run(events, "retain", "--json", *policy).output)
+    assert ([segment["first"] for segment in second["dropped"]], second["hold"]) == ([3, 4, 5, 6], None)
+    listed = [json.loads(line) for line in run(events, "segments", "--json", "--store", url).output.splitlines()]
+    assert [(one["first"], one["last"], one["dropped"]) for one in listed] == [(n, n, True) for n in range(1, 7)]
+    assert len(run(events, "segments", "--store", url).output.splitlines()) == 6
+    assert run(events, "verify", "--store", url).exit_code == 0
+    assert len(run(events, "query", "--store", url).output.splitlines()) == 6, "it can still be read"
+
+
+def test_segments_and_holds_of_a_store_without_any(url):
+    assert run(events, "segments", "--store", url).output == "no segments\n"
+    assert run(events, "holds", "--store", url).output == "no holds\n"
+    assert run(events, "holds", "--json", "--store", url).output == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (("retain",), ("--max-age-days", "--max-events", "--max-gib")),
+        (("retain", "--max-events", -1), ("--max-events", "-1")),
+        (("retain", "--max-events", 1, "--segment-events", 0), ("--segment-events", "0")),
+        (("hold", "x"), ("--reason",)),
+        (("hold", "x", "--reason", "y", "--from", 2, "--to", 1), ("start before end",)),
+        (("hold", " ", "--reason", "y"), ("name = ' '",)),
+        (("release", "nobody"), ("'nobody'",)),
+    ],
+)
+def test_what_retention_refuses(url, arguments, parts):
+    result = run(events, *arguments, "--store", url)
+    assert result.exit_code == 2, result.output
+    assert all(part in result.stderr for part in parts), result.stderr
+    assert run(events, "segments", "--store", url).output == "no segments\n"
+
+
+def test_a_hold_is_placed_once(url):
+    place = ("hold", "x", "--reason", "y", "--store", url)
+    assert run(events, *place).exit_code == 0
+    again = run(events, *place)
+    assert (again.exit_code, "'x'" in again.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("retain", "--max-events", 1), ("hold", "x", "--reason", "y"), ("release", "x"), ("segments",)]
+)
+def test_retention_makes_no_store_and_takes_only_sqlite(tmp_path, arguments):
+    missing = run(events, *arguments, "--store", f"sqlite:///{tmp_path}/none.db")
+    assert (missing.exit_code, "none.db" in missing.stderr, list(tmp_path.iterdir())) == (3, True, [])
+    other = run(events, *arguments, "--store", "postgresql://nowhere/x")
+    assert (other.exit_code, "only SQLite" in other.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("arguments", [("retain", "--max-events", 1), ("hold", "x", "--reason", "y"), ("release", "x")])
+def test_while_somebody_writes_holds_and_segments_are_only_shown(url, arguments):
+    with open_store(url, reserve_bytes=0):
+        refused = run(events, *arguments, "--store", url)
+        assert (refused.exit_code, "held by another writer" in refused.stderr) == (3, True)
+        assert "stop that node" in refused.stderr
+        assert run(events, "segments", "--store", url).exit_code == 0
+        assert run(events, "holds", "--store", url).exit_code == 0
+
+
+def test_a_store_that_is_not_there_is_not_made(tmp_path):
+    result = run(events, "tail", "--store", f"sqlite:///{tmp_path}/none.db")
+    assert result.exit_code == 3
+    assert "none.db" in result.stderr
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_a_url_that_is_none_is_refused():
+    result = run(events, "stats", "--store", "mysql://here")
+    assert (result.exit_code, "mysql" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(("at", "mode"), [("0.5", None), ("1", "ADAPTIVE"), ("2.9", "MANUAL_OVERRIDE"), ("3", "AUTO")])
+def test_state_at_a_time(url, at, mode):
+    result = run(state, "alpha", "--at", at, "--projection", "bot", "--json", "--store", url)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.output)["bot"]["mode"] == mode
+
+
+def test_state_at_a_position_and_now(url):
+    assert "mode: ADAPTIVE" in run(state, "alpha", "--position", 4, "--store", url).output
+    assert "mode: MANUAL_OVERRIDE" in run(state, "alpha", "--store", url).output
+
+
+def test_state_refuses_what_there_is_not(url):
+    nobody = run(state, "zulu", "--store", url)
+    assert (nobody.exit_code, "alpha, bravo" in nobody.stderr) == (2, True)
+    part = run(state, "alpha", "--projection", "soul", "--store", url)
+    assert (part.exit_code, "energy" in part.stderr) == (2, True)
+    assert run(state, "alpha", "--at", "1", "--position", 1, "--store", url).exit_code == 2
+
+
+def test_replay_shows_a_bots_events_in_order(url):
+    result = run(replay, "alpha", "--speed", 0, "--from", 2, "--store", url)
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["2", "3", "4", "5"]
+    assert "4 events" in result.stderr
+
+
+def test_replay_keeps_the_pace(url):
+    import time
+
+    begin = time.monotonic()
+    assert run(replay, "--speed", 20, "--store", url).exit_code == 0
+    assert time.monotonic() - begin >= 5.0 / 20.0
+
+
+def test_a_recording_that_is_none_is_refused(tmp_path):
+    file = tmp_path / "flight.mcap"
+    missing = run(replay, file)
+    assert (missing.exit_code, "flight.mcap" in missing.stderr) == (2, True)
+    file.write_bytes(b"no recording")
+    assert "not an MCAP file" in run(replay, file).stderr
+    assert run(replay, file, "--stream", "alpha/*").exit_code == 2
+    assert "--topic" in run(replay, "alpha", "--topic", "/x").stderr

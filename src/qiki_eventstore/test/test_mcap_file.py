@@ -1,0 +1,239 @@
+"""Recordings as MCAP files: what any tool reads, what a torn file still gives, the pace of playing."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mcap.reader import make_reader
+
+from qiki_eventstore.definitions import DefinitionError, message_definition
+from qiki_eventstore.files import new_file
+from qiki_eventstore.mcap_file import (
+    McapWriter,
+    RecordingError,
+    Sample,
+    paced,
+    play,
+    read_samples,
+    recover,
+    summarise,
+)
+
+TOPICS = ("/alpha/odom", "/alpha/energy", "/clock")
+
+
+def sample(number: int, topic: str = "/alpha/odom", data: bytes = b"\x00\x01\x00\x00abcd") -> Sample:
+    return Sample(topic, f"qiki_msgs/msg/{topic.rsplit('/', 1)[-1].title()}", data, number * 1_000_000)
+
+
+def write(path: Path, samples: list[Sample], *, finish: bool = True, flush_every: int = 10) -> None:
+    with path.open("wb") as file:
+        writer = McapWriter(file, lambda name: f"# {name}\nfloat64 x\n")
+        for index, one in enumerate(samples):
+            writer.write(one)
+            if index % flush_every == flush_every - 1:
+                writer.flush()
+        if finish:
+            writer.finish()
+
+
+def test_standard_reader_finds_messages_channels_and_definitions(tmp_path: Path) -> None:
+    samples = [sample(number, TOPICS[number % 3]) for number in range(100)]
+    write(tmp_path / "a.mcap", samples)
+    with (tmp_path / "a.mcap").open("rb") as file:
+        reader = make_reader(file, validate_crcs=True)
+        assert reader.get_header().profile == "ros2"
+        messages = list(reader.iter_messages())
+    assert [(channel.topic, message.data, message.log_time) for _, channel, message in messages] == [
+        (one.topic, one.data, one.time) for one in samples
+    ]
+    schema, channel, _ = messages[0]
+    assert schema is not None
+    assert (schema.name, schema.encoding, channel.message_encoding) == ("qiki_msgs/msg/Odom", "ros2msg", "cdr")
+    assert schema.data == b"# qiki_msgs/msg/Odom\nfloat64 x\n"
+
+
+@given(
+    st.lists(
+        st.builds(
+            Sample,
+            st.sampled_from(TOPICS),
+            st.sampled_from(["a/msg/B", "c/msg/D"]),
+            st.binary(max_size=50),
+            st.integers(0, 2**63 - 1),
+        ),
+        max_size=30,
+    )
+)
+def test_what_was_written_is_read_in_the_same_order(
+    tmp_path_factory: pytest.TempPathFactory, samples: list[Sample]
+) -> None:
+    path = tmp_path_factory.mktemp("mcap") / "a.mcap"
+    write(path, samples, flush_every=7)
+    assert list(read_samples(path)) == samples
+    summary = summarise(path)
+    assert summary.finished
+    assert sum(topic.count for topic in summary.topics.values()) == len(samples)
+    assert summary.start == min((one.time for one in samples), default=None)
+    assert summary.end == max((one.time for one in samples), default=None)
+
+
+def test_file_that_was_cut_anywhere_gives_a_prefix_and_can_be_recovered(tmp_path: Path) -> None:
+    samples = [sample(number, data=os.urandom(40)) for number in range(100)]
+    write(tmp_path / "whole.mcap", samples)
+    content = (tmp_path / "whole.mcap").read_bytes()
+    seen = set()
+    for length in range(8, len(content), 97):
+        torn = tmp_path / "torn.mcap"
+        torn.write_bytes(content[:length])
+        found = list(read_samples(torn))
+        assert found == samples[: len(found)]
+        assert not summarise(torn).finished
+        seen.add(len(found))
+        target = tmp_path / f"recovered_{length}.mcap"
+        assert recover(torn, target) == len(found)
+        with target.open("rb") as file:
+            assert len(list(make_reader(file).iter_messages())) == len(found)
+    assert len(seen) == 11, "a cut should cost no more than the chunk it is in"
+
+
+def test_zeros_after_the_last_chunk_are_a_torn_tail(tmp_path: Path) -> None:
+    path = tmp_path / "a.mcap"
+    write(path, [sample(number) for number in range(10)], finish=False)
+    with path.open("ab") as file:
+        file.write(bytes(5000))
+    assert len(list(read_samples(path))) == 10
+
+
+def test_flipped_byte_in_a_chunk_is_an_error_not_a_wrong_message(tmp_path: Path) -> None:
+    path = tmp_path / "a.mcap"
+    # Random, so that the compressor keeps it as it is and only the checksum can tell.
+    write(path, [sample(number, data=os.urandom(1000)) for number in range(100)], flush_every=1000)
+    content = bytearray(path.read_bytes())
+    content[50_000] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(RecordingError, match=r"a\.mcap: damaged"):
+        list(read_samples(path))
+
+
+def test_other_files_are_no_recordings(tmp_path: Path) -> None:
+    for content in (b"", b"abc", b"not an MCAP file at all"):
+        (tmp_path / "x").write_bytes(content)
+        with pytest.raises(RecordingError, match="not an MCAP file"):
+            list(read_samples(tmp_path / "x"))
+
+
+def test_reading_by_time_and_topic(tmp_path: Path) -> None:
+    write(tmp_path / "a.mcap", [sample(number, TOPICS[number % 3]) for number in range(30)])
+    found = list(read_samples(tmp_path / "a.mcap", start=3_000_000, end=9_000_000, topics=["/clock"]))
+    assert [one.time for one in found] == [5_000_000, 8_000_000]
+
+
+def test_unknown_type_is_recorded_without_definition(tmp_path: Path) -> None:
+    with (tmp_path / "a.mcap").open("wb") as file:
+        writer = McapWriter(file, lambda _name: None)
+        writer.write(sample(1))
+        writer.finish()
+    assert list(read_samples(tmp_path / "a.mcap")) == [sample(1)]
+
+
+def test_recover_overwrites_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "a.mcap", [sample(1)], finish=False)
+    (tmp_path / "b.mcap").write_bytes(b"precious")
+    with pytest.raises(FileExistsError, match=r"b\.mcap"):
+        recover(tmp_path / "a.mcap", tmp_path / "b.mcap")
+    assert (tmp_path / "b.mcap").read_bytes() == b"precious"
+
+
+def test_new_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    def fail() -> None:
+        with new_file(tmp_path / "a") as file:
+            file.write(b"half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+# Definitions --------------------------------------------------------------------------------------------------------
+
+
+def install(prefix: Path, name: str, text: str) -> None:
+    package, short = name.split("/")
+    folder = prefix / "share" / package / "msg"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{short}.msg").write_text(text)
+
+
+def test_definition_holds_every_type_once(tmp_path: Path) -> None:
+    install(
+        tmp_path, "a/Top", "# top\nuint8 MODE=1\nLeaf[<=3] leaves\nb/Other other # a/Ghost ghost\nstring<=10 name\n"
+    )
+    install(tmp_path, "a/Leaf", "float64[9] x 1.0\nb/Other other\n")
+    install(tmp_path, "b/Other", "int32 OTHER=3\nbool flag true\n")
+    text = message_definition("a/msg/Top", [tmp_path / "elsewhere", tmp_path])
+    parts = text.split("=" * 80 + "\n")
+    assert [part.splitlines()[0] for part in parts] == ["# top", "MSG: a/Leaf", "MSG: b/Other"]
+    assert "bool flag true" in parts[2]
+
+
+def test_missing_definition_names_the_file(tmp_path: Path) -> None:
+    install(tmp_path, "a/Top", "b/Other other\n")
+    with pytest.raises(DefinitionError, match=r"b/msg/Other: no share/b/msg/Other\.msg"):
+        message_definition("a/msg/Top", [tmp_path])
+    with pytest.raises(DefinitionError, match="allowed: package/msg/Name"):
+        message_definition("a/action/Top_Feedback", [tmp_path])
+
+
+# Playing ------------------------------------------------------------------------------------------------------------
+
+
+class Clock:
+    """A clock that only sleeping moves, and each look at it by a little."""
+
+    def __init__(self) -> None:
+        self.time = 100.0
+
+    def now(self) -> float:
+        self.time += 1e-5
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds > 0.0
+        self.time += seconds + 1e-4
+
+
+@pytest.mark.parametrize("speed", [0.5, 1.0, 10.0])
+def test_pace_does_not_drift(speed: float) -> None:
+    clock = Clock()
+    samples = [sample(10 * number) for number in range(1000)]
+    times = []
+    for _ in paced(samples, speed, clock.now, clock.sleep):
+        times.append(clock.time)
+    for index, time in enumerate(times):
+        assert time - times[0] == pytest.approx(index * 0.01 / speed, abs=5e-4)
+
+
+def test_time_that_jumps_back_begins_anew() -> None:
+    clock = Clock()
+    samples = [sample(number) for number in (1000, 1500, 0, 500)]
+    times = [clock.time for _ in paced(samples, 1.0, clock.now, clock.sleep)]
+    assert [later - times[0] for later in times] == pytest.approx([0.0, 0.5, 0.5, 1.0], abs=1e-2)
+
+
+@pytest.mark.parametrize("speed", [0.0, -1.0, float("nan")])
+def test_impossible_speed_is_refused(speed: float) -> None:
+    with pytest.raises(ValueError, match=r"speed = .*allowed: more than 0"):
+        paced([], speed)
+
+
+def test_play_publishes_what_is_asked_for(tmp_path: Path) -> None:
+    samples = [sample(number, TOPICS[number % 3]) for number in range(30)]
+    write(tmp_path / "a.mcap", samples)
+    published: list[Sample] = []
+    count = play(tmp_path / "a.mcap", published.append, speed=float("inf"), topics=["/clock"], start=10_000_000)
+    assert count == 7
+    assert published == [one for one in samples[10:] if one.topic == "/clock"]

@@ -1,0 +1,351 @@
+"""The recorder's core: every message is counted, the queue is bounded, what was flushed survives kill -9."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from qiki_eventstore import Event, Query, open_store
+from qiki_eventstore.mcap_file import Sample, read_samples, summarise
+from qiki_eventstore.proto.recording_pb2 import RecordedSample
+from qiki_eventstore.recorder import Counts, Rate, Recorder
+from qiki_eventstore.schemas import typed
+from qiki_eventstore.sinks import (
+    McapSink,
+    OutboxSink,
+    StoreSink,
+    event_sample,
+    open_sink,
+    sample_event,
+    stream_of,
+)
+
+PATIENCE = 30.0
+"""s, how long anything is waited for: generous, as tests must not depend on speed."""
+
+
+def sample(number: int, topic: str = "/alpha/odom", size: int = 8) -> Sample:
+    return Sample(topic, "nav_msgs/msg/Odometry", number.to_bytes(4, "big") + bytes(size), number * 1_000_000)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "condition did not come true in time"
+        time.sleep(0.005)
+
+
+class FakeSink:
+    """Keeps what it is given; can be held up, can fail, can lose."""
+
+    def __init__(self, *, fail_after: int | None = None, loses: Mapping[str, int] | None = None) -> None:
+        self.samples: list[Sample] = []
+        self.flushed = 0
+        self.closed = False
+        self.abandoned = False
+        self.gate = threading.Event()
+        self.gate.set()
+        self._fail_after = fail_after
+        self._loses = dict(loses or {})
+
+    def write(self, samples: Sequence[Sample]) -> None:
+        assert self.gate.wait(PATIENCE)
+        if self._fail_after is not None and len(self.samples) + len(samples) > self._fail_after:
+            raise OSError(28, "No space left on device")
+        self.samples.extend(samples)
+
+    def flush(self) -> Mapping[str, int]:
+        self.flushed = len(self.samples)
+        loses, self._loses = self._loses, {}
+        return loses
+
+    def close(self) -> None:
+        self.closed = True
+
+    def abandon(self) -> None:
+        self.abandoned = True
+
+
+def test_every_message_is_written_in_order_and_counted() -> None:
+    sink = FakeSink()
+    recorder = Recorder(sink, flush_period=0.01)
+    samples = [sample(number, f"/alpha/t{number % 3}") for number in range(300)]
+    for one in samples:
+        recorder.offer(one)
+    recorder.close()
+    recorder.close()
+    assert sink.samples == samples
+    assert sink.closed
+    assert recorder.counts() == {f"/alpha/t{number}": Counts(received=100, stored=100) for number in range(3)}
+
+
+def test_flushed_while_it_runs() -> None:
+    sink = FakeSink()
+    recorder = Recorder(sink, flush_period=0.01)
+    recorder.offer(sample(1))
+    wait_until(lambda: recorder.counts()["/alpha/odom"].stored == 1)
+    recorder.close()
+
+
+def test_full_queue_drops_the_newest_and_counts_them() -> None:
+    sink = FakeSink()
+    sink.gate.clear()
+    recorder = Recorder(sink, capacity=10_000, flush_period=0.001)
+    for number in range(100):
+        recorder.offer(sample(number, size=796))
+    counts = recorder.counts()["/alpha/odom"]
+    assert counts.received == 100
+    assert counts.stored == 0
+    assert counts.dropped >= 70
+    sink.gate.set()
+    recorder.close()
+    counts = recorder.counts()["/alpha/odom"]
+    assert counts.waiting == 0
+    assert counts.stored == len(sink.samples) == 100 - counts.dropped
+
+
+def test_sample_larger_than_the_queue_is_dropped_not_waited_for() -> None:
+    recorder = Recorder(FakeSink(), capacity=1000)
+    recorder.offer(sample(1, size=2000))
+    recorder.close()
+    assert recorder.counts()["/alpha/odom"] == Counts(received=1, dropped=1)
+
+
+def test_failing_destination_is_named_and_everything_after_it_counted() -> None:
+    sink = FakeSink(fail_after=50)
+    recorder = Recorder(sink, capacity=8000, flush_period=0.001)
+    for number in range(30):
+        recorder.offer(sample(number))
+    wait_until(lambda: recorder.counts()["/alpha/odom"].stored == 30)
+    for number in range(30, 100):
+        recorder.offer(sample(number))
+        time.sleep(0.0005)
+    wait_until(lambda: bool(recorder.error))
+    recorder.offer(sample(100))
+    recorder.close()
+    assert "No space left on device" in recorder.error
+    assert (sink.closed, sink.abandoned) == (False, True)
+    counts = recorder.counts()["/alpha/odom"]
+    assert counts.waiting == 0
+    assert counts.received == 101
+    assert 30 <= counts.stored <= 50
+    assert counts.stored == sink.flushed
+
+
+def test_what_the_destination_did_not_take_is_dropped() -> None:
+    recorder = Recorder(FakeSink(loses={"/alpha/odom": 2}))
+    for number in range(5):
+        recorder.offer(sample(number))
+    recorder.close()
+    assert recorder.counts()["/alpha/odom"] == Counts(received=5, stored=3, dropped=2)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 500)), max_size=60),
+    st.integers(0, 20_000),
+    st.none() | st.integers(0, 30),
+)
+def test_nothing_is_lost_uncounted(offers: list[tuple[str, int]], capacity: int, fail_after: int | None) -> None:
+    sink = FakeSink(fail_after=fail_after)
+    recorder = Recorder(sink, capacity=capacity, flush_period=0.0005, rates=[Rate("c", 100.0)])
+    for number, (topic, size) in enumerate(offers):
+        recorder.offer(sample(number, topic, size))
+    recorder.close()
+    counts = recorder.counts()
+    assert all(one.waiting == 0 for one in counts.values())
+    assert sum(one.received for one in counts.values()) == len(offers)
+    assert sum(one.stored for one in counts.values()) == sink.flushed
+
+
+# Rates --------------------------------------------------------------------------------------------------------------
+
+
+def recorded_with(rates: Sequence[Rate], samples: Sequence[Sample]) -> tuple[list[Sample], dict[str, Counts]]:
+    sink = FakeSink()
+    recorder = Recorder(sink, rates=rates)
+    for one in samples:
+        recorder.offer(one)
+    recorder.close()
+    return sink.samples, recorder.counts()
+
+
+def test_rate_limits_each_matching_topic_by_itself() -> None:
+    samples = [sample(10 * step, topic) for step in range(100) for topic in ("/a/odom", "/b/odom", "/a/energy")]
+    written, counts = recorded_with([Rate("/a/odom", 50.0), Rate("/*/odom", 10.0), Rate("/*/odom", 1.0)], samples)
+    assert counts["/a/odom"] == Counts(received=100, stored=50, limited=50)
+    assert counts["/b/odom"] == Counts(received=100, stored=10, limited=90)
+    assert counts["/a/energy"] == Counts(received=100, stored=100)
+    assert [one.time for one in written if one.topic == "/b/odom"] == [100_000_000 * step for step in range(10)]
+
+
+def test_late_messages_do_not_lower_the_rate() -> None:
+    samples = [sample(10 * step + (step % 3)) for step in range(1000)]
+    _, counts = recorded_with([Rate("*", 20.0)], samples)
+    assert counts["/alpha/odom"].stored == pytest.approx(200, abs=2)
+
+
+def test_simulation_that_is_reset_is_recorded_at_once() -> None:
+    samples = [sample(number) for number in (5000, 5010, 0, 10, 1000)]
+    written, _ = recorded_with([Rate("*", 1.0)], samples)
+    assert [one.time for one in written] == [5_000_000_000, 0, 1_000_000_000]
+
+
+@pytest.mark.parametrize("text", ["", "=5", "/a", "/a=", "/a=0", "/a=-1", "/a=inf", "/a=nan", "/a=x"])
+def test_bad_rate_is_refused_by_its_text(text: str) -> None:
+    with pytest.raises(ValueError, match="allowed: topic pattern=hertz"):
+        Rate.parse(text)
+
+
+def test_rate_is_parsed() -> None:
+    assert Rate.parse("/*/odom=2.5") == Rate("/*/odom", 2.5)
+
+
+# Destinations -------------------------------------------------------------------------------------------------------
+
+KILLED = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from qiki_eventstore.mcap_file import Sample
+from qiki_eventstore.recorder import Recorder
+from qiki_eventstore.sinks import McapSink
+
+recorder = Recorder(McapSink(Path(sys.argv[1]), lambda name: "float64 x"), flush_period=0.02)
+number = 0
+while True:
+    recorder.offer(Sample("/a", "a/msg/B", number.to_bytes(4, "big") * 50, number))
+    number += 1
+    if number % 100 == 0:
+        print(recorder.counts()["/a"].stored, flush=True)
+"""
+
+
+def test_what_was_stored_survives_kill_9(tmp_path: Path) -> None:
+    for round_number in range(5):
+        path = tmp_path / f"{round_number}.mcap"
+        process = subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE, text=True)
+        try:
+            stored = last_figure(process, at_least=200 + 500 * round_number)
+        finally:
+            process.kill()
+            rest, _ = process.communicate()
+        stored = max([stored, *map(int, rest.split("\n")[:-1])])
+        found = list(read_samples(path))
+        assert len(found) >= stored
+        assert [one.time for one in found] == list(range(len(found)))
+
+
+def last_figure(process: "subprocess.Popen[str]", at_least: int) -> int:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if int(line) >= at_least:
+            return int(line)
+    raise AssertionError("the recorder ended by itself")
+
+
+FULL = """
+import os, resource, signal, sys, time
+from pathlib import Path
+from qiki_eventstore.mcap_file import Sample
+from qiki_eventstore.recorder import Recorder
+from qiki_eventstore.sinks import McapSink
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+recorder = Recorder(McapSink(Path(sys.argv[1]), lambda name: None), flush_period=0.005)
+number = 0
+while not recorder.error:
+    recorder.offer(Sample("/a", "a/msg/B", os.urandom(500), number))
+    number += 1
+    time.sleep(0.0005)
+recorder.offer(Sample("/a", "a/msg/B", b"late", number))
+recorder.close()
+counts = recorder.counts()["/a"]
+print(counts.received, counts.stored, counts.dropped, counts.waiting, recorder.error)
+"""
+
+
+def test_disk_that_takes_no_more_ends_the_recording_and_leaves_what_was_stored(tmp_path: Path) -> None:
+    path = tmp_path / "a.mcap"
+    command = [sys.executable, "-W", "error", "-c", FULL, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=True)
+    received, stored, dropped, waiting, *error = done.stdout.split()
+    assert (int(received), int(waiting)) == (int(stored) + int(dropped), 0)
+    assert "OSError:" in error
+    assert int(stored) > 0
+    assert int(dropped) > 0
+    found = list(read_samples(path))
+    assert len(found) >= int(stored)
+    assert [one.time for one in found] == list(range(len(found)))
+
+
+def test_mcap_file_is_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "a.mcap").write_bytes(b"precious")
+    with pytest.raises(FileExistsError):
+        McapSink(tmp_path / "a.mcap", lambda _name: None)
+    assert (tmp_path / "a.mcap").read_bytes() == b"precious"
+
+
+def test_samples_in_a_store(tmp_path: Path) -> None:
+    samples = [sample(number, f"/alpha/t{number % 2}") for number in range(40)]
+    with open_store(f"sqlite:///{tmp_path / 'events.db'}") as store:
+        recorder = Recorder(StoreSink(store), flush_period=0.01)
+        for one in samples:
+            recorder.offer(one)
+        recorder.close()
+        assert recorder.error == ""
+        assert recorder.counts()["/alpha/t0"] == Counts(received=20, stored=20)
+        events = list(store.read_all(Query(types=("recording.sample",))))
+        assert store.streams() == ["recording/alpha/t0", "recording/alpha/t1"]
+    found = sorted((event_sample(event.payload, event.time) for event in events), key=lambda one: one.time)
+    assert found == samples
+
+
+def test_samples_through_an_outbox_are_what_the_store_expects() -> None:
+    emitted: list[tuple[str, Any, str, int]] = []
+
+    def emit(type: str, payload: Any, *, stream: str, time: int) -> str:
+        if len(emitted) == 2:
+            return ""
+        emitted.append((type, payload, stream, time))
+        return "id"
+
+    recorder = Recorder(OutboxSink(emit))
+    for number in range(5):
+        recorder.offer(sample(number))
+    recorder.close()
+    assert recorder.counts()["/alpha/odom"] == Counts(received=5, stored=2, dropped=3)
+    type, payload, stream, time = emitted[1]
+    assert stream == "recording/alpha/odom"
+    message = typed(type, json.loads(json.dumps(payload)))
+    assert isinstance(message, RecordedSample)
+    assert event_sample(message.SerializeToString(), time) == sample(1)
+
+
+@pytest.mark.parametrize("destination", ["", "mcap:", "mcap:///", "tape:///x", "mcap://host/x.mcap", "/x.mcap"])
+def test_bad_destination_is_refused(destination: str) -> None:
+    with pytest.raises(ValueError, match=r"destination .*allowed: mcap:///relative/file\.mcap"):
+        open_sink(destination, lambda _name: None)
+
+
+def test_folder_gets_a_file_named_after_the_time(tmp_path: Path) -> None:
+    now = datetime(2030, 1, 2, 3, 4, 5, 6, UTC)
+    open_sink(f"mcap:///{tmp_path}/new/", lambda _name: None, now).close()
+    assert summarise(tmp_path / "new" / "recording_20300102T030405.000006Z.mcap").finished
+
+
+def test_sample_keeps_its_time_as_event_time() -> None:
+    event: Event = sample_event(sample(7))
+    assert event.time == 7_000_000
+    assert stream_of("/alpha/odom") == "recording/alpha/odom"

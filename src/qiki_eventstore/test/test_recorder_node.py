@@ -1,0 +1,179 @@
+"""The recorder as a real process: what is published is in the file, also after kill -9."""
+
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import WrenchStamped
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import ChangeState
+from mcap.reader import make_reader
+from rclpy.serialization import deserialize_message
+from std_msgs.msg import String
+
+from qiki_eventstore import Query, open_store
+from qiki_eventstore.mcap_file import read_samples, summarise
+from qiki_eventstore.sinks import event_sample
+from qiki_node.qos import STATE, TELEMETRY
+from qiki_node.testing import PATIENCE, NodeProcess, Peer, use_private_domain
+
+# The message generators' parser imports modules that Python has deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
+
+use_private_domain()
+
+
+class Flight:
+    """Publishes what is to be recorded, and hears how the recorder is."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+        self.sent = 0
+        self.wrench = peer.node.create_publisher(WrenchStamped, "/alpha/wrench", TELEMETRY)
+        self.name = peer.node.create_publisher(String, "/alpha/name", STATE)
+        self.other = peer.node.create_publisher(String, "/bravo/name", 10)
+        self.values: dict[str, str] = {}
+        self.message = ""
+        peer.node.create_subscription(DiagnosticArray, "/diagnostics", self._take, 10)
+
+    def wait_until_heard(self, *publishers: Any) -> None:
+        self.peer.spin_until(lambda: all(one.get_subscription_count() > 0 for one in publishers))
+
+    def publish(self, count: int) -> None:
+        """Wrenches whose x is their number, at about 200 Hz."""
+        for _ in range(count):
+            message = WrenchStamped()
+            message.wrench.force.x = float(self.sent)
+            self.wrench.publish(message)
+            self.sent += 1
+            self.peer.spin_for(0.005)
+
+    def _take(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name == "qiki/recorder: recording":
+                self.message = status.message
+                self.values = {item.key: item.value for item in status.values}
+
+
+def start(destination: str, *more: str) -> NodeProcess:
+    arguments = ["-r", "__ns:=/qiki", "-p", f"destination:={destination}", "-p", "diagnostics_period:=0.1"]
+    arguments += ["-p", "flush_period:=0.1", "-p", "events_enabled:=false"]
+    return NodeProcess.of_module("qiki_eventstore.ros.recorder_node", *arguments, *more)
+
+
+def test_records_what_was_published_with_definitions(tmp_path: Path) -> None:
+    path = tmp_path / "flight.mcap"
+    with Peer() as peer, start(f"mcap:///{path}", "-p", "topics:=['/alpha/*']") as node:
+        flight = Flight(peer)
+        flight.name.publish(String(data="before it listened"))
+        flight.wait_until_heard(flight.wrench, flight.name)
+        flight.publish(50)
+        flight.other.publish(String(data="nobody asked"))
+        peer.spin_until(lambda: int(flight.values.get("stored", 0)) >= 51)
+        assert flight.values["dropped"] == "0"
+        node.stop()
+    with path.open("rb") as file:
+        messages = list(make_reader(file, validate_crcs=True).iter_messages())
+    wrenches = [
+        deserialize_message(message.data, WrenchStamped).wrench.force.x
+        for _, channel, message in messages
+        if channel.topic == "/alpha/wrench"
+    ]
+    assert wrenches == sorted(wrenches)
+    assert len(wrenches) >= 50
+    assert {channel.topic for _, channel, _ in messages} == {"/alpha/wrench", "/alpha/name"}
+    latched = [message for _, channel, message in messages if channel.topic == "/alpha/name"]
+    assert deserialize_message(latched[0].data, String).data == "before it listened"
+    schema = next(schema for schema, channel, _ in messages if channel.topic == "/alpha/wrench")
+    assert schema is not None
+    assert (schema.name, schema.encoding) == ("geometry_msgs/msg/WrenchStamped", "ros2msg")
+    assert b"MSG: geometry_msgs/Vector3" in schema.data
+
+
+def test_kill_9_loses_nothing_that_was_counted_as_stored(tmp_path: Path) -> None:
+    path = tmp_path / "flight.mcap"
+    with Peer() as peer, start(f"mcap:///{path}", "-p", "topics:=['/alpha/wrench']") as node:
+        flight = Flight(peer)
+        flight.wait_until_heard(flight.wrench)
+        while int(flight.values.get("stored", 0)) < 100:
+            flight.publish(20)
+        stored = int(flight.values["stored"])
+        node.process.send_signal(signal.SIGKILL)
+        node.wait()
+    summary = summarise(path)
+    assert not summary.finished
+    assert summary.topics["/alpha/wrench"].count >= stored
+
+
+def test_rates_and_a_new_file_for_each_activation(tmp_path: Path) -> None:
+    rates = ["-p", "topics:=['/alpha/wrench']", "-p", "rates:=['/alpha/wrench=10']"]
+    with Peer() as peer, start(f"mcap:///{tmp_path}/", *rates) as node:
+        flight = Flight(peer)
+        for _ in range(2):
+            flight.wait_until_heard(flight.wrench)
+            begin = time.monotonic()
+            flight.publish(100)
+            peer.spin_until(lambda: int(flight.values.get("limited", 0)) >= 50)
+            seconds = time.monotonic() - begin
+            transition(peer, Transition.TRANSITION_DEACTIVATE, State.PRIMARY_STATE_INACTIVE)
+            assert int(flight.values["stored"]) <= 10 * seconds + 2
+            flight.values.clear()
+            transition(peer, Transition.TRANSITION_ACTIVATE, State.PRIMARY_STATE_ACTIVE)
+        node.stop()
+    files = sorted(tmp_path.glob("recording_*.mcap"))
+    assert len(files) == 3
+    assert all(summarise(file).finished for file in files)
+
+
+def test_existing_file_refuses_activation_and_stays(tmp_path: Path) -> None:
+    path = tmp_path / "flight.mcap"
+    path.write_bytes(b"precious")
+    with Peer() as peer, start(f"mcap:///{path}") as node:
+        peer.spin_until(lambda: peer.lifecycle_state("/qiki/recorder") == State.PRIMARY_STATE_INACTIVE)
+        assert "File exists" in node.stop()
+    assert path.read_bytes() == b"precious"
+
+
+def test_records_into_a_store(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'events.db'}"
+    with Peer() as peer, start(url, "-p", "topics:=['/alpha/wrench']") as node:
+        flight = Flight(peer)
+        flight.wait_until_heard(flight.wrench)
+        flight.publish(30)
+        peer.spin_until(lambda: int(flight.values.get("stored", 0)) >= 30)
+        node.stop()
+    with open_store(f"{url}?mode=ro") as store:
+        events = list(store.read_all(Query(streams=("recording/alpha/wrench",))))
+    samples = [event_sample(event.payload, event.time) for event in events]
+    forces = [deserialize_message(sample.data, WrenchStamped).wrench.force.x for sample in samples]
+    assert forces == [float(number) for number in range(int(forces[0]), int(forces[0]) + len(forces))]
+
+
+def test_bad_destination_is_named(tmp_path: Path) -> None:
+    with Peer() as peer, start("tape:///x") as node:
+        peer.spin_until(lambda: peer.lifecycle_state("/qiki/recorder") != State.PRIMARY_STATE_UNKNOWN)
+        assert "destination 'tape:///x'" in node.stop()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_samples_come_back_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "flight.mcap"
+    with Peer() as peer, start(f"mcap:///{path}", "-p", "topics:=['/bravo/*']") as node:
+        flight = Flight(peer)
+        flight.wait_until_heard(flight.other)
+        texts = [f"number {number}" for number in range(20)]
+        for text in texts:
+            flight.other.publish(String(data=text))
+        peer.spin_until(lambda: int(flight.values.get("stored", 0)) >= 20, PATIENCE)
+        node.stop()
+    assert [deserialize_message(sample.data, String).data for sample in read_samples(path)] == texts
+
+
+def transition(peer: Peer, number: int, state: int) -> None:
+    request = ChangeState.Request()
+    request.transition.id = number
+    peer.call(ChangeState, "/qiki/recorder/change_state", request, repeatable=False)
+    peer.spin_until(lambda: peer.lifecycle_state("/qiki/recorder") == state)
