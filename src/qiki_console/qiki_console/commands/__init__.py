@@ -1,0 +1,1 @@
+"""The verbs of `qiki`, one module each."""

@@ -1,0 +1,33 @@
+"""What the names on the graph tell: bots, nodes that belong to no one's picture, topics of ROS itself."""
+
+from collections.abc import Iterable
+
+SIMULATOR = "/qiki/sim"
+"""Full name of the simulator's node."""
+
+_BOT_TOPICS = ("cmd_wrench", "thruster_state")
+"""A namespace with one of these topics is a bot's."""
+
+_PLUMBING = ("/rosout", "/parameter_events")
+
+
+def bots_of(topics: Iterable[str]) -> list[str]:
+    """Names of the bots, sorted, from the names of all topics."""
+    parts = (topic.strip("/").split("/") for topic in topics)
+    return sorted({part[0] for part in parts if len(part) == 2 and part[1] in _BOT_TOPICS})
+
+
+def is_hidden_node(name: str) -> bool:
+    """Whether a node (its name without namespace) is a tool's own, such as the console's."""
+    return name.startswith("_")
+
+
+def is_plumbing(topic: str) -> bool:
+    """Whether a topic is ROS's own or hidden, not the project's."""
+    last = topic.rsplit("/", 1)[-1]
+    return topic in _PLUMBING or last == "transition_event" or any(part.startswith("_") for part in topic.split("/"))
+
+
+def absolute(topic: str) -> str:
+    """A topic's name as the graph has it."""
+    return topic if topic.startswith("/") else f"/{topic}"

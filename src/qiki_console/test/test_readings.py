@@ -1,0 +1,103 @@
+"""Ages, freshness, what is missing, and how both are shown."""
+
+import json
+from math import nan
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from qiki_console.plain import to_json
+from qiki_console.readings import Bot, Datum, Freshness, Heat, Moment, Motion, Node, Power, Share, Simulator, Snapshot
+from qiki_console.report import report
+from qiki_console.screen import screen
+
+LIVE = Moment(wall=1000.0, simulated=50.0, silence=0.01)
+DEAD = Moment(wall=1000.0, simulated=50.0, silence=9.0)
+ZERO = (0.0, 0.0, 0.0)
+
+
+def shown(snapshot: Snapshot, width: int = 140) -> str:
+    console = Console(width=width, no_color=True, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
+    with console.capture() as capture:
+        console.print(screen(snapshot))
+    console.file.close()
+    return capture.get()
+
+
+@given(age=st.floats(0.0, 100.0), limit=st.floats(0.1, 10.0))
+def test_with_a_running_clock_age_is_simulated_time(age: float, limit: float) -> None:
+    datum = Datum("x", stamp=50.0 - age, received=0.0, limit=limit)
+    assert datum.age(LIVE) == pytest.approx(age)
+    assert (datum.freshness(LIVE) is Freshness.FRESH) == (datum.age(LIVE) <= limit)
+
+
+def test_with_a_silent_clock_age_is_wall_time() -> None:
+    datum = Datum("x", stamp=50.0, received=991.0, limit=0.5)
+    assert datum.age(DEAD) == 9.0
+    assert datum.freshness(DEAD) is Freshness.STALE
+
+
+def test_a_paused_simulation_does_not_make_data_stale() -> None:
+    paused = Moment(wall=1000.0, simulated=50.0, silence=9.0, paused=True)
+    assert Datum("x", stamp=49.9, received=991.0, limit=0.5).freshness(paused) is Freshness.FRESH
+
+
+def test_data_from_before_a_reset_are_stale() -> None:
+    assert Datum("x", stamp=80.0, received=999.9, limit=0.5).freshness(LIVE) is Freshness.STALE
+
+
+def snapshot(now: Moment = LIVE) -> Snapshot:
+    power = Power(0.8, nan, 1200.0, 3000.0, "TRIPPED", 2)
+    alpha = Bot(
+        "alpha",
+        motion=Datum(Motion((1.0, 2.0, 3.0), (0.0, 0.0, 1.0, 0.0), (0.5, 0.0, 0.0), ZERO), 49.9, 999.9, 0.5),
+        power=Datum(power, 40.0, 990.0, 1.0),
+        heat=Datum(Heat("RCS_A", 121.0, 120.0, "TRIPPED"), 49.9, 999.9, 1.0),
+        share=Datum(Share("REFUSED", "AUTO", "force.x: nan", (ZERO, ZERO), (ZERO, ZERO)), 49.9, 999.9, 1.0),
+    )
+    nodes = {"/qiki/sim": Node("active"), "/alpha/allocator": Node("inactive", ("lifecycle: cannot activate",))}
+    return Snapshot(now, Simulator(50.0, 0.99, False, "station"), nodes, (alpha, Bot("bravo")))
+
+
+def test_the_screen_tells_known_stale_and_missing_values_apart() -> None:
+    text = shown(snapshot())
+    assert "time 50.00 s  real-time factor 0.99  running  scenario station" in text
+    assert "missing: /bravo/allocator" in text
+    assert "inactive  lifecycle: cannot activate" in text
+    lines = {line.split("  ")[0].strip(): line for line in text.splitlines()}
+    assert "-0.500" in lines["velocity, world"]
+    assert "STALE 10.0" in lines["supercap SoC"]
+    assert lines["battery SoC"].count("N/A") == 2
+    assert "TRIPPED, 2 trips" in lines["PDU"]
+    assert "RCS_A 121.0 °C TRIPPED" in lines["hottest node"]
+    assert lines["working mass left"].count("N/A") == 2
+    assert "alpha refused: force.x: nan" in text
+
+
+def test_a_silent_clock_makes_the_screen_say_so() -> None:
+    text = shown(snapshot(DEAD))
+    assert "STALE: no /clock for 9.0 s" in text
+
+
+def test_json_has_null_for_the_unknown_and_age_for_the_known() -> None:
+    value = json.loads(to_json(report(snapshot())))
+    assert value["missing"] == ["/bravo/allocator"]
+    assert value["whole"] is False
+    assert value["bots"]["bravo"]["motion"] is None
+    alpha = value["bots"]["alpha"]
+    assert alpha["thrusters"] is None
+    assert alpha["power"]["battery_soc"] is None
+    assert alpha["power"]["stale"] is True
+    assert alpha["motion"]["stale"] is False
+    assert alpha["motion"]["age_s"] == 0.1
+    assert alpha["motion"]["velocity_world_m_s"] == pytest.approx([-0.5, 0.0, 0.0])
+
+
+def test_a_graph_is_whole_when_every_node_is_there_and_active() -> None:
+    nodes = {"/qiki/sim": Node(None), "/alpha/allocator": Node("active")}
+    whole = Snapshot(LIVE, Simulator(None, None, None), nodes, (Bot("alpha"),))
+    assert whole.whole
+    assert not Snapshot(LIVE, Simulator(None, None, None), nodes | {"/alpha/x": Node("inactive")}, ()).whole
+    assert Snapshot(LIVE, Simulator(None, None, None)).down
