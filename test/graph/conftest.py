@@ -1,0 +1,127 @@
+"""The real graph: the fleet launch file run by the launch runner, in a private ROS domain and run directory."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from qiki_msgs.msg import Allocation
+from qiki_node.qos import TELEMETRY
+from qiki_node.testing import PATIENCE, Peer, use_private_domain
+
+use_private_domain()
+
+sys.path.append(str(Path(__file__).parent))  # for the pilot beside the tests
+
+
+class Graph:
+    """The running graph and its processes."""
+
+    def __init__(self, run_dir: Path, *arguments: str) -> None:
+        self.run_dir = run_dir
+        self.environment = {**os.environ, "QIKI_RUN_DIR": str(run_dir)}
+        command = [sys.executable, "-m", "qiki_launch", "launch", "qiki_bringup", "fleet.launch.yaml", *arguments]
+        self.log = (run_dir / "launch.out").open("w")
+        self.launch = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT, env=self.environment)
+
+    def process(self, name: str) -> dict[str, Any]:
+        """What the runner's state file says of a process, such as `qiki/sim`."""
+        state = json.loads((self.run_dir / "state.json").read_text())
+        return next(process for process in state["processes"] if process["name"] == name)
+
+    def pid(self, name: str) -> int | None:
+        """Process id, None while the process is not running."""
+        identity = self.process(name)["identity"]
+        return identity["pid"] if identity else None
+
+    def run(self, *arguments: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+        """Run a Python module of the workspace in the graph's environment."""
+        return subprocess.run(
+            [sys.executable, *arguments],
+            capture_output=True,
+            text=True,
+            env=self.environment,
+            timeout=timeout,
+            check=False,
+        )
+
+    def qiki(self, *arguments: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+        """Run an operator command."""
+        return self.run("-m", "qiki_console", *arguments, timeout=timeout)
+
+    def output(self) -> str:
+        return (self.run_dir / "launch.out").read_text()
+
+    def stop(self) -> int:
+        """Ctrl-C; the exit code."""
+        if self.launch.poll() is None:
+            self.launch.send_signal(signal.SIGINT)
+        try:
+            return self.launch.wait(timeout=PATIENCE)
+        finally:
+            self.log.close()
+            if self.launch.poll() is None:
+                for child in psutil.Process(self.launch.pid).children(recursive=True):
+                    child.kill()
+                self.launch.kill()
+
+
+@pytest.fixture(scope="module")
+def launch_arguments() -> tuple[str, ...]:
+    """Arguments of the launch; a module may override them."""
+    return ()
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory, launch_arguments: tuple[str, ...]) -> Iterator[Graph]:
+    graph = Graph(tmp_path_factory.mktemp("run"), *launch_arguments)
+    try:
+        wait_for(lambda: graph.qiki("status", "--json").returncode == 0, graph)
+        yield graph
+    finally:
+        code = graph.stop()
+    assert code == 0, graph.output()
+
+
+@pytest.fixture
+def peer(graph: Graph) -> Iterator[Peer]:
+    """A node beside the running graph, whose nodes are all active."""
+    assert graph.launch.poll() is None, graph.output()
+    with Peer() as peer:
+        for node in ("/qiki/sim", "/alpha/allocator", "/bravo/allocator"):
+            peer.wait_until_active(node)
+        wait_until_force_is_allowed(peer)
+        yield peer
+
+
+def wait_until_force_is_allowed(peer: Peer) -> None:
+    """An allocator that has just become active refuses force until it has heard energy and temperatures."""
+    gates: dict[str, str] = {}
+
+    def hear(bot: str, message: Allocation) -> None:
+        gates[bot] = message.gate
+
+    subscriptions = [
+        peer.node.create_subscription(Allocation, f"/{bot}/allocation", partial(hear, bot), TELEMETRY)
+        for bot in ("alpha", "bravo")
+    ]
+    peer.spin_until(lambda: len(gates) == len(subscriptions) and not {"", "STABILISE"} & set(gates.values()))
+    for subscription in subscriptions:
+        peer.node.destroy_subscription(subscription)
+
+
+def wait_for(condition: Any, graph: Graph, timeout: float = PATIENCE) -> None:
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, f"the graph did not come up in time:\n{graph.output()}"
+        assert graph.launch.poll() is None, f"the launch ended:\n{graph.output()}"
+        time.sleep(0.2)
