@@ -1,0 +1,222 @@
+"""What each modulator makes of one attitude loop: on-time against the ideal, firings, pointing.
+
+    ./qiki env python benchmarks/modulation.py [--quick] [--seconds 300]
+
+The vehicle's thrusters hold an attitude against a small constant torque, at 100 Hz, with the proportional-derivative
+law of qiki_allocator.flight.attitude as the vehicle file sets it. Two bodies: 1000 kg m2 about every axis, and the
+vehicle. Ideal: thrusters that throttle, in the same loop; its on-time is the integral of force over f_max. Sensors are
+perfect, so that what is seen is the modulator's. The law has no integral part: the torque leaves the ideal an error.
+
+The body is rigid; its torque is constant between valve edges, and each such piece is integrated by a Runge-Kutta step
+of fourth order, at most 10 ms long (error of the angular momentum over ten minutes: below 1e-9 of it).
+"""
+
+import argparse
+import math
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from qiki_allocator import Allocator, Limits
+from qiki_allocator.allocation.thrusters import Floats
+from qiki_allocator.flight.attitude import Body, ControlConfig, attitude_error, attitude_hold
+from qiki_allocator.modulation.modulator import Modulator
+from qiki_allocator.modulation.valves import ValveCommand
+from qiki_allocator.vehicle import Vehicle
+
+VEHICLE = Path(__file__).resolve().parent.parent / "launch" / "config" / "vehicles" / "dodecahedron.yaml"
+RATE = 100.0
+"""Hz of the loop."""
+LEAD = 0.02
+"""s"""
+DISTURBANCE = np.array([0.5, -0.4, 0.3])
+"""N m, in base_link."""
+START = np.array([0.5, -0.3, 0.4])
+"""deg, rotation vector of the attitude at the start."""
+SETTLE = 30.0
+"""s from the start that do not count."""
+MODULATORS = {
+    "pulse width": ("pulse_width", False),
+    "pulse width, precise": ("pulse_width", True),
+    "PWPF": ("pwpf", False),
+    "bang-bang": ("bang_bang", False),
+}
+"""Kind and `precise`, by name."""
+
+
+class RigidBody:
+    """Attitude (4,) x, y, z, w and rates (3,) rad/s in base_link, moved on under a constant torque."""
+
+    def __init__(self, inertia: Floats) -> None:
+        self.inertia = np.diag(inertia)
+        self._inverse = 1.0 / self.inertia
+        half = 0.5 * np.radians(START)
+        angle = float(np.linalg.norm(half))
+        self.attitude = np.append(half * (math.sin(angle) / angle), math.cos(angle))
+        self.rates = np.zeros(3)
+
+    def advance(self, torque: Floats, duration: float) -> None:
+        """Let some seconds pass, at most 10 ms."""
+        state = np.concatenate([self.attitude, self.rates])
+        k1 = self._derivative(state, torque)
+        k2 = self._derivative(state + 0.5 * duration * k1, torque)
+        k3 = self._derivative(state + 0.5 * duration * k2, torque)
+        k4 = self._derivative(state + duration * k3, torque)
+        state = state + duration / 6.0 * (k1 + 2.0 * k2 + 2.0 * k3 + k4)
+        self.attitude = state[:4] / math.sqrt(state[:4].dot(state[:4]))
+        self.rates = state[4:]
+
+    def _derivative(self, state: Floats, torque: Floats) -> Floats:
+        x, y, z, w, p, q, r = state.tolist()
+        a, b, c = self.inertia.tolist()
+        t = torque.tolist()
+        i = self._inverse.tolist()
+        return np.array(
+            [
+                0.5 * (w * p + y * r - z * q),
+                0.5 * (w * q + z * p - x * r),
+                0.5 * (w * r + x * q - y * p),
+                -0.5 * (x * p + y * q + z * r),
+                (t[0] - (c - b) * q * r) * i[0],
+                (t[1] - (a - c) * r * p) * i[1],
+                (t[2] - (b - a) * p * q) * i[2],
+            ]
+        )
+
+
+class Throttled:
+    """Ideal actuators: every thruster gives the force that is asked of it."""
+
+    def __init__(self, allocator: Allocator, limits: Limits) -> None:
+        self._allocator = allocator
+        self._limits = limits
+        self.on_time = np.zeros(len(allocator.array))
+        self.firings = 0
+
+    def pieces(self, _now: float, wrench: Floats) -> list[tuple[float, Floats]]:
+        """(duration, s; thrust, (n,) N) of the next cycle."""
+        forces = self._allocator.solve(wrench, self._limits).forces
+        self.on_time += forces / self._allocator.array.f_max / RATE
+        return [(1.0 / RATE, forces)]
+
+
+class Valves:
+    """Valves that do what a modulator commands, at the instant."""
+
+    def __init__(self, modulator: Modulator, limits: Limits) -> None:
+        self._modulator = modulator
+        self._limits = limits
+        self._f_max = modulator.allocator.array.f_max
+        n = len(self._f_max)
+        self._is_open = np.zeros(n, dtype=bool)
+        self._edges: list[tuple[float, int, bool]] = []
+        self.on_time = np.zeros(n)
+        self.firings = 0
+
+    def pieces(self, now: float, wrench: Floats) -> list[tuple[float, Floats]]:
+        """(duration, s; thrust, (n,) N) of the next cycle."""
+        command = self._modulator.step(now, wrench, self._limits)
+        if command is not None:
+            self._take(command)
+        end = now + 1.0 / RATE
+        found = []
+        for at, valve, opens in [*(edge for edge in self._edges if edge[0] < end), (end, -1, False)]:
+            found.append((at - now, self._f_max * self._is_open))
+            self.on_time += self._is_open * (at - now)
+            now = at
+            if valve >= 0:
+                self.firings += opens and not self._is_open[valve]
+                self._is_open[valve] = opens
+        self._edges = [edge for edge in self._edges if edge[0] >= end]
+        return [piece for piece in found if piece[0] > 0.0]
+
+    def _take(self, command: ValveCommand) -> None:
+        edges = [edge for edge in self._edges if edge[0] < command.start]
+        for opens, times in ((True, command.open_time), (False, command.close_time)):
+            edges += [(command.start + at, i, opens) for i, at in enumerate(times.tolist()) if not math.isnan(at)]
+        self._edges = sorted(edges)
+
+
+@dataclass(frozen=True)
+class Result:
+    """In the time that counts, s: on_time, s, and firings ; error, deg, rms and largest; rate, deg/s, rms."""
+
+    time: float
+    on_time: float
+    firings: int
+    error: float
+    largest: float
+    rate: float
+
+
+def run(
+    actuators: Throttled | Valves, effectiveness: Floats, body: Body, config: ControlConfig, seconds: float
+) -> Result:
+    """Hold the attitude for some seconds."""
+    plant = RigidBody(body.inertia)
+    target = np.array([0.0, 0.0, 0.0, 1.0])
+    settled = round(SETTLE * RATE)
+    errors, rates = [], []
+    on_time, firings = 0.0, 0
+    for k in range(round((SETTLE + seconds) * RATE)):
+        if k == settled:
+            on_time, firings = float(actuators.on_time.sum()), actuators.firings
+        if k >= settled:
+            errors.append(np.linalg.norm(attitude_error(plant.attitude, target)))
+            rates.append(np.linalg.norm(plant.rates))
+        wrench = attitude_hold(plant.attitude, plant.rates, target, body, config)
+        for duration, thrust in actuators.pieces(1.0 + k / RATE, wrench):
+            plant.advance(effectiveness[3:].dot(thrust) + DISTURBANCE, duration)
+    error, rate = np.degrees(errors), np.degrees(rates)
+    return Result(
+        time=seconds,
+        on_time=float(actuators.on_time.sum()) - on_time,
+        firings=actuators.firings - firings,
+        error=float(np.sqrt(np.mean(error**2))),
+        largest=float(error.max()),
+        rate=float(np.sqrt(np.mean(rate**2))),
+    )
+
+
+def show(name: str, result: Result, ideal: Result) -> None:
+    """One row."""
+    print(f"{name:24}{result.on_time / ideal.on_time:12.1f}{3600.0 * result.on_time / result.time:12.0f}"
+          f"{3600.0 * result.firings / result.time:13.0f}{result.error:11.3f}{result.largest:9.3f}"
+          f"{result.rate:11.4f}", flush=True)  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=300.0, help="simulated, of each run")
+    parser.add_argument("--quick", action="store_true", help="30 s of each run")
+    arguments = parser.parse_args()
+    seconds = 30.0 if arguments.quick else arguments.seconds
+    begun = time.perf_counter()
+    vehicle = Vehicle.from_file(VEHICLE)
+    effectiveness = vehicle.thrusters.effectiveness
+    limits = Limits(vehicle.propulsion.peak_power)
+
+    def allocator() -> Allocator:
+        return Allocator(vehicle.thrusters, vehicle.propulsion.watts_per_newton)
+
+    def valves(kind: str, precise: bool) -> Valves:
+        return Valves(vehicle.modulator(kind, allocator(), rate=RATE, lead=LEAD, precise=precise), limits)
+
+    config = ControlConfig(**vehicle.control.attitude.model_dump())
+    bodies = {"J 1000 kg m2": (1000.0,) * 3, vehicle.name: vehicle.body.inertia}
+    for title, inertia in bodies.items():
+        body = Body(mass=vehicle.body.mass, inertia=np.diag(inertia), com=np.array(vehicle.body.com))
+        print(f"\n{title}, {seconds:g} s after {SETTLE:g} s")
+        print(f"{'':24}{'x ideal':>12}{'on s/h':>12}{'firings/h':>13}{'rms deg':>11}{'max':>9}{'rms deg/s':>11}")
+        ideal = run(Throttled(allocator(), limits), effectiveness, body, config, seconds)
+        show("ideal (throttled)", ideal, ideal)
+        for name, (kind, precise) in MODULATORS.items():
+            show(name, run(valves(kind, precise), effectiveness, body, config, seconds), ideal)
+    print(f"\n{time.perf_counter() - begun:.0f} s", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
