@@ -24,8 +24,9 @@ class Package:
         return self.build_type == "ament_python"
 
     @property
-    def has_tests(self) -> bool:
-        return any((self.path / "test").rglob("test_*.py"))
+    def tests(self) -> list[Path]:
+        """Its test files, sorted."""
+        return sorted((self.path / "test").rglob("test_*.py"))
 
     def names(self) -> list[str]:
         """Relative names of the files that are installed one by one, sorted.

@@ -14,13 +14,14 @@ class Failure:
 
 @dataclass(frozen=True)
 class Result:
-    """Counts of one group of tests, such as a package."""
+    """Counts of one group of tests, such as a package. `unstable` failed first and passed in a second run."""
 
     name: str
     passed: int = 0
     skipped: int = 0
     seconds: float = 0.0
     failures: tuple[Failure, ...] = ()
+    unstable: tuple[Failure, ...] = ()
 
     @property
     def failed(self) -> int:
@@ -76,14 +77,21 @@ def closing_line(results: Sequence[Result]) -> str:
 
 
 def table(results: Sequence[Result]) -> str:
-    """One line per group, the failed tests with their messages, the closing line."""
+    """One line per group, the unstable and the failed tests with their messages, the closing line."""
     width = max((len(result.name) for result in results), default=0)
     lines = [f"{'':{width}}  passed  failed  skipped      time"]
     for result in results:
         counts = f"{result.passed:6}  {result.failed:6}  {result.skipped:7}"
         lines.append(f"{result.name:{width}}  {counts}  {result.seconds:7.1f}s")
     for result in results:
+        for failure in result.unstable:
+            lines += _shown("UNSTABLE, passed when its file was run again:", result, failure)
+    for result in results:
         for failure in result.failures:
-            message = failure.message.splitlines() or ["(no message)"]
-            lines += ["", f"FAILED {result.name}: {failure.name}", *(f"    {line}" for line in message[:20])]
+            lines += _shown("FAILED", result, failure)
     return "\n".join([*lines, "", closing_line(results)])
+
+
+def _shown(what: str, result: Result, failure: Failure) -> list[str]:
+    message = failure.message.splitlines() or ["(no message)"]
+    return ["", f"{what} {result.name}: {failure.name}", *(f"    {line}" for line in message[:20])]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from workspace import checks, results
+from workspace import checks, results, second_run
 from workspace.build import colcon, colcon_item
 from workspace.errors import WorkspaceError
 from workspace.layout import Layout
@@ -58,7 +58,10 @@ def run(layout: Layout, env: Mapping[str, str], selection: Selection, *, long: b
         found.append(checks.run(layout, env))
     if selection.packages:
         found += _packages(layout, env, selection.packages, long=long)
-    found += [_group(layout, env, group, long=long) for group in selection.groups]
+    for group in selection.groups:
+        name, files = str(group.relative_to(layout.root)), sorted(group.glob("test_*.py"))
+        first = _pytest(layout, env, name, layout.root, files, long=long)
+        found.append(_confirmed(layout, env, first, layout.root, files, long=long))
     return found
 
 
@@ -77,7 +80,15 @@ def _packages(layout: Layout, env: Mapping[str, str], packages: Sequence[Package
         f"tests of {len(packages)} package{'s' if len(packages) > 1 else ''}", command,
         log=log, env=env, cwd=layout.root, item=colcon_item, check=False,
     )  # fmt: skip
-    return package_results(layout, packages, log.read_text(encoding="utf-8"), code)
+    first = package_results(layout, packages, log.read_text(encoding="utf-8"), code)
+    return [_confirmed_package(layout, env, result, packages, long=long) for result in first]
+
+
+def _confirmed_package(
+    layout: Layout, env: Mapping[str, str], first: Result, packages: Sequence[Package], *, long: bool
+) -> Result:
+    package = next((package for package in packages if package.name == first.name), None)
+    return first if package is None else _confirmed(layout, env, first, package.path, package.tests, long=long)
 
 
 def package_results(layout: Layout, packages: Sequence[Package], output: str, code: int) -> list[Result]:
@@ -91,7 +102,7 @@ def package_results(layout: Layout, packages: Sequence[Package], output: str, co
         results.judged(
             results.read(package.name, _result_files(layout, package)),
             codes.get(package.name, 0),
-            expected=package.has_tests,
+            expected=bool(package.tests),
         )
         for package in packages
     ]
@@ -106,17 +117,27 @@ def _result_files(layout: Layout, package: Package) -> list[Path]:
     return [path for path in (single, *sorted((folder / "test_results").rglob("*.xml"))) if path.is_file()]
 
 
-def _group(layout: Layout, env: Mapping[str, str], folder: Path, *, long: bool) -> Result:
-    name = str(folder.relative_to(layout.root))
-    xml = layout.state / "results" / f"{name.replace('/', '-')}.xml"
+def _confirmed(
+    layout: Layout, env: Mapping[str, str], first: Result, cwd: Path, files: Sequence[Path], *, long: bool
+) -> Result:
+    def again(chosen: Sequence[Path]) -> Result:
+        return _pytest(layout, env, f"{first.name}, again", cwd, chosen, long=long)
+
+    return second_run.confirmed(first, files, again)
+
+
+def _pytest(
+    layout: Layout, env: Mapping[str, str], name: str, cwd: Path, files: Sequence[Path], *, long: bool
+) -> Result:
+    file = name.replace("/", "-").replace(", ", "-")
+    xml = layout.state / "results" / f"{file}.xml"
     xml.parent.mkdir(parents=True, exist_ok=True)
     xml.unlink(missing_ok=True)
-    files = sorted(str(path) for path in folder.glob("test_*.py"))
-    command = [str(layout.venv_python), "-m", "pytest", f"--junit-xml={xml}", "--tb=short", *files]
+    command = [str(layout.venv_python), "-m", "pytest", f"--junit-xml={xml}", "--tb=short", *map(str, files)]
     if long:
         command += ["-m", _EVERY_TEST]
-    log = layout.logs / f"{name.replace('/', '-')}.log"
-    code = run_step(f"tests in {name}", command, log=log, env=env, cwd=layout.root, item=_pytest_item, check=False)
+    log = layout.logs / f"{file}.log"
+    code = run_step(f"tests in {name}", command, log=log, env=env, cwd=cwd, item=_pytest_item, check=False)
     return results.judged(results.read(name, [xml]), code, expected=True)
 
 

@@ -53,9 +53,9 @@ def outdated(layout: Layout) -> list[str]:
 def test_packages_are_found_with_their_build_type(layout: Layout) -> None:
     bot, messages = find(layout)
     assert bot == Package("bot", layout.root / "src" / "bot", "ament_python")
-    assert bot.has_tests
+    assert bot.tests
     assert messages == Package("bot_msgs", layout.root / "msg", "ament_cmake")
-    assert not messages.has_tests
+    assert not messages.tests
 
 
 def test_a_name_that_stands_twice_or_is_missing_is_refused(layout: Layout) -> None:
