@@ -5,7 +5,11 @@ time, so that a result repeats; `./qiki test --long` draws new ones, ten times a
 """
 
 import os
+import signal
 from contextlib import suppress
+
+# A shell that starts the tests in the background lets them ignore SIGINT, and with them whatever they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 with suppress(ImportError):  # packages without property tests run where hypothesis is not installed
     from hypothesis import HealthCheck, settings

@@ -73,7 +73,15 @@ def difference(before: Mapping[str, str], after: Mapping[str, str]) -> Change:
 
 
 def compute(script: Path, base: Mapping[str, str]) -> Change:
-    """The change that sourcing `script` makes, independent of what else the caller's environment holds."""
+    """The change that sourcing `script` makes, independent of what else the caller's environment holds.
+
+    Also where the caller has sourced it already: what lies beside the script is then not taken for the caller's own.
+    """
     needed = ("PATH", "HOME", "AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH", "LD_LIBRARY_PATH")
-    small = {name: base[name] for name in needed if name in base}
+    small = {name: _without(script.parent, base[name]) for name in needed if name in base}
     return difference(small, sourced(script, small))
+
+
+def _without(folder: Path, entries: str) -> str:
+    """A search path without what lies in `folder`."""
+    return os.pathsep.join(entry for entry in entries.split(os.pathsep) if not Path(entry).is_relative_to(folder))

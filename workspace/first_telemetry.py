@@ -7,6 +7,7 @@ and exits 0; 1 when nothing was heard for SECONDS.
 """
 
 import json
+import os
 import sys
 import time
 
@@ -54,6 +55,9 @@ def wait(seconds: float) -> dict[str, object] | None:
 
 
 def main() -> int:
+    # Fast DDS prints its errors on standard output, which is for the answer alone.
+    output = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
     rclpy.init()
     try:
         found = wait(float(sys.argv[1]))
@@ -63,7 +67,7 @@ def main() -> int:
         rclpy.try_shutdown()
     if found is None:
         return 1
-    print(json.dumps(found), flush=True)
+    print(json.dumps(found), file=output, flush=True)
     return 0
 
 

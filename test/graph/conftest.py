@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,9 @@ from qiki_node.testing import PATIENCE, Peer, use_private_domain
 use_private_domain()
 
 sys.path.append(str(Path(__file__).parent))  # for the pilot beside the tests
+
+WHOLE = 4.0 * PATIENCE
+"""s for all processes of a graph, which start at once or end one after the other."""
 
 
 class Graph:
@@ -58,6 +61,16 @@ class Graph:
         """Run an operator command."""
         return self.run("-m", "qiki_console", *arguments, timeout=timeout)
 
+    def start_qiki(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start an operator command that is to be watched meanwhile."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "qiki_console", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+        )
+
     def output(self) -> str:
         return (self.run_dir / "launch.out").read_text()
 
@@ -66,7 +79,7 @@ class Graph:
         if self.launch.poll() is None:
             self.launch.send_signal(signal.SIGINT)
         try:
-            return self.launch.wait(timeout=PATIENCE)
+            return self.launch.wait(timeout=WHOLE)
         finally:
             self.log.close()
             if self.launch.poll() is None:
@@ -103,6 +116,12 @@ def peer(graph: Graph) -> Iterator[Peer]:
         yield peer
 
 
+@pytest.fixture
+def wait_for_force(peer: Peer) -> Callable[[], None]:
+    """Waits until the allocators allow force, as after one of them, or the simulator, was started again."""
+    return partial(wait_until_force_is_allowed, peer)
+
+
 def wait_until_force_is_allowed(peer: Peer) -> None:
     """An allocator that has just become active refuses force until it has heard energy and temperatures."""
     gates: dict[str, str] = {}
@@ -119,8 +138,8 @@ def wait_until_force_is_allowed(peer: Peer) -> None:
         peer.node.destroy_subscription(subscription)
 
 
-def wait_for(condition: Any, graph: Graph, timeout: float = PATIENCE) -> None:
-    end = time.monotonic() + timeout
+def wait_for(condition: Any, graph: Graph) -> None:
+    end = time.monotonic() + WHOLE
     while not condition():
         assert time.monotonic() < end, f"the graph did not come up in time:\n{graph.output()}"
         assert graph.launch.poll() is None, f"the launch ended:\n{graph.output()}"

@@ -2,11 +2,13 @@
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from geometry_msgs.msg import Quaternion, WrenchStamped
 from nav_msgs.msg import Odometry
+from pacing import in_time, stamp_of
 from std_srvs.srv import Trigger
 
 from qiki_msgs.msg import Allocation, Energy, ThrusterState
@@ -43,15 +45,14 @@ def write_scenario(folder: Path, soc_of_bravo: float) -> Path:
 class Pilot:
     """Flies one bot by cmd_wrench and watches that every limit is kept."""
 
-    def __init__(self, peer: Peer, bot: str) -> None:
-        self.peer, self.bot = peer, bot
+    def __init__(self, peer: Peer, bot: str, pace: float = 1.0) -> None:
+        self.peer, self.bot, self.pace = peer, bot, pace
         self.odom: Odometry | None = None
         self.allocation: Allocation | None = None
-        self.valves: ThrusterState | None = None
         self.goal: np.ndarray | None = None
         self.largest_force, self.cruise = 400.0, 0.6  # N, m/s
         self.peak = 0.0
-        self.trips = 0
+        self.trips: int | None = None
         self.gates: list[str] = []
         self.worst_tilt = 0.0
         self.arrived: float | None = None  # s
@@ -63,26 +64,27 @@ class Pilot:
             node.create_subscription(Odometry, f"/{bot}/odom", self._fly, TELEMETRY),
             node.create_subscription(Energy, f"/{bot}/energy", self._watch, TELEMETRY),
             node.create_subscription(Allocation, f"/{bot}/allocation", self._note, TELEMETRY),
-            node.create_subscription(ThrusterState, f"/{bot}/thruster_state", self._keep, TELEMETRY),
         ]
-        peer.spin_until(lambda: self.odom is not None and self.allocation is not None and self.valves is not None)
+        peer.spin_until(lambda: None not in (self.odom, self.allocation, self.trips))
         peer.spin_until(lambda: self.allocation.gate in ("BOOST", "HOLD"))
+        self._renew()
         assert self.call(Trigger, "brake", Trigger.Request()).success
         self.allocation = None
         self.wait(lambda: self.allocation is not None and self.allocation.activity == Allocation.ACTIVITY_NONE)
         self.gates.clear()
-        self.late, self.tripped = self.valves.late_edges, self.trips
+        self.tripped = self.trips
 
-    def close(self) -> None:
-        """Leave the bot as good as new."""
-        self.goal = None
-        self.fault("clear", "")
+    def _renew(self) -> None:
+        """As it would be after its start: whatever an earlier flight has left."""
         for thruster, health in enumerate(self.allocation.health):
             if health != ThrusterState.HEALTH_OK:
                 repaired = SetThrusterHealth.Request(thruster=thruster, health=ThrusterState.HEALTH_OK)
                 assert self.call(SetThrusterHealth, "set_thruster_health", repaired).success
         self.set_mode(Allocation.MODE_ADAPTIVE)
         self.call(SetAttitudeMode, "set_attitude_mode", SetAttitudeMode.Request(mode=SetAttitudeMode.Request.OFF))
+
+    def close(self) -> None:
+        self.goal = None
         for subscription in self._subscriptions:
             self.peer.node.destroy_subscription(subscription)
         self.peer.node.destroy_publisher(self._wrench)
@@ -107,8 +109,7 @@ class Pilot:
 
     @property
     def time(self) -> float:
-        stamp = self.odom.header.stamp
-        return stamp.sec + stamp.nanosec * 1e-9
+        return stamp_of(self.odom)
 
     @property
     def position(self) -> np.ndarray:
@@ -139,7 +140,7 @@ class Pilot:
     def wait(self, condition) -> float:
         """Until the condition holds; s of simulated time."""
         begun = self.time
-        self.peer.spin_until(lambda: condition() or self.time - begun > LONGEST, 3.0 * LONGEST)
+        self.peer.spin_until(lambda: condition() or self.time - begun > LONGEST, 3.0 * LONGEST / self.pace)
         assert condition(), f"not within {LONGEST} s: tilt {self.tilt:.2f} deg, speed {self.speed:.3f} m/s"
         return self.time - begun
 
@@ -172,9 +173,6 @@ class Pilot:
         if not self.gates or self.gates[-1] != message.gate:
             self.gates.append(message.gate)
 
-    def _keep(self, message: ThrusterState) -> None:
-        self.valves = message
-
     def has_arrived(self) -> bool:
         return (
             float(np.linalg.norm(self.goal - self.position)) < 0.10
@@ -195,7 +193,9 @@ class Pilot:
             "tilt_deg": round(self.tilt, 3),
             "rate_deg_s": round(self.rate, 3),
             "gates": self.gates,
-            "late_edges": self.valves.late_edges - self.late,
+            "health": list(self.allocation.health),
+            "trips": self.trips - self.tripped,
+            "pace": self.pace,
             **more,
         }
         print(json.dumps(figures))
@@ -211,6 +211,26 @@ def rotation(q: np.ndarray) -> np.ndarray:
             [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
         ]
     )
+
+
+def fly_in_time(peer: Peer, flight: Callable[..., None], *bots: str) -> None:
+    """Let pilots of these bots fly; `flight` takes them, and asserts. See `in_time`."""
+
+    def attempt(pace: float) -> None:
+        pilots: list[Pilot] = []
+        try:
+            for bot in bots:
+                pilots.append(Pilot(peer, bot, pace))
+            flight(*pilots)
+        except AssertionError:
+            for pilot in pilots:
+                pilot.figures()
+            raise
+        finally:
+            for pilot in pilots:
+                pilot.close()
+
+    in_time(peer, attempt, *bots)
 
 
 def translate(

@@ -1,14 +1,16 @@
 """Flights of real processes with the other modulators, side by side."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from pilot import Pilot, translate, write_scenario
+from pilot import Pilot, fly_in_time, translate, write_scenario
 
 from qiki_msgs.msg import ThrusterState
 from qiki_node.testing import NodeProcess, Peer
+
+pytestmark = pytest.mark.timeout(1800)  # a flight may be repeated in slower time
 
 MODULATORS = {"alpha": "pwpf", "bravo": "bang_bang"}
 TILT = {"alpha": 8.0, "bravo": 3.0}
@@ -35,23 +37,24 @@ def launch_arguments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple
 
 
 @pytest.fixture
-def pilots(peer: Peer) -> Iterator[tuple[Pilot, ...]]:
-    pilots = tuple(Pilot(peer, bot) for bot in MODULATORS)
-    yield pilots
-    for pilot in pilots:
-        pilot.close()
+def fly(peer: Peer) -> Callable[[Callable[..., None]], None]:
+    """Lets both bots fly."""
+    return lambda flight: fly_in_time(peer, flight, *MODULATORS)
 
 
-def fly(pilots: tuple[Pilot, ...], fault: tuple[str, str] | None = None) -> None:
+def translate_steadily(*pilots: Pilot, fault: tuple[str, str] | None = None) -> None:
     translate(*pilots, fault=fault)
     for pilot in pilots:
         assert pilot.worst_tilt < TILT[pilot.bot]
 
 
-def test_a_translation_of_10_metres_with_attitude_held(pilots: tuple[Pilot, ...]) -> None:
-    fly(pilots)
-    for pilot in pilots:
-        assert set(pilot.allocation.health) == {ThrusterState.HEALTH_OK}, "nothing is wrong with any thruster"
+def test_a_translation_of_10_metres_with_attitude_held(fly) -> None:
+    def flight(*pilots: Pilot) -> None:
+        translate_steadily(*pilots)
+        for pilot in pilots:
+            assert set(pilot.allocation.health) == {ThrusterState.HEALTH_OK}, "nothing is wrong with any thruster"
+
+    fly(flight)
 
 
 @pytest.mark.long
@@ -62,14 +65,16 @@ def test_a_translation_of_10_metres_with_attitude_held(pilots: tuple[Pilot, ...]
         ("thruster_stuck_open", 12, ThrusterState.HEALTH_STUCK_OPEN),
     ],
 )
-def test_a_translation_with_a_fault(pilots: tuple[Pilot, ...], kind: str, thruster: int, health: int) -> None:
-    fly(pilots, (kind, str(thruster)))
-    for pilot in pilots:
-        assert list(pilot.allocation.health)[thruster] == health
+def test_a_translation_with_a_fault(fly, kind: str, thruster: int, health: int) -> None:
+    def flight(*pilots: Pilot) -> None:
+        translate_steadily(*pilots, fault=(kind, str(thruster)))
+        for pilot in pilots:
+            assert list(pilot.allocation.health)[thruster] == health
+
+    fly(flight)
 
 
-@pytest.mark.long
-def test_a_slew_of_90_degrees_ends_in_a_limit_cycle(pilots: tuple[Pilot, ...]) -> None:
+def slew_to_limit_cycle(*pilots: Pilot) -> None:
     for pilot in pilots:
         pilot.hold(0.0, 0.0, math.sqrt(0.5), math.sqrt(0.5))
         assert pilot.tilt > 80.0
@@ -89,3 +94,8 @@ def test_a_slew_of_90_degrees_ends_in_a_limit_cycle(pilots: tuple[Pilot, ...]) -
         pilot.figures(limit_cycle_deg=round(worst[pilot.bot], 2))
         pilot.check_limits()
         assert worst[pilot.bot] < TILT[pilot.bot]
+
+
+@pytest.mark.long
+def test_a_slew_of_90_degrees_ends_in_a_limit_cycle(fly) -> None:
+    fly(slew_to_limit_cycle)

@@ -38,6 +38,14 @@ def test_a_change_computed_once_holds_for_every_base(tmp_path: Path, root: Path,
     same(change.applied(base(root, **more)), environment.sourced(script, base(root, **more)))
 
 
+def test_a_shell_that_has_sourced_it_already_computes_the_same(tmp_path: Path, root: Path) -> None:
+    script = tmp_path / "setup.bash"
+    script.write_text(f'export LD_LIBRARY_PATH="{tmp_path}/bot/lib:$LD_LIBRARY_PATH"\n')
+    clean = base(root, LD_LIBRARY_PATH="/mine")
+    assert environment.compute(script, environment.sourced(script, clean)) == environment.compute(script, clean)
+    assert environment.compute(script, clean).paths["LD_LIBRARY_PATH"] == [f"{tmp_path}/bot/lib"]
+
+
 @pytest.mark.parametrize("more", [{}, {"PYTHONPATH": "/mine:/more", "LD_LIBRARY_PATH": "/x"}])
 def test_the_built_workspace_gets_what_local_setup_gives(root: Path, more: dict[str, str]) -> None:
     script = root / "install" / "local_setup.bash"

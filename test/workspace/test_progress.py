@@ -13,7 +13,8 @@ from workspace.errors import WorkspaceError
 from workspace.progress import group_lives, run_step
 
 STEP = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as the script does, also in a background job
 from pathlib import Path
 from workspace.progress import group_lives, run_step
 run_step("step", ["sh", "-c", "echo $$ > {pid}; sleep 60 & echo started; wait"],

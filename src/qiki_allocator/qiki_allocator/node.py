@@ -160,8 +160,13 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
     def tell(self, occurrence: Occurrence) -> None:
         """Let others know of an occurrence."""
         log_occurrence(self.log, occurrence)
-        self.events.emit(
-            occurrence.type, occurrence.data, correlation=occurrence.command, time=round(occurrence.time * 1e9)
+        cause = occurrence.cause
+        occurrence.event = self.events.emit(
+            occurrence.type,
+            occurrence.data,
+            correlation=occurrence.command,
+            causation=None if cause is None else cause.event or None,
+            time=round(occurrence.time * 1e9),
         )
 
     def _tick(self) -> None:

@@ -9,7 +9,7 @@ from qiki_allocator import ThrusterArray
 from qiki_allocator.vehicle import Vehicle
 from qiki_node.testing import use_private_domain
 
-use_private_domain()
+use_private_domain(shared_memory=False)
 sys.path.append(str(Path(__file__).parent))  # for the helpers beside the tests
 
 VEHICLE_FILE = Path(__file__).resolve().parents[3] / "launch" / "config" / "vehicles" / "dodecahedron.yaml"

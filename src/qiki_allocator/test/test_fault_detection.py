@@ -184,7 +184,12 @@ def test_a_loss_is_found_at_its_level(seed: int, index: int, share: float) -> No
     flight.faults = [(index, LOSE, share)]
     verdict = first(flight, 20.0)
     assert verdict.thrusters == (index,)
-    assert verdict.level == pytest.approx(share, abs=0.15)
+    # Of any number of flights: at 3 deviations one in a few hundred is off.
+    error = 4.5 * SETTINGS.level_accuracy
+    if verdict.level == 0.0:  # believed where less than half of the smallest loss seems to be left
+        assert share < 0.5 * SETTINGS.smallest_loss + error
+    else:
+        assert verdict.level == pytest.approx(share, abs=error)
 
 
 def test_small_losses_are_let_be(vehicle: ThrusterArray) -> None:

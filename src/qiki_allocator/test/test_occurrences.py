@@ -220,6 +220,93 @@ def test_findings_that_nothing_is_done_about_are_told_once_in_a_while(bot):
     assert all(one.data["score"] is None for one in told)
 
 
+def causes(bot):
+    """What caused what, by their types, of everything since the last call."""
+    taken = bot.controller.journal.take()
+    return {_kind(one): None if one.cause is None else _kind(one.cause) for one in taken}
+
+
+def _kind(one):
+    return one.type.removeprefix("allocator.")
+
+
+def start_profile(bot, seconds=1.0):
+    bot.controller.start_profile(bot.now, [Segment(np.array(FORCE), 1.0, 0.0, seconds)], "burn")
+    (started,) = bot.controller.journal.take()
+    return started
+
+
+def test_a_mode_causes_what_it_ends_and_brings(bot):
+    bot.controller.hear_motion(bot.now, odometry(bot))
+    bot.controller.set_attitude(bot.now, AttitudeMode.HOLD)
+    assert causes(bot) == {"attitude_mode_changed": None}
+    start_profile(bot, 5.0)
+    bot.run(0.2)
+    assert causes(bot) == {}
+    bot.send(bot.controller.set_mode(bot.now, Mode.MANUAL_OVERRIDE, arm=True))
+    taken = bot.controller.journal.take()
+    assert taken[0].type == "allocator.mode_changed", "before what it causes"
+    assert {one.type: one.cause for one in taken} == {
+        "allocator.mode_changed": None,
+        "allocator.armed": taken[0],
+        "allocator.profile_ended": taken[0],
+        "allocator.attitude_mode_changed": taken[0],
+    }
+    bot.send(bot.controller.set_mode(bot.now, Mode.AUTO))
+    assert causes(bot) == {"mode_changed": None, "disarmed": "mode_changed"}
+
+
+def test_a_profile_ends_because_it_began_unless_a_mode_ended_it(bot):
+    started = start_profile(bot)
+    bot.run(2.0)
+    (ended,) = bot.controller.journal.take()
+    assert (ended.type, ended.cause) == ("allocator.profile_ended", started)
+    started = start_profile(bot)
+    bot.send(bot.controller.stop(bot.now))
+    (stopped,) = bot.controller.journal.take()
+    assert (stopped.data["reason"], stopped.cause) == ("stopped", started), "the request is no event"
+    bot.controller.resume()
+    again = start_profile(bot)
+    bot.controller.cancel_profile(bot.now)
+    (canceled,) = bot.controller.journal.take()
+    assert (canceled.data["outcome"], canceled.cause) == ("CANCELED", again), "not the one before"
+
+
+def test_a_mode_that_comes_after_a_profile_has_ended_did_not_end_it(bot):
+    """It ends EXECUTED, and its last pulses are still waited for."""
+    started = start_profile(bot, 0.1)
+    while bot.controller.profile.result.outcome is None:
+        bot.run(0.01)
+    assert bot.controller.profile.is_on, "or this test shows nothing"
+    bot.send(bot.controller.set_mode(bot.now, Mode.AUTO))
+    mode, ended = bot.controller.journal.take()
+    assert (mode.type, ended.data["outcome"], ended.cause) == ("allocator.mode_changed", "EXECUTED", started)
+
+
+def test_health_changes_because_of_the_fault_that_was_found(bot):
+    told = [Condition.OK] * 16
+    told[4], told[7] = Condition.DEAD, Condition.WEAK
+    bot.controller.hear_valves(bot.now, bot.now, np.zeros(16), told)
+    taken = bot.controller.journal.take()
+    faults = {one.data["thrusters"][0]: one for one in taken if one.type == "allocator.fault_detected"}
+    changes = {one.data["thruster"]: one.cause for one in taken if one.type == "allocator.thruster_health_changed"}
+    assert changes == faults
+    assert set(changes) == {4, 7}
+    bot.controller.set_health(bot.now, 4, Condition.OK)
+    assert causes(bot) == {"thruster_health_changed": None}, "an operator said so"
+    bot.controller.set_health(bot.now, 9, Condition.DEAD)
+    assert causes(bot) == {"thruster_health_changed": None}
+
+
+def test_a_watchdog_and_a_gate_have_causes_that_are_no_events(bot):
+    bot.run(0.5, FORCE)
+    bot.run(0.9)
+    assert causes(bot) == {"watchdog_stopped": None}
+    bot.soc = 0.2
+    bot.run(0.5, ZERO)
+    assert causes(bot) == {"gate_changed": None}
+
+
 def test_a_clock_set_back_ends_and_begins_the_account(bot):
     bot.controller.start_profile(bot.now, [Segment(np.array(FORCE), 1.0, 0.0, 5.0)], "burn")
     bot.run(1.0)

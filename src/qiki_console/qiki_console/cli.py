@@ -3,7 +3,11 @@
 Other packages add verbs of their own through entry points of the group `qiki.commands`, each a click command.
 """
 
+import io
+import os
 import signal
+import sys
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 
@@ -81,10 +85,27 @@ def cli() -> None:
     """Operate QIKI's bots."""
 
 
+def _keep_output_clean() -> None:
+    """Send what Fast DDS prints on standard output to standard error: it would break the reader of JSON lines."""
+    out = sys.stdout
+    if isinstance(out, io.TextIOWrapper) and out.fileno() == 1:
+        with suppress(OSError):  # there is no standard error
+            own = os.fdopen(os.dup(1), "wb")
+            os.dup2(2, 1)
+            sys.stdout = io.TextIOWrapper(
+                own,
+                encoding=out.encoding,
+                errors=out.errors,
+                line_buffering=out.line_buffering,
+                write_through=out.write_through,
+            )
+
+
 def main() -> None:
     """Entry point of `qiki` and of `python -m qiki_console`."""
     # SIGTERM ends like Ctrl-C: in order, with a zero wrench where one is due and without leaving shared memory. SIGINT
     # too where it is ignored, as in a background job of a script.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
+    _keep_output_clean()
     cli(prog_name="qiki")

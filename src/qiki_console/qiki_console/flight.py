@@ -127,7 +127,7 @@ class Flight:
         if not session.wait_for(lambda: bool(log.bodies), session.discovery):
             raise UnreachableError(f"/{bot}/body/mass_properties is silent", hint=status)
         # Telemetry that is good to have: its absence shows in the outcome.
-        session.wait_for(lambda: bool(log.energy) and bool(log.allocations), 1.0)
+        session.wait_for(lambda: bool(log.energy and log.allocations and log.late_edges), session.discovery)
 
     def _on_clock(self, message: Any) -> None:
         self._clock.tick(messages.seconds(message.clock), time.monotonic())

@@ -14,6 +14,7 @@ from rclpy.task import Future
 
 from qiki_console.errors import UP_HINT, ConsoleError, RefusedError, UnreachableError
 from qiki_console.names import bots_of, is_hidden_node
+from qiki_node.acquaintance import GREETING, greeting_service
 from qiki_node.executor import make_executor
 
 T = TypeVar("T")
@@ -24,6 +25,9 @@ repeats an announcement that was lost."""
 
 ANSWER = 5.0
 """s, how long an answer to a service call is waited for."""
+
+_GREET_AGAIN = 0.5
+"""s after which a service that does not answer is greeted again."""
 
 _POLL = 0.02
 """s, how often the graph is looked at while waiting: it tells no one when it changes."""
@@ -38,6 +42,7 @@ class Session:
     def __init__(self) -> None:
         self.discovery = DISCOVERY
         self._heard = threading.Condition()
+        self._clients: list[Any] = []
         self._stopping = False
 
     def __enter__(self) -> "Session":
@@ -108,26 +113,56 @@ class Session:
         """Call a service and return its response.
 
         A service that has not discovered its client 100 ms after the request drops the response (rmw_fastrtps), which
-        happens on a busy machine: a `repeatable` request is sent once more after half the time.
+        happens on a busy machine: a `repeatable` request is sent once more after half the time, any other one not
+        before the service knows this session.
 
         Raises:
             UnreachableError: the service is not there, or does not answer in time.
         """
+        client = self._client(kind, service)
+        if not self.wait_for(client.service_is_ready, self.discovery):
+            raise UnreachableError(f"service {service} is not there", hint=UP_HINT)
+        if not repeatable:
+            self._meet(service)
+        futures = [client.call_async(request)]
+        if repeatable and not self.wait_for(futures[0].done, timeout / 2):
+            futures.append(client.call_async(request))
+        if not self.wait_for(lambda: any(future.done() for future in futures), timeout):
+            raise UnreachableError(
+                f"service {service} does not answer within {timeout:g} s; whether it was carried out is not known",
+                hint="qiki status shows what is alive",
+            )
+        return next(future.result() for future in futures if future.done())
+
+    def _client(self, kind: Any, service: str) -> Any:
+        """A client that lives as long as the session: one that is destroyed while an answer to it is on its way
+        crashes the executor."""
         client = self.node.create_client(kind, service)
-        try:
-            if not self.wait_for(client.service_is_ready, self.discovery):
-                raise UnreachableError(f"service {service} is not there", hint=UP_HINT)
-            futures = [client.call_async(request)]
-            if repeatable and not self.wait_for(futures[0].done, timeout / 2):
-                futures.append(client.call_async(request))
-            if not self.wait_for(lambda: any(future.done() for future in futures), timeout):
-                raise UnreachableError(
-                    f"service {service} does not answer within {timeout:g} s; whether it was carried out is not known",
-                    hint="qiki status shows what is alive",
-                )
-            return next(future.result() for future in futures if future.done())
-        finally:
-            self.node.destroy_client(client)
+        self._clients.append(client)
+        return client
+
+    def _meet(self, service: str) -> None:
+        """Wait, at most the discovery time, until whoever offers a service knows the clients of this session.
+
+        Where that cannot be told, the request is sent all the same: it is carried out, if perhaps without an answer.
+        """
+        end = time.monotonic() + self.discovery
+        greeting: str | None = None
+
+        def found() -> bool:
+            nonlocal greeting
+            greeting = greeting_service(self.node, service)
+            return greeting is not None
+
+        if not self.wait_for(found, self.discovery):
+            return
+        client = self._client(GREETING, str(greeting))
+        self.wait_for(client.service_is_ready, end - time.monotonic())
+        futures = []
+        while time.monotonic() < end:
+            futures.append(client.call_async(GREETING.Request()))
+            if self.wait_for(lambda: any(future.done() for future in futures), _GREET_AGAIN):
+                return
 
     # What there is --------------------------------------------------------------------------------------------------
 

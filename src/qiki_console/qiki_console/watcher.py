@@ -80,11 +80,10 @@ class Watcher:
                     self._listen(bot, name, source)
         nodes = self._session.nodes()
         services = {name for name, _ in self._session.node.get_service_names_and_types()}
-        for gone in self._state_clients.keys() - set(nodes):
-            self._session.node.destroy_client(self._state_clients.pop(gone))
         futures = {}
         for node in nodes:
             if f"{node}/get_state" in services:
+                # Kept when the node goes: destroying a client while an answer is on its way crashes the executor.
                 if node not in self._state_clients:
                     client = self._session.node.create_client(GetState, f"{node}/get_state")
                     self._state_clients[node] = client

@@ -1,9 +1,15 @@
-"""Stands in for simulator and allocator: a free rigid body that follows each wrench at once.
+"""Stands in for simulator and allocator: a free rigid body that follows each wrench from the moment of its stamp.
+
+A wrench that a busy machine brings late is put where it belongs: what was simulated since is simulated again. So what
+the body does depends on what was commanded and not on when this process was given time.
 
 Bot alpha is alive, bravo is a name on the graph with nothing behind it.
 """
 
+import copy
 import time
+from bisect import insort
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -24,6 +30,8 @@ from qiki_node.qos import CLOCK, COMMAND, STATE, TELEMETRY
 from qiki_node.run import StopSignal
 
 TICK = 0.01
+TICK_US = 10_000
+WATCHDOG_US = 500_000
 MASS = 1200.0
 COM = np.array([0.0, 0.0, 0.1])
 INERTIA = np.array([760.0, 800.0, 820.0])
@@ -74,9 +82,10 @@ class Fake:
     def __init__(self) -> None:
         self.sim = Node("sim", namespace="/qiki")
         self.allocator = LifecycleNode("allocator", namespace="/alpha")
-        self.body, self.time_us, self.speed, self.paused = Body(), 5_000_000, 1.0, False
+        self.time_us, self.speed, self.paused = 5_000_000, 1.0, False
+        self.begin()
         self.dropouts: set[str] = set()
-        self.last_command, self.refused, self.refusal = 0.0, 0, ""
+        self.refused, self.refusal = 0, ""
         self.due = time.monotonic()
         node = self.sim
         self.clock = node.create_publisher(Clock, "/clock", CLOCK)
@@ -102,7 +111,9 @@ class Fake:
         node.create_timer(0.002, self.run)
         node.create_timer(0.5, self.diagnose)
         self.allocation = self.allocator.create_publisher(Allocation, "/alpha/allocation", TELEMETRY)
-        self.allocator.create_subscription(WrenchStamped, "/alpha/cmd_wrench", self.on_wrench, COMMAND)
+        # Deeper than the allocator's: each wrench counts for its time, also when several come at once.
+        deep = QoSProfile(depth=1000, reliability=COMMAND.reliability)
+        self.allocator.create_subscription(WrenchStamped, "/alpha/cmd_wrench", self.on_wrench, deep)
         self.allocator.trigger_configure()
         self.allocator.trigger_activate()
 
@@ -111,12 +122,35 @@ class Fake:
             self.due = max(self.due + TICK / self.speed, time.monotonic() - 0.1)
             self.tick()
 
-    def tick(self) -> None:
-        now = self.time_us * 1e-6
-        if now - self.last_command > 0.5:
-            self.body.force, self.body.torque = np.zeros(3), np.zeros(3)
+    def begin(self) -> None:
+        self.body = Body()
+        self.wrenches: list[tuple[int, Any, Any]] = []
+        self.past: deque[tuple[int, Body]] = deque(maxlen=300)
+
+    def advance(self) -> None:
+        """One step, with the newest wrench that is stamped before its end, unless that is too old."""
+        self.past.append((self.time_us, copy.copy(self.body)))
+        self.time_us += TICK_US
+        self.body.force, self.body.torque = np.zeros(3), np.zeros(3)
+        for stamp, force, torque in reversed(self.wrenches):
+            if stamp < self.time_us:
+                if self.time_us - stamp <= WATCHDOG_US:
+                    self.body.force, self.body.torque = force, torque
+                break
         self.body.step(TICK)
-        self.time_us += 10_000
+
+    def put(self, stamp: int, force: Any, torque: Any) -> None:
+        """Take a wrench stamped `stamp` us; go back to its moment, where that is past, and forward again."""
+        insort(self.wrenches, (stamp, force, torque), key=lambda wrench: wrench[0])
+        del self.wrenches[:-1000]
+        now = self.time_us
+        while self.past and self.past[-1][0] + TICK_US > stamp:
+            self.time_us, self.body = self.past.pop()
+        while self.time_us < now:
+            self.advance()
+
+    def tick(self) -> None:
+        self.advance()
         message = Clock()
         message.clock.sec, message.clock.nanosec = self.time_us // 1_000_000, self.time_us % 1_000_000 * 1000
         self.clock.publish(message)
@@ -187,8 +221,8 @@ class Fake:
             self.refusal = f"force.x: {force.x:g} is not allowed; allowed: -{FORCE_MAX:g} to {FORCE_MAX:g} N"
             return
         self.refusal = ""
-        self.last_command = self.time_us * 1e-6
-        self.body.force, self.body.torque = wanted, np.array([torque.x, torque.y, torque.z])
+        stamp = message.header.stamp
+        self.put(stamp.sec * 1_000_000 + stamp.nanosec // 1000, wanted, np.array([torque.x, torque.y, torque.z]))
 
     def on_pause(self, _request: Any, response: Any) -> Any:
         self.paused, response.success, response.message = True, True, "paused at some time"
@@ -199,7 +233,8 @@ class Fake:
         return response
 
     def on_reset(self, _request: Any, response: Any) -> Any:
-        self.body, self.time_us, self.last_command, response.success = Body(), 0, 0.0, True
+        self.begin()
+        self.time_us, response.success = 0, True
         return response
 
     def on_step(self, request: Any, response: Any) -> Any:

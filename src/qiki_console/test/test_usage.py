@@ -86,3 +86,16 @@ def test_a_graph_that_is_down_ends_with_3_and_a_hint(
     result = qiki(*arguments)
     assert result.exit_code == 3
     assert "./qiki up" in result.output
+
+
+def test_what_fast_dds_prints_is_not_among_the_answers() -> None:
+    """It writes its errors on standard output, in C++."""
+    program = (
+        "import os, click, qiki_console.cli as module\n"
+        "@click.command()\n"
+        "def cli(): os.write(1, b'error of a library'); click.echo('answer')\n"
+        "module.cli = cli\n"
+        "module.main()"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (result.stdout, result.stderr) == ("answer\n", "error of a library")

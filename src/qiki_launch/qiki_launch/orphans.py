@@ -8,6 +8,8 @@ import time
 from qiki_launch.identity import boot_id, session_members
 from qiki_launch.run_state import ProcessRecord, RunState
 
+_DEATH = 10.0
+"""s that the kernel gets, at least, to end a process after SIGKILL: longer than ever needed, but not without an end."""
 _POLL = 0.05
 """s between two looks at processes that were asked to stop."""
 
@@ -29,7 +31,7 @@ def stop_orphans(state: RunState) -> list[ProcessRecord]:
         return []
     term = max(record.sigterm_timeout for record in orphans)
     kill = max(record.sigkill_timeout for record in orphans)
-    for number, timeout in ((signal.SIGINT, term), (signal.SIGTERM, kill), (signal.SIGKILL, kill)):
+    for number, timeout in ((signal.SIGINT, term), (signal.SIGTERM, kill), (signal.SIGKILL, max(kill, _DEATH))):
         _signal(orphans, number)
         deadline = time.monotonic() + timeout
         while find_orphans(state) and time.monotonic() < deadline:

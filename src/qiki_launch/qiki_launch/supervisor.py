@@ -166,9 +166,10 @@ class Supervisor:
             self._say(f"{error}; ignored")
             before = None
         if before is not None:
-            for record in stop_orphans(before):
-                self._say(f"stopped {record.name}, left by a supervisor that died")
+            stopped = stop_orphans(before)
             self._folder.write(ended(before))
+            for record in stopped:
+                self._say(f"stopped {record.name}, left by a supervisor that died")
         for file in self._folder.parameters.glob("*.yaml"):
             file.unlink()
 

@@ -1,5 +1,6 @@
 """A package prefix made for the test, with small executables as nodes, and launches of it as real processes."""
 
+import contextlib
 import json
 import os
 import signal
@@ -58,6 +59,12 @@ class Run:
         }
         self.process: subprocess.Popen[str] | None = None
 
+    @staticmethod
+    def heed_signals() -> None:
+        """Undo what nohup or a background job of a script has the tests ignore, and everything they start."""
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+
     def command(self, *words: str) -> list[str]:
         return [sys.executable, "-m", "qiki_launch", *words]
 
@@ -85,6 +92,7 @@ class Run:
                 stderr=subprocess.STDOUT,
                 text=True,
                 start_new_session=True,
+                preexec_fn=self.heed_signals,  # noqa: PLW1509  (no thread of a test runs here)
             )
         return self.process
 
@@ -119,8 +127,10 @@ class Run:
             self.process.kill()
             self.process.wait()
         for pid in pids:
-            if psutil.pid_exists(pid) and psutil.Process(pid).ppid() in (0, 1, os.getpid()):
-                os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(psutil.NoSuchProcess):  # it may go between any two looks
+                process = psutil.Process(pid)
+                if process.ppid() in (0, 1, os.getpid()):
+                    process.kill()
 
     def _records(self) -> list[dict[str, Any]]:
         return self.state()["processes"] if (self.folder / "state.json").exists() else []

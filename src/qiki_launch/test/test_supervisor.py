@@ -126,7 +126,8 @@ def test_nodes_stop_in_reverse_order(run: Any) -> None:
 def test_a_stubborn_node_gets_sigint_sigterm_sigkill(run: Any) -> None:
     run.prefix.executable("stubborn", STUBBORN)
     run.prefix.executable("sleeper", SLEEPER)
-    run.start("launch:\n" + node("a") + node("b", "stubborn", sigterm_timeout="0.3", sigkill_timeout="0.3"))
+    # Time enough for both to hear a signal on a busy machine before the next one is sent.
+    run.start("launch:\n" + node("a") + node("b", "stubborn", sigterm_timeout="5.0", sigkill_timeout="5.0"))
     run.says("[t/b] begin")
     run.says("[t/a] begin")
     assert run.stop() == 0
@@ -223,7 +224,13 @@ def test_logs_follow_a_restart(run: Any) -> None:
     run.prefix.executable("sleeper", SLEEPER)
     run.start("launch:\n" + node("a", respawn="'true'", respawn_delay="0.1"))
     run.says("[t/a] begin")
-    follower = subprocess.Popen(run.command("logs", "-f"), env=run.environment, stdout=subprocess.PIPE, text=True)
+    follower = subprocess.Popen(
+        run.command("logs", "-f"),
+        env=run.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=run.heed_signals,  # noqa: PLW1509  (no thread of a test runs here)
+    )
     assert follower.stdout is not None
     assert follower.stdout.readline() == "[t/a] begin --ros-args\n"
     os.kill(run.pid("t/a"), signal.SIGKILL)
@@ -293,7 +300,7 @@ def test_orphans_that_ignore_the_kernels_sigterm_are_found(run: Any, again: bool
     if again:
         run.start(text)
         run.says("stopped t/a, left by a supervisor that died")
-        assert gone(pid)
+        assert gone(pid)  # it is waited for
         assert run.pid("t/a") != pid
         assert run.call("down").returncode == 0
         return

@@ -33,6 +33,18 @@ class StopSignal:
 
 def run(make_node: Callable[[], QikiNode[Any]], args: Sequence[str] | None = None) -> None:
     """Run one node until it is told to stop, then exit: 0 after an ordered stop, 2 for a bad parameter or port."""
+    try:
+        _run(make_node, args)
+    finally:
+        rclpy.try_shutdown()
+        # The middleware's threads end with the last handle of the node, which is part of what was frozen. Left to the
+        # end of the process, they would still run while the libraries' static objects are destroyed: now and then
+        # that corrupts the heap, and an ordered stop ends with SIGABRT.
+        gc.unfreeze()
+        gc.collect()
+
+
+def _run(make_node: Callable[[], QikiNode[Any]], args: Sequence[str] | None) -> None:
     stop = StopSignal()
     try:
         as_json = json_wanted()

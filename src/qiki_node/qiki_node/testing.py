@@ -4,13 +4,16 @@ Used by the tests of every package; it needs no test framework.
 """
 
 import fcntl
+import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,9 +21,13 @@ from typing import Any
 import rclpy
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
+from rclpy.client import Client
 from rclpy.node import Node
+from rclpy.task import Future
 
+from qiki_node.acquaintance import GREETING, greeting_service
 from qiki_node.executor import make_executor, spin_while
+from qiki_node.loopback import use_loopback
 
 PATIENCE = 30.0
 """s, how long anything is waited for: generous, as tests must not depend on speed."""
@@ -28,14 +35,27 @@ PATIENCE = 30.0
 _ASK_AGAIN = 5.0
 """s after which an unanswered request is sent again."""
 
+_GREET_AGAIN = 0.5
+"""s after which an unanswered greeting is sent again."""
+
+_HEED = 5.0
+"""s that a process gets to heed SIGINT before it is killed at the end of its block."""
+
+_PORTS = range(20)
+"""TCP ports of one test process."""
+
 SETTLE = 0.5
-"""s for a server to discover a new client before a request or goal that must be sent only once."""
+"""s, usually enough for a server to discover a new client. `Peer.meet` is sure to be."""
 
 
-def use_private_domain() -> int:
+def use_private_domain(*, shared_memory: bool = True) -> int:
     """Give this process and its children a ROS domain of their own on this machine; call it before rclpy is started.
 
     A lock file that this process holds keeps other test processes off the domain.
+
+    Args:
+        shared_memory: whether Fast DDS may use it, as it does where nodes really run; see `qiki_node.loopback` for what
+            tests have to fear from it.
     """
     # Domains above 101 collide with the ephemeral ports of Linux.
     domains = [1 + (os.getpid() + step) % 101 for step in range(101)]
@@ -49,12 +69,29 @@ def use_private_domain() -> int:
             continue
         os.environ["ROS_DOMAIN_ID"] = str(domain)
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+        if not shared_memory:
+            use_loopback()
         return domain
     raise RuntimeError("no free ROS domain: 101 test processes hold one each")
 
 
+def private_port() -> int:
+    """A free TCP port that no other test process is given; after `use_private_domain`.
+
+    Not one that the system chooses and that is freed for the node: until that binds it, another may get it.
+    """
+    # Below 32768, from where on Linux takes the ports of outgoing connections.
+    first = 20_000 + int(os.environ["ROS_DOMAIN_ID"]) * len(_PORTS)
+    for port in (first + step for step in _PORTS):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise RuntimeError(f"no free TCP port from {first} to {first + len(_PORTS) - 1}")
+
+
 class NodeProcess:
-    """A node as a process of its own, killed at the end of a ``with`` block if it is still there.
+    """A node as a process of its own, ended at the end of a ``with`` block if it is still there.
 
     Args:
         command: program and arguments, such as ``[sys.executable, "-m", "qiki_sim.node"]``.
@@ -97,11 +134,22 @@ class NodeProcess:
             self.process.kill()
         self.process.communicate()
 
+    def end(self) -> None:
+        """SIGINT if it is still there, SIGKILL if it does not heed that.
+
+        Not SIGKILL at once: it leaves shared memory of Fast DDS behind, which may make later processes deaf.
+        """
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.communicate(timeout=_HEED)
+        self.kill()
+
     def __enter__(self) -> "NodeProcess":
         return self
 
     def __exit__(self, _t: type[BaseException] | None, _e: BaseException | None, _b: TracebackType | None) -> None:
-        self.kill()
+        self.end()
 
 
 class Peer:
@@ -113,6 +161,8 @@ class Peer:
         self.node = Node(name, context=self.context, **node_arguments)
         self.executor = make_executor("events", self.context)
         self.executor.add_node(self.node)
+        self._clients: dict[str, Client] = {}
+        self._greeters: list[Client] = []
 
     def __enter__(self) -> "Peer":
         return self
@@ -123,33 +173,62 @@ class Peer:
         self.executor.shutdown()
         rclpy.shutdown(context=self.context)
 
+    def client(self, kind: type, name: str) -> Client:
+        """The client of a service. It lives as long as this peer: one that is destroyed while an answer to it is on its
+        way crashes the executor."""
+        name = self.node.resolve_service_name(name)
+        if name not in self._clients:
+            self._clients[name] = self.node.create_client(kind, name)
+        return self._clients[name]
+
     def call(
         self, kind: type, name: str, request: object, timeout: float = PATIENCE, *, repeatable: bool = True
     ) -> Any:
         """Call a service and return its response.
 
         A service that has not discovered its client 100 ms after the request drops the response (rmw_fastrtps), and
-        `wait_for_service` cannot see that. So a request that may be carried out twice is sent again when unanswered;
-        one that may not waits for the discovery first.
+        `service_is_ready` cannot see that. So a request that may be carried out twice is sent again when unanswered;
+        one that may not waits until the service knows the client.
         """
-        client = self.node.create_client(kind, name)
-        try:
-            assert client.wait_for_service(timeout), f"service {name} is not there"
-            if not repeatable:
-                self.spin_for(SETTLE)
-            futures = [client.call_async(request)]
-            end = time.monotonic() + timeout
+        client = self.client(kind, name)
+        assert self._spin(client.service_is_ready, time.monotonic() + timeout), f"service {name} is not there"
+        if not repeatable:
+            self.meet(name, timeout)
+        again = _ASK_AGAIN if repeatable else math.inf
+        return self.ask(lambda: client.call_async(request), f"service {name}", timeout, again)
 
-            def answered() -> bool:
-                return any(future.done() for future in futures)
+    def meet(self, service: str, timeout: float = PATIENCE) -> None:
+        """Wait until whoever offers a service knows all clients (and subscriptions) that this peer has made so far.
 
-            while not self._spin(answered, min(end, time.monotonic() + _ASK_AGAIN)) and time.monotonic() < end:
-                if repeatable:
-                    futures.append(client.call_async(request))
-            assert answered(), f"service {name} does not answer"
-            return next(future.result() for future in futures if future.done())
-        finally:
-            self.node.destroy_client(client)
+        For an action ask for one of its services, such as `<action>/_action/send_goal`.
+        """
+        service = self.node.resolve_service_name(service)
+        greeting: str | None = None
+
+        def found() -> bool:
+            nonlocal greeting
+            greeting = greeting_service(self.node, service)
+            return greeting is not None
+
+        self.spin_until(found, timeout)
+        # A new one each time: one that was made earlier proves nothing about those made since.
+        client = self.node.create_client(GREETING, greeting)
+        self._greeters.append(client)
+        self.spin_until(client.service_is_ready, timeout)
+        self.ask(lambda: client.call_async(GREETING.Request()), f"service {greeting}", timeout, _GREET_AGAIN)
+
+    def ask(self, send: Callable[[], Future], whom: str, timeout: float = PATIENCE, again: float = _ASK_AGAIN) -> Any:
+        """Result of what `send` asks for; sent again, as something new, after `again` s without an answer."""
+        end = time.monotonic() + timeout
+        futures = [send()]
+
+        def answered() -> bool:
+            return any(future.done() for future in futures)
+
+        while not self._spin(answered, min(end, time.monotonic() + again)) and time.monotonic() < end:
+            futures.append(send())
+        assert answered(), f"{whom} does not answer"
+        return next(future.result() for future in futures if future.done())
 
     def spin_until(self, condition: Callable[[], bool], timeout: float = PATIENCE) -> None:
         """Run callbacks until the condition holds; an AssertionError when it does not in time."""

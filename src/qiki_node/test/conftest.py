@@ -2,4 +2,4 @@
 
 from qiki_node.testing import use_private_domain
 
-use_private_domain()
+use_private_domain(shared_memory=False)

@@ -10,7 +10,7 @@ from std_srvs.srv import Trigger
 
 from qiki_node.deferred import MANY_REQUESTS, Reply, create_deferred_service
 from qiki_node.executor import make_executor, spin_while
-from qiki_node.testing import SETTLE, Peer
+from qiki_node.testing import Peer
 
 
 @pytest.mark.parametrize("kind", ["events", "single"])
@@ -45,8 +45,8 @@ def test_many_requests_wait_at_once_and_each_gets_its_answer(kind: str) -> None:
     try:
         with Peer() as peer:
             client = peer.node.create_client(Trigger, "later", qos_profile=MANY_REQUESTS)
-            assert client.wait_for_service(10.0)
-            peer.spin_for(SETTLE)
+            peer.spin_until(client.service_is_ready)
+            peer.meet("later")
             futures = [client.call_async(Trigger.Request()) for _ in range(300)]
             peer.spin_until(lambda: all(future.done() for future in futures))
             assert [int(future.result().message) for future in futures] == list(range(1, 301))

@@ -18,6 +18,10 @@ from qiki_node.testing import NodeProcess, Peer
 if TYPE_CHECKING:
     from qiki_msgs.msg import Event
 
+# The store's service is in this process, where warnings are errors. It drops its answer, with a warning, where it has
+# not discovered a new emitter 100 ms after the request: a reason to repeat the request, and no fault.
+pytestmark = pytest.mark.filterwarnings("ignore:failed to send response:RuntimeWarning")
+
 EMITTER = [sys.executable, str(Path(__file__).with_name("emitting_node.py"))]
 RESPONSE = AppendEvents.Response
 
@@ -51,14 +55,8 @@ class Store:
         return [json.loads(event.payload.tobytes())["count"] for event in events]
 
 
-@pytest.fixture(autouse=True)
-def only_udp(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes that are killed leave shared memory behind, which may make those that come after them deaf."""
-    monkeypatch.setenv("FASTDDS_BUILTIN_TRANSPORTS", "UDPv4")
-
-
 @pytest.fixture
-def peer(only_udp: None) -> Iterator[Peer]:  # noqa: ARG001
+def peer() -> Iterator[Peer]:
     with Peer() as peer:
         yield peer
 
@@ -101,7 +99,9 @@ def test_lost_answers_are_asked_for_again_with_the_same_ids(emitter, peer: Peer)
     counts = store.counts()
     assert counts == list(range(len(counts))), "nothing is missing, twice, or in another order"
     asked = [tuple(event.id for event in request.events) for request in store.requests]
-    assert all(asked.count(ids) == 2 for ids in lost), "a repetition is the same call"
+    assert all(asked.count(ids) >= 2 for ids in lost)
+    different = set(asked)
+    assert sum(map(len, different)) == len(set().union(*different)), "a repetition is the same call"
 
 
 def test_a_store_that_says_later_gets_everything_later(emitter, peer: Peer) -> None:
@@ -141,10 +141,9 @@ def test_without_a_store_it_is_bounded_and_only_warns(emitter, peer: Peer) -> No
 
     peer.node.create_subscription(DiagnosticArray, "/diagnostics", hear, 10)
     process = emitter("-p", "rate:=500.0", "-p", "events_capacity:=100", "-p", "delivery:=telemetry")
-    peer.spin_until(lambda: bool(heard) and heard[-1][0] == 1)
+    peer.spin_until(lambda: bool(heard) and heard[-1][0] == 1 and int(heard[-1][2]["dropped"]) > 100)
     assert "it is not there" in heard[-1][1]
     assert heard[-1][2]["queued"] == "100"
-    assert int(heard[-1][2]["dropped"]) > 100
     store = Store(peer)
     peer.spin_until(lambda: heard[-1][0] == 0)
     counts = store.counts()

@@ -135,7 +135,10 @@ class SimNode(QikiNode[SimParameters]):
 
     def _tell_of_bot(self, what: Occurrence, time: int) -> None:
         delivery = "telemetry" if what.is_sample else "audit"
-        self.events.emit(what.type, what.payload, stream=f"{what.bot}/sim", delivery=delivery, time=time)
+        causation = None if what.cause is None else what.cause.event or None
+        what.event = self.events.emit(
+            what.type, what.payload, stream=f"{what.bot}/sim", causation=causation, delivery=delivery, time=time
+        )
 
     def _command(self, bot: str, command: ValveCommand) -> None:
         try:
@@ -213,6 +216,7 @@ class SimNode(QikiNode[SimParameters]):
         except (KeyError, ValueError) as error:
             return self._refuse(response, str(error.args[0]))
         self.log.info("fault", bot=request.bot, kind=request.kind, target=request.target, value=request.value)
+        self.runner.tell()  # whoever gets the answer may count on the event
         return self._accept(response, "")
 
     @staticmethod

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Hashable, Iterator, Mapping
 
     from qiki_sim.bot import Bot
     from qiki_sim.faults import Fault
@@ -19,14 +19,31 @@ _CLUSTER = "RCS_"
 """Begins the names of the thermal nodes that are clusters of thrusters."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Occurrence:
-    """An event of a bot: its type, and what there is to say as JSON holds it. `is_sample`: the next one replaces it."""
+    """An event of a bot: its type, and what there is to say as JSON holds it.
+
+    Attributes:
+        is_sample: the next one replaces it.
+        cause: what began what ends now; None: nothing that was told.
+        event: id of the event that it became; left to whoever tells it, empty until then.
+    """
 
     bot: str
     type: str
     payload: Mapping[str, Any]
     is_sample: bool = False
+    cause: Occurrence | None = None
+    event: str = ""
+
+
+class _Change(NamedTuple):
+    """`begins` and `ends`: what goes on from now on, or does no more."""
+
+    kind: str
+    payload: dict[str, Any]
+    begins: Hashable = None
+    ends: Hashable = None
 
 
 class Watch:
@@ -36,6 +53,7 @@ class Watch:
         self._before = {name: _Condition(world.bot(name)) for name in world.bots}
         self._sampled = {name: (world.time_us, world.bot(name).energy.thrust_energy) for name in world.bots}
         self._sample_due_us = world.time_us
+        self._going_on: dict[tuple[str, Hashable], Occurrence] = {}
 
     def look(self, world: World) -> list[Occurrence]:
         """What has happened since the last look."""
@@ -43,15 +61,19 @@ class Watch:
         for name, before in self._before.items():
             now = _Condition(world.bot(name))
             if now != before:
-                found += [
-                    Occurrence(name, f"simulator.{kind}", {"bot": name, **payload})
-                    for kind, payload in _changes(before, now, world.bot(name), world.time_us)
-                ]
+                found += [self._tell(name, one) for one in _changes(before, now, world.bot(name), world.time_us)]
                 self._before[name] = now
         if world.time_us >= self._sample_due_us:
             self._sample_due_us += SAMPLE_US * (1 + (world.time_us - self._sample_due_us) // SAMPLE_US)
             found += [sample for name in world.bots if (sample := self._sample(world, name)) is not None]
         return found
+
+    def _tell(self, bot: str, change: _Change) -> Occurrence:
+        cause = self._going_on.pop((bot, change.ends), None)
+        told = Occurrence(bot, f"simulator.{change.kind}", {"bot": bot, **change.payload}, cause=cause)
+        if change.begins is not None:
+            self._going_on[bot, change.begins] = told
+        return told
 
     def _sample(self, world: World, name: str) -> Occurrence | None:
         reading = world.energy(name)
@@ -93,12 +115,11 @@ class _Condition:
     __hash__ = None  # type: ignore[assignment]
 
 
-def _changes(before: _Condition, now: _Condition, bot: Bot, now_us: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Kind and payload of each change."""
+def _changes(before: _Condition, now: _Condition, bot: Bot, now_us: int) -> Iterator[_Change]:
     if now.trips > before.trips:
-        yield "pdu_tripped", {"trips": now.trips}
+        yield _Change("pdu_tripped", {"trips": now.trips}, begins="pdu")
     if not now.tripped and (before.tripped or now.trips > before.trips):
-        yield "pdu_restored", {}
+        yield _Change("pdu_restored", {}, ends="pdu")
     heat = bot.heat
     for index, (old, new) in enumerate(zip(before.over_heated, now.over_heated, strict=True)):
         if old != new:
@@ -108,31 +129,32 @@ def _changes(before: _Condition, now: _Condition, bot: Bot, now_us: int) -> Iter
     for load, old_on, new_on in zip(energy.loads, before.loads, now.loads, strict=True):
         if old_on != new_on:
             payload = {"load": load, "battery_soc": energy.battery_soc, "bus_voltage_v": energy.bus_voltage}
-            yield ("load_restored" if new_on else "load_shed"), payload
+            shed = ("load", load)
+            yield _Change("load_restored", payload, ends=shed) if new_on else _Change("load_shed", payload, begins=shed)
     if now.used_up and not before.used_up:
-        yield "working_mass_exhausted", {}
+        yield _Change("working_mass_exhausted", {})
     yield from _fault_changes(before.faults, now.faults, now_us)
 
 
-def _heat(name: str, hot: bool, temperature: float, limit: float) -> tuple[str, dict[str, Any]]:
+def _heat(name: str, hot: bool, temperature: float, limit: float) -> _Change:
     what: dict[str, Any] = {"temperature_degc": temperature}
-    if hot:
-        what["limit_degc"] = limit
     if name.startswith(_CLUSTER):
-        return ("cluster_tripped" if hot else "cluster_restored"), {"cluster": name.removeprefix(_CLUSTER), **what}
-    return ("node_overheated" if hot else "node_cooled"), {"node": name, **what}
+        kinds, what = ("cluster_tripped", "cluster_restored"), {"cluster": name.removeprefix(_CLUSTER), **what}
+    else:
+        kinds, what = ("node_overheated", "node_cooled"), {"node": name, **what}
+    if hot:
+        return _Change(kinds[0], {**what, "limit_degc": limit}, begins=("heat", name))
+    return _Change(kinds[1], what, ends=("heat", name))
 
 
-def _fault_changes(
-    before: tuple[Fault, ...], now: tuple[Fault, ...], now_us: int
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def _fault_changes(before: tuple[Fault, ...], now: tuple[Fault, ...], now_us: int) -> Iterator[_Change]:
     for fault in before:
         if fault not in now:
             expired = fault.until_us is not None and fault.until_us <= now_us
             reason = "expired" if expired else "by order"
-            yield "fault_cleared", {"kind": fault.kind, "target": fault.target, "reason": reason}
+            yield _Change("fault_cleared", {"kind": fault.kind, "target": fault.target, "reason": reason}, ends=fault)
     for fault in now:
         if fault not in before:
             left = None if fault.until_us is None else (fault.until_us - now_us) * 1e-6
             payload = {"kind": fault.kind, "target": fault.target, "value": fault.value, "duration_s": left}
-            yield "fault_injected", payload
+            yield _Change("fault_injected", payload, begins=fault)

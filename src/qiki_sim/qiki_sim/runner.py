@@ -123,12 +123,16 @@ class Runner:
         world = self.world
         for channel in self._channels.values():
             channel.publish(world)
-        for occurrence in self._watch.look(world):
-            self._on_occurrence(occurrence, world.time_us * 1000)
+        self.tell()
         if world.time_us >= self._markers_due_us:
             self._markers_due_us = world.time_us + self._marker_period_us
             if self._marker_publisher.get_subscription_count():
                 self._marker_publisher.publish(self._markers.update(world))
+
+    def tell(self) -> None:
+        """Tell what has happened to the bots since this was last done."""
+        for occurrence in self._watch.look(self.world):
+            self._on_occurrence(occurrence, self.world.time_us * 1000)
 
     def _publish_clock(self) -> None:
         conversions.set_time(self._clock.clock, self.world.time_us)

@@ -31,6 +31,7 @@ def test_a_trip_of_the_pdu_and_its_end(tmp_path):
     assert [what.type for _, what in told[:2]] == ["simulator.pdu_tripped", "simulator.pdu_restored"]
     assert told[0][1].payload == {"bot": "alpha", "trips": 1}
     assert told[1][0] - told[0][0] == pytest.approx(1.0, abs=2 * TICK)
+    assert (told[0][1].cause, told[1][1].cause) == (None, told[0][1])
 
 
 def test_faults_injected_cleared_and_expired(tmp_path):
@@ -49,6 +50,38 @@ def test_faults_injected_cleared_and_expired(tmp_path):
     (cleared,) = [what for what in watch.look(world) if not what.is_sample]
     assert cleared.payload["reason"] == "by order"
     assert watch.look(world) == []
+    first, expired, second = [what for _, what in told if not what.is_sample]
+    assert (first.cause, expired.cause, second.cause, cleared.cause) == (None, first, None, second)
+
+
+def test_each_fault_ends_because_it_began_and_no_other(tmp_path):
+    world = make_world(tmp_path, bots={"alpha": {}, "bravo": {"position": [20.0, 0.0, 0.0]}})
+    watch = Watch(world)
+
+    def look():
+        return [what for what in watch.look(world) if not what.is_sample]
+
+    def inject(bot, target, value):
+        world.inject_fault(bot, "thruster_weak", target, value)
+        return look()
+
+    (alpha,), (bravo,), (other,) = inject("alpha", "3", 0.5), inject("bravo", "3", 0.5), inject("alpha", "4", 0.5)
+    replaced, weaker = inject("alpha", "3", 0.25)
+    assert (replaced.type, weaker.type) == ("simulator.fault_cleared", "simulator.fault_injected")
+    assert (replaced.cause, weaker.cause) == (alpha, None)
+    world.inject_fault("alpha", "clear")
+    world.inject_fault("bravo", "clear")
+    ended = {(what.bot, what.payload["target"]): what.cause for what in look()}
+    assert ended == {("alpha", "3"): weaker, ("alpha", "4"): other, ("bravo", "3"): bravo}
+
+
+def test_what_had_begun_before_anybody_watched_ends_without_a_cause(tmp_path):
+    world = make_world(tmp_path)
+    world.inject_fault("alpha", "thruster_weak", "3", 0.5)
+    watch = Watch(world)
+    world.inject_fault("alpha", "clear")
+    (cleared,) = [what for what in watch.look(world) if not what.is_sample]
+    assert (cleared.type, cleared.cause) == ("simulator.fault_cleared", None)
 
 
 def test_a_cluster_that_is_too_hot_and_loads_that_are_shed(tmp_path):
@@ -63,6 +96,33 @@ def test_a_cluster_that_is_too_hot_and_loads_that_are_shed(tmp_path):
     assert "simulator.load_shed" in kinds(told)
     shed = [what.payload["load"] for _, what in told if what.type == "simulator.load_shed"]
     assert len(shed) == len(set(shed)), "each is told once"
+    assert all(what.cause is None for _, what in told)
+
+
+def test_heat_and_sheds_end_because_they_began(tmp_path):
+    world = make_world(tmp_path)
+    watch, bot = Watch(world), world.bot("alpha")
+    thermal, loads = bot.thermal, bot.avionics.load_on
+    hull, cluster, load = bot.heat.names.index("HULL"), bot.heat.names.index("RCS_B"), next(iter(loads))
+
+    def look():
+        return {what.type.removeprefix("simulator."): what for what in watch.look(world) if not what.is_sample}
+
+    assert look() == {}
+    thermal.tripped[[hull, cluster]] = True
+    loads[load] = False
+    begun = look()
+    assert {kind: what.cause for kind, what in begun.items()} == dict.fromkeys(
+        ("cluster_tripped", "node_overheated", "load_shed")
+    )
+    thermal.tripped[cluster] = False
+    assert {kind: what.cause for kind, what in look().items()} == {"cluster_restored": begun["cluster_tripped"]}
+    thermal.tripped[hull] = False
+    loads[load] = True
+    assert {kind: what.cause for kind, what in look().items()} == {
+        "node_cooled": begun["node_overheated"],
+        "load_restored": begun["load_shed"],
+    }
 
 
 def test_energy_is_sampled_each_second_with_what_the_topic_says(tmp_path):

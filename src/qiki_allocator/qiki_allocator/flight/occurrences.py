@@ -39,7 +39,7 @@ _REASONS = 64
 _NUMBER = re.compile(r"-?\b(\d+(\.\d*)?(e[+-]?\d+)?|nan|inf)\b")
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Occurrence:
     """Something that happened.
 
@@ -48,12 +48,16 @@ class Occurrence:
         time: s, when, on the controller's clock.
         data: JSON-able values by name.
         command: id of the command that it belongs to, None: of none.
+        cause: what happened before and made it happen; None: nothing that is an occurrence, or it is not known.
+        event: id of the event that it became; left to whoever tells it, empty until then.
     """
 
     type: str
     time: float
     data: Mapping[str, Any] = field(default_factory=dict)
     command: str | None = None
+    cause: "Occurrence | None" = None
+    event: str = ""
 
 
 class Standing(NamedTuple):
@@ -94,6 +98,8 @@ class Journal:
         self._standing: Standing | None = None
         self._cause = "start"
         self._pending: list[Occurrence] = []
+        self._started: Occurrence | None = None
+        self._faults: list[Occurrence] = []
         self._forget_refusals()
 
     def _forget_refusals(self) -> None:
@@ -111,9 +117,13 @@ class Journal:
         taken, self._pending = self._pending, []
         return taken
 
-    def record(self, kind: str, time: float, *, command: str | None = None, **data: Any) -> None:
-        """Something happened, because of a command if its id is given."""
-        self._pending.append(Occurrence(kind, time, data, command))
+    def record(
+        self, kind: str, time: float, *, command: str | None = None, because: Occurrence | None = None, **data: Any
+    ) -> Occurrence:
+        """Something happened, because of a command if its id is given, or of something else that happened."""
+        what = Occurrence(kind, time, data, command, because)
+        self._pending.append(what)
+        return what
 
     # Differences ----------------------------------------------------------------------------------------------------
 
@@ -125,17 +135,19 @@ class Journal:
             flight: how the profile goes, or the last one ended.
         """
         before, self._standing = self._standing, now
+        faults, self._faults = self._faults, []
         if before is None:
             self.record(CONFIGURED, time, cause=self._cause, **now.data())
             return
         if before == now:
             return
-        if now.profile != before.profile:
-            self._see_profile(time, before.profile, now.profile, flight)
+        mode = None
         if now.mode is not before.mode:
-            self.record(MODE_CHANGED, time, mode=now.mode.value, before=before.mode.value)
+            mode = self.record(MODE_CHANGED, time, mode=now.mode.value, before=before.mode.value)
         if now.is_armed != before.is_armed:
-            self.record(ARMED if now.is_armed else DISARMED, time, mode=now.mode.value)
+            self.record(ARMED if now.is_armed else DISARMED, time, because=mode, mode=now.mode.value)
+        if now.profile != before.profile:
+            self._see_profile(time, before.profile, now.profile, flight, mode)
         if now.gate is not before.gate:
             self.record(
                 GATE_CHANGED,
@@ -148,25 +160,33 @@ class Journal:
             )
         if now.attitude_mode is not before.attitude_mode:
             names = {"attitude_mode": now.attitude_mode.name, "before": before.attitude_mode.name}
-            self.record(ATTITUDE_MODE_CHANGED, time, **names)
+            # Requests are seen one by one: where both changed, the request was for the mode.
+            self.record(ATTITUDE_MODE_CHANGED, time, because=mode, **names)
         for thruster, (old, new) in enumerate(zip(before.health, now.health, strict=True)):
             if old != new:
                 self.record(
                     THRUSTER_HEALTH_CHANGED,
                     time,
+                    because=_fault_of(faults, thruster, new),
                     thruster=thruster,
                     health=new.condition.name,
                     share=new.level,
                     before=old.condition.name,
                 )
 
-    def _see_profile(self, time: float, before: str | None, now: str | None, flight: ProfileFlight) -> None:
+    def _see_profile(
+        self, time: float, before: str | None, now: str | None, flight: ProfileFlight, mode: Occurrence | None
+    ) -> None:
+        started, self._started = self._started, None
         ended = flight.result
         if before is not None and ended is not None:
+            # One that had ended by itself, but for its last pulses, keeps its own reason.
+            was_cut_off = mode is not None and ended.reason == f"mode set to {mode.data['mode']}"
             self.record(
                 PROFILE_ENDED,
                 time,
                 command=before or None,
+                because=mode if was_cut_off else started,
                 profile=before,
                 outcome=None if ended.outcome is None else ended.outcome.value,
                 reason=ended.reason,
@@ -176,7 +196,7 @@ class Journal:
                 energy=ended.energy,
             )
         if now is not None:
-            self.record(
+            self._started = self.record(
                 PROFILE_STARTED,
                 time,
                 command=now or None,
@@ -221,7 +241,7 @@ class Journal:
             # What nothing is done about may be found out again and again.
             self._tell_once(finding.text, _FOUND_AGAIN, Occurrence(FAULT_DETECTED, time, data))
         else:
-            self.record(FAULT_DETECTED, time, held_back=0, **data)
+            self._faults.append(self.record(FAULT_DETECTED, time, held_back=0, **data))
 
     def _tell_once(self, key: str, pause: float, what: Occurrence) -> None:
         if what.time - self._told.get(key, -math.inf) < pause:
@@ -231,3 +251,10 @@ class Journal:
             self._told.clear()
         self._told[key] = what.time
         self.record(what.type, what.time, held_back=self._held_back.pop(what.type, 0), **what.data)
+
+
+def _fault_of(faults: list[Occurrence], thruster: int, health: ThrusterHealth) -> Occurrence | None:
+    """Which of the faults found since the last look made a thruster's health what it is; the last one counts."""
+    name = health.condition.name
+    fitting = [one for one in faults if one.data["health"] == name and thruster in one.data["thrusters"]]
+    return fitting[-1] if fitting else None

@@ -1,0 +1,30 @@
+"""How a client makes sure that a server knows it, before a request that must be sent only once.
+
+A service drops its answer where it has not discovered its client 100 ms after the request (rmw_fastrtps), as happens
+on a busy machine. The client cannot see that: `service_is_ready` says only that the client has discovered the service.
+But the endpoints of one participant become known to another in the order in which they were made. So whoever has got
+the answer to a request that may be repeated is known to that node with all the clients that it made before.
+"""
+
+from rcl_interfaces.srv import GetParameters
+from rclpy.node import Node
+
+GREETING = GetParameters
+"""Type of the service that is asked for this: every node has it, it changes nothing, and so it may be repeated."""
+
+
+def greeting_service(node: Node, service: str) -> str | None:
+    """Name of the service of type `GREETING` of whoever offers `service` (full name), as `node` sees the graph.
+
+    None while there is no such node: names of nodes become known later than their services. A node that was made
+    without parameter services has none for good.
+    """
+    for name, namespace in node.get_node_names_and_namespaces():
+        try:
+            offered = dict(node.get_service_names_and_types_by_node(name, namespace))
+        except RuntimeError:
+            continue  # the node has just gone
+        greeting = f"{namespace.rstrip('/')}/{name}/get_parameters"
+        if service in offered and greeting in offered:
+            return greeting
+    return None
