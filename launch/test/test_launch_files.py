@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from qiki_launch.errors import LaunchError
-from qiki_launch.plan import InlineParameters, LaunchPlan
-from qiki_launch.planner import plan_launch
+from qiki_launch.plan.launch_plan import InlineParameters, LaunchPlan
+from qiki_launch.plan.planner import plan_launch
 
 FOLDER = Path(__file__).resolve().parents[1]
 

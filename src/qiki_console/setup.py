@@ -18,5 +18,5 @@ setup(
     maintainer_email="maintainers@users.noreply.github.com",
     description="Operator console: the qiki command line.",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["qiki = qiki_console.cli:main"]},
+    entry_points={"console_scripts": ["qiki = qiki_console.cli.main:main"]},
 )

@@ -18,5 +18,5 @@ setup(
     maintainer_email="maintainers@users.noreply.github.com",
     description="Runs ROS 2 YAML launch files where ROS 2's own launch is not installed.",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["launch = qiki_launch.cli:main"]},
+    entry_points={"console_scripts": ["launch = qiki_launch.cli.main:main"]},
 )

@@ -1,5 +1,5 @@
 """`python -m qiki_console`."""
 
-from qiki_console.cli import main
+from qiki_console.cli.main import main
 
 main()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from qiki_console.cli import cli
+from qiki_console.cli.main import cli
 from qiki_node.testing import NodeProcess, use_private_domain
 
 use_private_domain(shared_memory=False)

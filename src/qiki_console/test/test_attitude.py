@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from qiki_console.attitude import roll_pitch_yaw, rotate
-from qiki_console.readings import Quaternion, Vector
+from qiki_console.model.attitude import roll_pitch_yaw, rotate
+from qiki_console.model.readings import Quaternion, Vector
 
 ANGLES = st.tuples(st.floats(-3.1, 3.1), st.floats(-1.5, 1.5), st.floats(-3.1, 3.1))
 VECTORS = st.tuples(*[st.floats(-1e3, 1e3)] * 3)

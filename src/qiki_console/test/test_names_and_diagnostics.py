@@ -1,7 +1,7 @@
 """Bots by the names of topics; the simulator's word in /diagnostics."""
 
-from qiki_console.diagnostics import DiagnosticsBook
-from qiki_console.names import absolute, bots_of, is_hidden_node, is_plumbing
+from qiki_console.model.diagnostics import DiagnosticsBook
+from qiki_console.model.names import absolute, bots_of, is_hidden_node, is_plumbing
 
 
 def test_bots_are_namespaces_with_thrusters_or_a_wrench() -> None:

@@ -9,7 +9,7 @@ from geometry_msgs.msg import WrenchStamped
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qiki_console.plain import plain, select, to_json, to_text
+from qiki_console.model.plain import plain, select, to_json, to_text
 from qiki_msgs.msg import Allocation, ThrusterState
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qiki_console.rates import RateMeter
+from qiki_console.model.rates import RateMeter
 
 
 def test_one_arrival_has_no_rate() -> None:

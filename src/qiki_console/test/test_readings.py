@@ -8,10 +8,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from qiki_console.plain import to_json
-from qiki_console.readings import Bot, Datum, Freshness, Heat, Moment, Motion, Node, Power, Share, Simulator, Snapshot
-from qiki_console.report import report
-from qiki_console.screen import screen
+from qiki_console.model.plain import to_json
+from qiki_console.model.readings import (
+    Bot,
+    Datum,
+    Freshness,
+    Heat,
+    Moment,
+    Motion,
+    Node,
+    Power,
+    Share,
+    Simulator,
+    Snapshot,
+)
+from qiki_console.model.report import report
+from qiki_console.model.screen import screen
 
 LIVE = Moment(wall=1000.0, simulated=50.0, silence=0.01)
 DEAD = Moment(wall=1000.0, simulated=50.0, silence=9.0)

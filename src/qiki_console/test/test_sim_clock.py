@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qiki_console.sim_clock import SimClock
+from qiki_console.model.sim_clock import SimClock
 
 
 def ticked(rate: float, count: int, period: float = 0.01) -> SimClock:

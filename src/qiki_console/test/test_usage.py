@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from click.testing import Result
 
-from qiki_console import graph
+from qiki_console.graph import session
 
 Run = Callable[..., Result]
 
@@ -15,7 +15,7 @@ Run = Callable[..., Result]
 def test_help_names_every_verb_and_imports_none() -> None:
     question = (
         "import sys; sys.argv = ['qiki', '--help']\n"
-        "from qiki_console.cli import cli\n"
+        "from qiki_console.cli.main import cli\n"
         "cli(standalone_mode=False)\n"
         "print(sorted(name for name in sys.modules if name.split('.')[0] in ('rclpy', 'numpy', 'rich', 'qiki_msgs')))"
     )
@@ -82,7 +82,7 @@ def test_bad_usage_is_named_and_ends_with_2(qiki: Run, arguments: tuple[str, ...
 def test_a_graph_that_is_down_ends_with_3_and_a_hint(
     qiki: Run, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(graph, "DISCOVERY", 0.3)
+    monkeypatch.setattr(session, "DISCOVERY", 0.3)
     result = qiki(*arguments)
     assert result.exit_code == 3
     assert "./qiki up" in result.output
@@ -91,7 +91,7 @@ def test_a_graph_that_is_down_ends_with_3_and_a_hint(
 def test_what_fast_dds_prints_is_not_among_the_answers() -> None:
     """It writes its errors on standard output, in C++."""
     program = (
-        "import os, click, qiki_console.cli as module\n"
+        "import os, click, qiki_console.cli.main as module\n"
         "@click.command()\n"
         "def cli(): os.write(1, b'error of a library'); click.echo('answer')\n"
         "module.cli = cli\n"

@@ -1,5 +1,5 @@
 """`python -m qiki_launch`."""
 
-from qiki_launch.cli import main
+from qiki_launch.cli.main import main
 
 main(prog_name="qiki_launch")

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qiki_launch.backoff import Backoff, BackoffPolicy
-from qiki_launch.child import describe_exit
 from qiki_launch.errors import RunError
-from qiki_launch.identity import Identity, boot_id, session_members
-from qiki_launch.output import LineSplitter, LogFile, Screen
-from qiki_launch.run_state import RUNNING, ProcessRecord, RunFolder, RunState
-from qiki_launch.shared_memory import remove_stale
+from qiki_launch.run.backoff import Backoff, BackoffPolicy
+from qiki_launch.run.child import describe_exit
+from qiki_launch.run.identity import Identity, boot_id, session_members
+from qiki_launch.run.output import LineSplitter, LogFile, Screen
+from qiki_launch.run.run_state import RUNNING, ProcessRecord, RunFolder, RunState
+from qiki_launch.run.shared_memory import remove_stale
 
 POLICY = BackoffPolicy(stable=10.0, cap=30.0, least=0.5)
 

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qiki_launch.arguments import declared_arguments, parse_arguments
-from qiki_launch.coercion import coerce_scalar
 from qiki_launch.errors import LaunchError, Place
-from qiki_launch.expression import evaluate
-from qiki_launch.names import check_namespace, join_namespaces
-from qiki_launch.packages import find_launch_file, package_executable
-from qiki_launch.plan import InlineParameters
-from qiki_launch.planner import plan_launch
-from qiki_launch.scope import Scope
-from qiki_launch.template import Call, literal, parse_template
+from qiki_launch.plan.arguments import declared_arguments, parse_arguments
+from qiki_launch.plan.coercion import coerce_scalar
+from qiki_launch.plan.expression import evaluate
+from qiki_launch.plan.launch_plan import InlineParameters
+from qiki_launch.plan.names import check_namespace, join_namespaces
+from qiki_launch.plan.packages import find_launch_file, package_executable
+from qiki_launch.plan.planner import plan_launch
+from qiki_launch.plan.scope import Scope
+from qiki_launch.plan.template import Call, literal, parse_template
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]))
 TOKENS = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,5}", fullmatch=True)
@@ -284,8 +284,8 @@ def test_declared_arguments_include_those_of_included_files(prefix: Any) -> None
 
 @given(st.lists(st.text("ab 'c\\", max_size=5), min_size=1, max_size=4))
 def test_literal_words_are_split_as_a_shell_does(words: list[str]) -> None:
-    from qiki_launch.document import Attributes, Element
-    from qiki_launch.nodes import _words
+    from qiki_launch.plan.document import Attributes, Element
+    from qiki_launch.plan.nodes import _words
 
     place = Place.__new__(Place)
     text = shlex.join(words)

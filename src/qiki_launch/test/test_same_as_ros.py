@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from qiki_launch.arguments import parse_arguments
 from qiki_launch.errors import LaunchError
-from qiki_launch.plan import InlineParameters, NodePlan
-from qiki_launch.planner import plan_launch
+from qiki_launch.plan.arguments import parse_arguments
+from qiki_launch.plan.launch_plan import InlineParameters, NodePlan
+from qiki_launch.plan.planner import plan_launch
 
 GOLDEN: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "data/golden.yaml").read_text())
 

@@ -1,0 +1,1 @@
+"""The `qiki` command line, one file per verb."""

@@ -1,0 +1,105 @@
+"""`qiki allocator`: the services of a bot's allocator."""
+
+from typing import Any
+
+import click
+
+from qiki_console.errors import RefusedError
+
+_MODES = ("AUTO", "ADAPTIVE", "MANUAL_OVERRIDE")
+_HEALTH = {"ok": "OK", "stuck_closed": "STUCK_CLOSED", "stuck_open": "STUCK_OPEN", "weak": "WEAK"}
+
+
+@click.group()
+def allocator() -> None:
+    """Drive a bot's allocator."""
+
+
+@allocator.command()
+@click.argument("bot")
+@click.argument("mode", type=click.Choice(_MODES, case_sensitive=False))
+@click.option("--arm", is_flag=True, help="Needed for MANUAL_OVERRIDE.")
+def mode(bot: str, mode: str, *, arm: bool) -> None:
+    """Set which thrusters may be combined: thrust groups, any, or levels of single ones."""
+    from qiki_msgs.msg import Allocation
+    from qiki_msgs.srv import SetAllocatorMode
+
+    request = SetAllocatorMode.Request(mode=getattr(Allocation, f"MODE_{mode.upper()}"), arm=arm)
+    _echo(bot, call(bot, SetAllocatorMode, "set_mode", request))
+
+
+@allocator.command()
+@click.argument("bot")
+@click.option("--damp", is_flag=True, help="Only take the rates to zero.")
+@click.option("--off", is_flag=True, help="Leave the attitude alone.")
+@click.option("--to", "target", type=float, nargs=4, metavar="X Y Z W", help="Quaternion in world; else that of now.")
+def hold(bot: str, *, damp: bool, off: bool, target: tuple[float, float, float, float] | None) -> None:
+    """Hold the attitude of BOT while forces are commanded."""
+    if damp + off + (target is not None) > 1:
+        raise RefusedError("--damp, --off, --to: at most one of them is allowed")
+    from geometry_msgs.msg import Quaternion
+
+    from qiki_msgs.srv import SetAttitudeMode
+
+    kinds = SetAttitudeMode.Request
+    wanted = kinds.OFF if off else kinds.DAMP if damp else kinds.HOLD
+    request = SetAttitudeMode.Request(mode=wanted, current=target is None)
+    if target is not None:
+        request.target = Quaternion(x=target[0], y=target[1], z=target[2], w=target[3])
+    _echo(bot, call(bot, SetAttitudeMode, "set_attitude_mode", request))
+
+
+@allocator.command()
+@click.argument("bot")
+def brake(bot: str) -> None:
+    """Cancel everything and bring BOT to rest."""
+    _trigger(bot, "brake")
+
+
+@allocator.command()
+@click.argument("bot")
+def stop(bot: str) -> None:
+    """Close all valves of BOT."""
+    _trigger(bot, "stop")
+
+
+@allocator.command()
+@click.argument("bot")
+@click.argument("thruster", type=click.IntRange(0, 255))
+@click.argument("health", type=click.Choice(list(_HEALTH)))
+@click.option("--level", type=click.FloatRange(0.0, 1.0), default=1.0, help="Share of thrust that a weak one gives.")
+def health(bot: str, thruster: int, health: str, *, level: float) -> None:
+    """Tell the allocator of BOT what is known of a thruster."""
+    from qiki_msgs.msg import ThrusterState
+    from qiki_msgs.srv import SetThrusterHealth
+
+    value = getattr(ThrusterState, f"HEALTH_{_HEALTH[health]}")
+    request = SetThrusterHealth.Request(thruster=thruster, health=value, level=level)
+    _echo(bot, call(bot, SetThrusterHealth, "set_thruster_health", request))
+
+
+def _trigger(bot: str, service: str) -> None:
+    from std_srvs.srv import Trigger
+
+    _echo(bot, call(bot, Trigger, service, Trigger.Request()))
+
+
+def _echo(bot: str, answer: Any) -> None:
+    click.echo(f"{bot}: {answer.message}")
+
+
+def call(bot: str, kind: Any, service: str, request: Any) -> Any:
+    """Response of a service of a bot's allocator.
+
+    Raises:
+        RefusedError: it was refused, or there is no such bot.
+        UnreachableError: the service is not there, or does not answer in time.
+    """
+    from qiki_console.graph.session import Session
+
+    with Session() as session:
+        session.require_bot(bot)
+        answer = session.call(kind, f"/{bot}/allocator/{service}", request, repeatable=True)
+    if not answer.success:
+        raise RefusedError(answer.message)
+    return answer

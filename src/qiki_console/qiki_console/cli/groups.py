@@ -1,0 +1,87 @@
+"""`qiki groups`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+_PLAIN_WIDTH = 240
+"""Columns of the table where there is no screen: nothing is cut."""
+
+
+@click.command()
+@click.argument("bot", default="alpha")
+@click.option("--picture", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write a picture (SVG) there.")
+@click.option("--group", "name", default="ZTT +x", show_default=True, help="The group that the picture shows.")
+@click.option("--json", "as_json", is_flag=True, help="The groups as one line of JSON.")
+def groups(bot: str, *, file: Path | None, name: str, as_json: bool) -> None:
+    """Thrust groups of BOT: which thrusters push and turn along one axis and nothing else.
+
+    They are computed from geometry, centre of mass and health. ZTT is the smallest set without torque, FTG the largest
+    force; TORQUE and FULL_TORQUE are the same for roll, pitch and yaw.
+    """
+    from qiki_console.cli.allocator import call
+    from qiki_msgs.srv import ListGroups
+
+    answer = call(bot, ListGroups, "list_groups", ListGroups.Request(picture=name if file else ""))
+    if file:
+        file.write_text(answer.svg, encoding="utf-8")
+    if as_json:
+        from qiki_console.model.plain import to_json
+
+        click.echo(to_json([_values(group) for group in answer.groups]))
+    else:
+        _print(bot, answer.groups)
+    if file:
+        click.echo(f"{name}: picture in {file}", err=as_json)
+
+
+def _wrench(group: Any) -> tuple[list[float], list[float]]:
+    force, torque = group.wrench.force, group.wrench.torque
+    return [force.x, force.y, force.z], [torque.x, torque.y, torque.z]
+
+
+def _values(group: Any) -> dict[str, Any]:
+    force, torque = _wrench(group)
+    return {
+        "name": group.name,
+        "thrusters": list(group.thrusters),
+        "levels": list(group.levels),
+        "force_n": force,
+        "torque_nm": torque,
+        "parasitic_torque_nm": group.parasitic_torque,
+        "power_w": group.power,
+        "note": group.note,
+    }
+
+
+def _print(bot: str, groups: Any) -> None:
+    import math
+
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("group", "thrusters", "levels", "gives", "torque across", "power", "note"):
+        table.add_column(column, no_wrap=column == "group", overflow="fold")
+    for group in groups:
+        if not group.thrusters:
+            table.add_row(group.name, "none", *["N/A"] * 4, group.note)
+            continue
+        force, torque = _wrench(group)
+        turns = "TORQUE" in group.name
+        size = math.hypot(*(torque if turns else force))
+        table.add_row(
+            group.name,
+            " ".join(map(str, group.thrusters)),
+            " ".join(f"{group.levels[i]:.2f}" for i in group.thrusters),
+            f"{size:.1f} {'N m' if turns else 'N'}",
+            f"{group.parasitic_torque:.1f} N m",
+            f"{group.power / 1000.0:.1f} kW",
+            group.note,
+        )
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_PLAIN_WIDTH)
+    console.print(f"{bot}: thrust groups")
+    console.print(table)

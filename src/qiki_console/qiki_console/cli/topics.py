@@ -1,0 +1,133 @@
+"""`qiki topics`: list, echo, hz, info."""
+
+import time
+from typing import Any
+
+import click
+
+from qiki_console.errors import ConsoleError, RefusedError, UnreachableError
+from qiki_console.model.names import absolute, is_plumbing
+
+
+@click.group()
+def topics() -> None:
+    """Look at topics."""
+
+
+@topics.command("list")
+@click.option("--types", is_flag=True, help="With the type of each.")
+@click.option("--all", "everything", is_flag=True, help="ROS's own and hidden topics too.")
+def list_topics(types: bool, everything: bool) -> None:
+    """Names of the topics on the graph."""
+    from qiki_console.graph.session import Session
+
+    with Session() as session:
+        session.require_graph()
+        found = session.topics()
+    for name, kinds in found.items():
+        if everything or not is_plumbing(name):
+            click.echo(f"{name}  [{', '.join(kinds)}]" if types else name)
+
+
+@topics.command()
+@click.argument("topic")
+@click.option("--once", is_flag=True, help="End after one message.")
+@click.option("-n", "count", type=click.IntRange(min=1), help="End after that many messages.")
+@click.option("--field", default="", help="Only this part, such as pose.pose.position or forces.3.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON per message; what is not a number: null.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0.0, min_open=True), help="End with 1 when nothing comes for so long, s."
+)
+def echo(topic: str, *, once: bool, count: int | None, field: str, as_json: bool, timeout: float | None) -> None:
+    """Messages of TOPIC as they come, until Ctrl-C."""
+    from queue import Empty, SimpleQueue
+
+    from qiki_console.graph.interfaces import message_class
+    from qiki_console.graph.session import Session
+    from qiki_console.model.plain import plain, select, to_json, to_text
+
+    topic, left = absolute(topic), 1 if once else count
+    heard: SimpleQueue[Any] = SimpleQueue()
+    with Session() as session:
+        kind = message_class(session.require_topic(topic))
+        session.subscribe(kind, topic, heard.put, _qos(session, topic))
+        while left is None or left > 0:
+            try:
+                message = heard.get(timeout=timeout)
+            except Empty:
+                raise ConsoleError(f"topic: {topic!r} is silent, nothing came in {timeout:g} s") from None
+            except KeyboardInterrupt:
+                return
+            try:
+                value = select(plain(message), field)
+            except ValueError as error:
+                raise RefusedError(str(error)) from error
+            click.echo(to_json(value) if as_json else f"{to_text(value)}\n---")
+            left = None if left is None else left - 1
+
+
+@topics.command()
+@click.argument("topic")
+@click.option(
+    "--window",
+    type=click.IntRange(min=1),
+    default=10_000,
+    show_default=True,
+    help="Intervals that the statistics look back on.",
+)
+@click.option("--for", "duration", type=click.FloatRange(min=0.1), help="s of wall time, then end.")
+def hz(topic: str, window: int, duration: float | None) -> None:
+    """How often TOPIC comes, in wall time, each second until Ctrl-C."""
+    from qiki_console.graph.interfaces import message_class
+    from qiki_console.graph.session import Session
+    from qiki_console.model.rates import RateMeter
+
+    topic = absolute(topic)
+    meter = RateMeter(window)
+    with Session() as session:
+        kind = message_class(session.require_topic(topic))
+        qos = _qos(session, topic)
+        # Serialized: the messages themselves do not matter, and a fast topic must not be slowed down by the meter.
+        session.subscribe(kind, topic, lambda _: meter.arrive(time.monotonic()), qos, raw=True)
+        end = time.monotonic() + (duration or float("inf"))
+        shown = 0
+        try:
+            while (now := time.monotonic()) < end:
+                time.sleep(min(1.0, end - now))
+                rate, total = meter.rate, meter.total
+                click.echo(str(rate) if rate and total > shown else "no new messages")
+                shown = total
+        except KeyboardInterrupt:
+            return
+    if meter.total == 0:
+        raise ConsoleError(f"topic: {topic!r} is silent, nothing came in {duration:g} s")
+
+
+@topics.command()
+@click.argument("topic")
+def info(topic: str) -> None:
+    """Type, publishers and subscribers of TOPIC, their quality of service, and who cannot hear whom."""
+    from qiki_console.graph.endpoints import conflicts, describe
+    from qiki_console.graph.session import Session
+
+    topic = absolute(topic)
+    with Session() as session:
+        kind = session.require_topic(topic)
+        session.settle()
+        publishers, subscribers = session.publishers(topic), session.subscribers(topic)
+    click.echo(f"type: {kind}")
+    for title, ends in (("publishers", publishers), ("subscribers", subscribers)):
+        click.echo(f"{title}: {len(ends)}")
+        for end in ends:
+            click.echo(f"  {describe(end)}")
+    found = conflicts(publishers, subscribers)
+    for conflict in found:
+        click.echo(f"incompatible: {conflict}")
+
+
+def _qos(session: Any, topic: str) -> Any:
+    """What to subscribe with, once a publisher is known."""
+    if not session.wait_for(lambda: bool(session.publishers(topic)), session.discovery):
+        raise UnreachableError(f"topic: {topic!r} has no publisher", hint=f"qiki topics info {topic} shows who listens")
+    session.settle(quiet=0.1)
+    return session.qos_to_hear(topic)

@@ -1,0 +1,1 @@
+"""The console on the ROS graph: messages to values, snapshots, flights."""

@@ -1,0 +1,100 @@
+"""QIKI's messages as the plain values of `readings`."""
+
+from collections.abc import Iterable
+from math import inf, isnan
+from typing import Any
+
+import numpy as np
+
+from qiki_console.model.burn import Body
+from qiki_console.model.readings import Feed, Heat, Motion, Power, Quaternion, Share, Vector
+from qiki_msgs.msg import Allocation, Energy, Thermal, ThrusterState
+
+
+def seconds(stamp: Any) -> float:
+    """builtin_interfaces/Time in s."""
+    return float(stamp.sec + 1e-9 * stamp.nanosec)
+
+
+def vector(message: Any) -> Vector:
+    """geometry_msgs/Vector3 or Point."""
+    return (message.x, message.y, message.z)
+
+
+def wrench(message: Any) -> tuple[Vector, Vector]:
+    """geometry_msgs/Wrench as (force N, torque N m)."""
+    return vector(message.force), vector(message.torque)
+
+
+def constant_name(kind: Any, prefix: str, value: int) -> str:
+    """The name of an enumeration's value without its prefix, `UNKNOWN (7)` for a value it does not have."""
+    for name in _constants(kind):
+        if name.startswith(prefix) and getattr(kind, name) == value:
+            return name.removeprefix(prefix)
+    return f"UNKNOWN ({value})"
+
+
+def _constants(kind: Any) -> Iterable[str]:
+    # Generated classes keep their constants in the metaclass.
+    return (name for name in dir(type(kind)) if name.isupper())
+
+
+def motion(message: Any) -> Motion:
+    """nav_msgs/Odometry."""
+    pose, twist = message.pose.pose, message.twist.twist
+    q = pose.orientation
+    orientation: Quaternion = (q.x, q.y, q.z, q.w)
+    return Motion(vector(pose.position), orientation, vector(twist.linear), vector(twist.angular))
+
+
+def power(message: Any) -> Power:
+    """qiki_msgs/Energy."""
+    return Power(
+        supercap_soc=message.supercap_soc,
+        battery_soc=message.battery_soc,
+        thrust_power=message.thrust_power_mean,
+        thrust_energy=message.thrust_energy,
+        pdu=constant_name(Energy, "PDU_", message.pdu),
+        pdu_trips=message.pdu_trips,
+    )
+
+
+def heat(message: Any) -> Heat | None:
+    """qiki_msgs/Thermal: its hottest node, None if no temperature is known."""
+    nodes = [
+        Heat(name, temperature, trip, constant_name(Thermal, "STATUS_", status))
+        for name, temperature, trip, status in zip(
+            message.name, message.temperature, message.trip, message.status, strict=False
+        )
+    ]
+    hottest = max(nodes, key=lambda node: -inf if isnan(node.temperature) else node.temperature, default=None)
+    return None if hottest is None or isnan(hottest.temperature) else hottest
+
+
+def feed(message: Any) -> Feed:
+    """qiki_msgs/ThrusterState."""
+    fine = (ThrusterState.HEALTH_OK, ThrusterState.HEALTH_UNKNOWN)
+    unhealthy = {
+        index: constant_name(ThrusterState, "HEALTH_", health)
+        for index, health in enumerate(message.health)
+        if health not in fine
+    }
+    return Feed(message.working_mass, sum(message.open), unhealthy, message.watchdog)
+
+
+def share(message: Any) -> Share:
+    """qiki_msgs/Allocation."""
+    return Share(
+        state=constant_name(Allocation, "STATE_", message.state),
+        mode=constant_name(Allocation, "MODE_", message.mode),
+        refusal=message.refusal,
+        commanded=wrench(message.commanded),
+        achieved=wrench(message.achieved),
+    )
+
+
+def body(message: Any) -> Body:
+    """geometry_msgs/InertiaStamped."""
+    i = message.inertia
+    inertia = np.array([[i.ixx, i.ixy, i.ixz], [i.ixy, i.iyy, i.iyz], [i.ixz, i.iyz, i.izz]])
+    return Body(i.m, np.array(vector(i.com)), inertia)

@@ -1,0 +1,181 @@
+"""What the graph says of itself at one moment, as plain values, with the age of each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Generic, TypeVar
+
+from qiki_console.model.names import SIMULATOR
+
+Vector = tuple[float, float, float]
+Quaternion = tuple[float, float, float, float]
+
+T = TypeVar("T")
+
+CLOCK_SILENCE = 2.0
+"""s of wall time without /clock after which simulated time is not trusted to tell ages."""
+
+
+class Freshness(Enum):
+    """Whether a datum can be relied on."""
+
+    FRESH = "fresh"
+    STALE = "stale"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Now: wall (s, monotonic), simulated (s, None if unknown), silence of /clock (s of wall time), paused as the
+    simulator's own fresh diagnostics say (None if unknown)."""
+
+    wall: float
+    simulated: float | None
+    silence: float
+    paused: bool | None = None
+
+    @property
+    def clock_runs(self) -> bool:
+        """Whether ages can be told in simulated time: /clock comes, or rests because the simulator is paused."""
+        return self.simulated is not None and (self.silence <= CLOCK_SILENCE or self.paused is True)
+
+
+@dataclass(frozen=True)
+class Datum(Generic[T]):
+    """A value with the time of its measurement (s, simulated) and of its arrival (s, wall), and the age from which it
+    is stale (s)."""
+
+    value: T
+    stamp: float
+    received: float
+    limit: float
+
+    def age(self, now: Moment) -> float:
+        """Seconds of simulated time since the measurement; of wall time since the arrival where /clock is silent."""
+        if now.clock_runs and now.simulated is not None:
+            return now.simulated - self.stamp
+        return now.wall - self.received
+
+    def freshness(self, now: Moment) -> Freshness:
+        """Stale is what is older than its limit, and what is stamped in the future: it is from before a reset."""
+        return Freshness.FRESH if -self.limit <= self.age(now) <= self.limit else Freshness.STALE
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Position of base_link in world (m), its orientation, velocity (m/s) and angular rate (rad/s) in base_link."""
+
+    position: Vector
+    orientation: Quaternion
+    velocity: Vector
+    rate: Vector
+
+
+@dataclass(frozen=True)
+class Power:
+    """Energy books: SoC 0..1 (NaN if unknown), thruster power (W, mean), energy of the thrusters since start (J)."""
+
+    supercap_soc: float
+    battery_soc: float
+    thrust_power: float
+    thrust_energy: float
+    pdu: str
+    pdu_trips: int
+
+
+@dataclass(frozen=True)
+class Heat:
+    """The hottest node; temperature and trip limit in degC."""
+
+    name: str
+    temperature: float
+    trip: float
+    status: str
+
+
+@dataclass(frozen=True)
+class Feed:
+    """Valves and propellant: working mass left (kg, NaN if unknown), valves open, unhealthy thrusters by index."""
+
+    working_mass: float
+    valves_open: int
+    unhealthy: Mapping[int, str]
+    watchdog: bool
+
+
+@dataclass(frozen=True)
+class Share:
+    """The allocator's last word: wrenches as (force N, torque N m)."""
+
+    state: str
+    mode: str
+    refusal: str
+    commanded: tuple[Vector, Vector]
+    achieved: tuple[Vector, Vector]
+
+
+@dataclass(frozen=True)
+class Bot:
+    """What is known of one bot; None is what no message has told yet."""
+
+    name: str
+    motion: Datum[Motion] | None = None
+    power: Datum[Power] | None = None
+    heat: Datum[Heat] | None = None
+    feed: Datum[Feed] | None = None
+    mass: Datum[float] | None = None
+    share: Datum[Share] | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every datum has come."""
+        return None not in (self.motion, self.power, self.heat, self.feed, self.mass, self.share)
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """Simulated time (s), simulated seconds per wall second, paused; None if unknown."""
+
+    time: float | None
+    real_time_factor: float | None
+    paused: bool | None
+    scenario: str | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node that is there: lifecycle state (None for a node without one), problems as its diagnostics tell them."""
+
+    state: str | None
+    problems: tuple[str, ...] = ()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it does its work, as far as its lifecycle tells."""
+        return self.state in (None, "active")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The graph at one moment; nodes by full name."""
+
+    now: Moment
+    simulator: Simulator
+    nodes: Mapping[str, Node] = field(default_factory=dict)
+    bots: tuple[Bot, ...] = ()
+
+    @property
+    def missing(self) -> list[str]:
+        """Names of the nodes that every graph has, but this one has not."""
+        wanted = [SIMULATOR, *(f"/{bot.name}/allocator" for bot in self.bots)]
+        return [name for name in wanted if name not in self.nodes]
+
+    @property
+    def down(self) -> bool:
+        """Whether no node is there at all."""
+        return not self.nodes
+
+    @property
+    def whole(self) -> bool:
+        """Whether every node that should be there is there, and active as far as it has a state."""
+        return not self.down and not self.missing and all(node.ready for node in self.nodes.values())

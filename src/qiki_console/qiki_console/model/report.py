@@ -1,0 +1,76 @@
+"""A snapshot as plain values for JSON: null is what is not known, and each datum tells its age."""
+
+from dataclasses import asdict
+from math import degrees
+from typing import Any
+
+from qiki_console.model.attitude import roll_pitch_yaw, rotate
+from qiki_console.model.readings import Bot, Datum, Freshness, Heat, Moment, Motion, Share, Snapshot
+
+
+def report(snapshot: Snapshot) -> dict[str, Any]:
+    """Keys carry their unit; `age_s` is simulated time, or wall time where /clock is silent."""
+    simulator = snapshot.simulator
+    return {
+        "whole": snapshot.whole,
+        "missing": snapshot.missing,
+        "simulator": {
+            "time_s": simulator.time,
+            "real_time_factor": simulator.real_time_factor,
+            "paused": simulator.paused,
+            "scenario": simulator.scenario,
+            "clock_silence_s": snapshot.now.silence,
+        },
+        "nodes": [
+            {"name": name, "state": node.state, "problems": list(node.problems)}
+            for name, node in snapshot.nodes.items()
+        ],
+        "bots": {bot.name: _bot(bot, snapshot.now) for bot in snapshot.bots},
+    }
+
+
+def _bot(bot: Bot, now: Moment) -> dict[str, Any]:
+    return {
+        "motion": _datum(bot.motion, now, _motion),
+        "power": _datum(bot.power, now, asdict),
+        "hottest": _datum(bot.heat, now, _heat),
+        "thrusters": _datum(bot.feed, now, asdict),
+        "mass": _datum(bot.mass, now, lambda mass: {"mass_kg": mass}),
+        "allocation": _datum(bot.share, now, _share),
+    }
+
+
+def _datum(datum: Datum[Any] | None, now: Moment, fields: Any) -> dict[str, Any] | None:
+    if datum is None:
+        return None
+    stale = datum.freshness(now) is Freshness.STALE
+    return {"age_s": round(datum.age(now), 4), "stale": stale, **fields(datum.value)}
+
+
+def _motion(motion: Motion) -> dict[str, Any]:
+    return {
+        "position_m": motion.position,
+        "orientation_xyzw": motion.orientation,
+        "roll_pitch_yaw_deg": [degrees(angle) for angle in roll_pitch_yaw(motion.orientation)],
+        "velocity_world_m_s": rotate(motion.orientation, motion.velocity),
+        "velocity_body_m_s": motion.velocity,
+        "rate_body_rad_s": motion.rate,
+    }
+
+
+def _heat(heat: Heat) -> dict[str, Any]:
+    return {"node": heat.name, "temperature_degc": heat.temperature, "trip_degc": heat.trip, "status": heat.status}
+
+
+def _share(share: Share) -> dict[str, Any]:
+    return {
+        "state": share.state,
+        "mode": share.mode,
+        "refusal": share.refusal,
+        "commanded": _wrench(share.commanded),
+        "achieved": _wrench(share.achieved),
+    }
+
+
+def _wrench(wrench: tuple[Any, Any]) -> dict[str, Any]:
+    return {"force_n": wrench[0], "torque_nm": wrench[1]}

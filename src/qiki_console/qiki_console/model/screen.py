@@ -1,0 +1,136 @@
+"""A snapshot as one screen for the operator."""
+
+from collections.abc import Callable
+from math import degrees, isfinite, sqrt
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from qiki_console.model.attitude import roll_pitch_yaw, rotate
+from qiki_console.model.readings import Bot, Datum, Freshness, Heat, Moment, Power, Share, Snapshot, Vector
+
+NA = "N/A"
+
+
+def screen(snapshot: Snapshot) -> RenderableType:
+    """The whole picture; values that are not known read N/A, old ones say so."""
+    parts: list[RenderableType] = [_headline(snapshot)]
+    if snapshot.nodes:
+        parts.append(_nodes(snapshot))
+    if snapshot.missing:
+        parts.append(Text("missing: " + ", ".join(snapshot.missing), style="bold red"))
+    if snapshot.bots:
+        parts.append(_bots(snapshot))
+    return Group(*parts)
+
+
+def number(value: float, digits: int) -> str:
+    """A number, N/A if it is not one."""
+    return f"{value:.{digits}f}" if isfinite(value) else NA
+
+
+def _headline(snapshot: Snapshot) -> Text:
+    simulator, now = snapshot.simulator, snapshot.now
+    line = Text("simulator  ", style="bold")
+    line.append("time " + (NA if simulator.time is None else f"{simulator.time:.2f} s"))
+    factor = simulator.real_time_factor
+    line.append("  real-time factor " + (NA if factor is None else number(factor, 2)))
+    running = {None: NA, True: "paused", False: "running"}[simulator.paused]
+    line.append("  " + running, style="yellow" if simulator.paused else "")
+    if simulator.scenario:
+        line.append(f"  scenario {simulator.scenario}")
+    if simulator.time is not None and not now.clock_runs:
+        line.append(f"  STALE: no /clock for {now.silence:.1f} s", style="bold red")
+    return line
+
+
+def _nodes(snapshot: Snapshot) -> Table:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for name, node in snapshot.nodes.items():
+        style = {"active": "green", None: "dim"}.get(node.state, "yellow")
+        table.add_row(name, Text(node.state or "no lifecycle", style=style), "; ".join(node.problems))
+    return table
+
+
+def _bots(snapshot: Snapshot) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=0)
+    table.add_column("")
+    for bot in snapshot.bots:
+        table.add_column(bot.name, justify="right")
+        table.add_column("age s", justify="right", style="dim")
+    for label, source, text in _ROWS:
+        cells = [cell for bot in snapshot.bots for cell in _cell(getattr(bot, source), text, snapshot.now)]
+        table.add_row(label, *cells)
+    for bot in snapshot.bots:
+        _add_remarks(table, bot)
+    return table
+
+
+def _cell(datum: Datum[Any] | None, text: Callable[[Any], str], now: Moment) -> tuple[Text, Text]:
+    if datum is None:
+        return Text(NA, style="dim"), Text("")
+    age = f"{datum.age(now):.1f}"
+    if datum.freshness(now) is Freshness.STALE:
+        return Text(text(datum.value), style="yellow"), Text(f"STALE {age}", style="bold yellow")
+    return Text(text(datum.value)), Text(age)
+
+
+def _add_remarks(table: Table, bot: Bot) -> None:
+    remarks = []
+    if bot.share and bot.share.value.refusal:
+        remarks.append(f"{bot.name} refused: {bot.share.value.refusal}")
+    if bot.feed and bot.feed.value.unhealthy:
+        faults = (f"{index} {health}" for index, health in bot.feed.value.unhealthy.items())
+        remarks.append(f"{bot.name} thrusters: " + ", ".join(faults))
+    if remarks:
+        table.caption = "\n".join(filter(None, [str(table.caption or ""), *remarks]))
+
+
+def _vector(vector: Vector | tuple[float, ...], digits: int) -> str:
+    return " ".join(number(component, digits) for component in vector)
+
+
+def _share_of_one(value: float) -> str:
+    return f"{100 * value:.1f} %" if isfinite(value) else NA
+
+
+def _pdu(power: Power) -> str:
+    return power.pdu + (f", {power.pdu_trips} trips" if power.pdu_trips else "")
+
+
+def _heat(heat: Heat) -> str:
+    status = "" if heat.status == "OK" else f" {heat.status}"
+    return f"{heat.name} {number(heat.temperature, 1)} °C{status}"
+
+
+def _valves(feed: Any) -> str:
+    return f"{feed.valves_open}" + (" (watchdog)" if feed.watchdog else "")
+
+
+def _allocation(share: Share) -> str:
+    return f"{share.state} {share.mode}"
+
+
+_ROWS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
+    ("position  m", "motion", lambda m: _vector(m.position, 2)),
+    ("roll pitch yaw  deg", "motion", lambda m: _vector(tuple(map(degrees, roll_pitch_yaw(m.orientation))), 1)),
+    ("velocity, world  m/s", "motion", lambda m: _vector(rotate(m.orientation, m.velocity), 3)),
+    ("speed  m/s", "motion", lambda m: number(sqrt(sum(v * v for v in m.velocity)), 3)),
+    ("rate, body  deg/s", "motion", lambda m: _vector(tuple(map(degrees, m.rate)), 2)),
+    ("supercap SoC", "power", lambda p: _share_of_one(p.supercap_soc)),
+    ("battery SoC", "power", lambda p: _share_of_one(p.battery_soc)),
+    ("thruster power  kW", "power", lambda p: number(p.thrust_power / 1e3, 2)),
+    ("PDU", "power", _pdu),
+    ("hottest node", "heat", _heat),
+    ("working mass left  kg", "feed", lambda f: number(f.working_mass, 2)),
+    ("mass  kg", "mass", lambda mass: number(mass, 1)),
+    ("valves open", "feed", _valves),
+    ("allocation", "share", _allocation),
+    ("commanded  N", "share", lambda s: _vector(s.commanded[0], 1)),
+    ("achieved  N", "share", lambda s: _vector(s.achieved[0], 1)),
+    ("commanded  N m", "share", lambda s: _vector(s.commanded[1], 1)),
+    ("achieved  N m", "share", lambda s: _vector(s.achieved[1], 1)),
+)

@@ -1,0 +1,1 @@
+"""The verbs of `python -m qiki_launch`, one file each."""

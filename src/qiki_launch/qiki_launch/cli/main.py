@@ -1,0 +1,17 @@
+"""Command line: `python -m qiki_launch VERB`."""
+
+import click
+
+from qiki_launch.cli.down import down
+from qiki_launch.cli.launch import launch
+from qiki_launch.cli.logs import logs
+from qiki_launch.cli.ps import ps
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Run ROS 2 YAML launch files where ROS 2's own launch is not installed, and look after what runs."""
+
+
+for verb in (launch, ps, logs, down):
+    main.add_command(verb)

@@ -1,0 +1,1 @@
+"""Reading: launch files and arguments to a `LaunchPlan`. Nothing is started here."""
