@@ -16,7 +16,13 @@ from workspace.stamps import FAILED, RUNNING, Stamp, digest
 # colcon runs in the workspace's Python, so that the installed scripts start in it.
 COLCON = "import sys; from colcon_core.command import main; sys.exit(main())"
 _OPTIONS = ("--symlink-install",)
-_CMAKE = ("-DCMAKE_BUILD_TYPE=Release", "-DBUILD_TESTING=OFF")
+# rosidl writes about ten small files per message: compiled in batches, they cost a fraction.
+_CMAKE = (
+    "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_C_FLAGS_RELEASE=-O1 -DNDEBUG", "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -DNDEBUG",
+    "-DCMAKE_UNITY_BUILD=ON", "-DCMAKE_UNITY_BUILD_BATCH_SIZE=12", "-DBUILD_TESTING=OFF",
+)  # fmt: skip
+# The wheels carry no C++ tools; an ordinary ROS 2 does: rosbag2 and rviz load the C++ interfaces.
+_CMAKE_WHEELS = ("-DQIKI_PYTHON_ONLY=ON",)
 _STARTED = re.compile(r"^(?:Starting\s+>>>|Finished\s+<<<|Failed\s+<<<)\s+(\S+)")
 
 
@@ -81,11 +87,13 @@ def _build(distribution: Distribution, packages: Sequence[Package]) -> None:
     for name in keys:
         stamp(layout, name).write(RUNNING)
     env = distribution.environment(os.environ)
+    # Without it colcon adds a load limit, and on a busy machine one job runs at a time.
+    env.setdefault("MAKEFLAGS", f"-j{len(os.sched_getaffinity(0))}")
     if distribution.wheels:
         env.setdefault("CMAKE_GENERATOR", "Ninja")  # comes as a wheel; make may be missing
     command = colcon(
         layout, "build", *_OPTIONS, "--packages-select", *keys, "--event-handlers", "console_cohesion+",
-        "--cmake-args", *_CMAKE,
+        "--cmake-args", *cmake_arguments(distribution),
     )  # fmt: skip
     title = f"build of {len(keys)} package{'s' if len(keys) > 1 else ''}"
     try:
@@ -101,7 +109,11 @@ def _build(distribution: Distribution, packages: Sequence[Package]) -> None:
 
 def common_key(distribution: Distribution) -> str:
     """Digest of what every package depends on."""
-    return digest([virtual_environment.key(distribution), *_OPTIONS, *_CMAKE])
+    return digest([virtual_environment.key(distribution), *_OPTIONS, *cmake_arguments(distribution)])
+
+
+def _cmake(distribution: Distribution) -> tuple[str, ...]:
+    return _CMAKE + _CMAKE_WHEELS if distribution.wheels else _CMAKE
 
 
 def package_key(package: Package, common: str) -> str:

@@ -104,6 +104,12 @@ def test_a_change_rebuilds_what_it_concerns(layout: Layout, name: str, needs: li
     assert outdated(layout) == needs
 
 
+def test_cpp_interfaces_are_left_out_on_the_wheels_alone(layout: Layout) -> None:
+    wheels = Distribution(layout)
+    installed = Distribution(layout, Path("/opt/ros/jazzy"))
+    assert set(build.cmake_arguments(wheels)) - set(build.cmake_arguments(installed)) == {"-DQIKI_PYTHON_ONLY=ON"}
+
+
 def test_a_removed_data_file_rebuilds(layout: Layout) -> None:
     mark_built(layout)
     (layout.root / "src/bot/config/bot.yaml").unlink()
