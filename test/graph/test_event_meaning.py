@@ -57,10 +57,8 @@ def vehicle() -> Vehicle:
 
 
 def hear(controller: Controller, now: float, soc: float) -> None:
-    limiter = controller.drive.limiter
-    limiter.read_energy(EnergyReading(now, soc, 22500.0))
-    limiter.read_thermal(now, {**{f"RCS_{cluster}": 20.0 for cluster in "ABCD"}, "HULL": 20.0})
-    controller.drive.forget_limits()
+    controller.update_energy(now, EnergyReading(now, soc, 22500.0))
+    controller.update_thermal(now, now, {**{f"RCS_{cluster}": 20.0 for cluster in "ABCD"}, "HULL": 20.0})
 
 
 def act(controller: Controller, now: float, action: str, number: int) -> None:

@@ -4,7 +4,8 @@ import numpy as np
 from valve_hardware import Hardware, on_times
 
 from qiki_allocator.assembly import assemble
-from qiki_allocator.flight.motion_control import MotionReading
+from qiki_allocator.health.readings import MotionReading, ValveReading
+from qiki_allocator.health.table import Condition
 from qiki_allocator.limits.energy_gate import EnergyReading
 
 FORCE = [200.0, 0.0, 0.0, 0.0, 0.0, 0.0]
@@ -24,10 +25,9 @@ class Bot:
         self.hear()
 
     def hear(self):
-        limiter = self.controller.drive.limiter
-        limiter.read_energy(EnergyReading(self.now, self.soc, 22500.0))
-        limiter.read_thermal(self.now, {f"RCS_{k}": self.temperature for k in "ABCD"} | {"HULL": 20.0})
-        self.controller.drive.forget_limits()
+        temperatures = {f"RCS_{k}": self.temperature for k in "ABCD"} | {"HULL": 20.0}
+        self.controller.update_energy(self.now, EnergyReading(self.now, self.soc, 22500.0))
+        self.controller.update_thermal(self.now, self.now, temperatures)
 
     def send(self, command):
         if command is not None:
@@ -55,6 +55,11 @@ class Bot:
     @property
     def impulse(self):
         return self.array.effectiveness @ (self.array.f_max * on_times(self.hardware.pulses()))
+
+
+def valves(bot, on_time, conditions=(Condition.OK,) * 16, after=0.0):
+    """The report of the valves."""
+    return ValveReading(bot.now + after, on_time, tuple(conditions))
 
 
 def odometry(bot, velocity=(0.0, 0.0, 0.0), rates=(0.0, 0.0, 0.0), attitude=(0.0, 0.0, 0.0, 1.0)):

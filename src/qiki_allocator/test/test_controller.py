@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from bot import FORCE, ZERO, Bot, odometry
+from bot import FORCE, ZERO, Bot, odometry, valves
 from valve_hardware import Hardware, check_timing, on_times, peak
 
 from qiki_allocator import ValveTiming
@@ -12,7 +12,9 @@ from qiki_allocator.flight.attitude import Body
 from qiki_allocator.flight.motion_control import AttitudeMode
 from qiki_allocator.flight.profile import Segment
 from qiki_allocator.flight.telemetry import Activity, Mode, State
+from qiki_allocator.health.readings import ValveReading
 from qiki_allocator.health.table import Condition
+from qiki_allocator.limits.energy_gate import EnergyReading
 
 
 @pytest.fixture
@@ -136,7 +138,7 @@ def test_a_thruster_stuck_open_is_compensated(bot, array):
 
 
 def test_a_new_centre_of_mass_counts(bot):
-    bot.controller.move(Body(1200.0, np.diag([760.0, 800.0, 820.0]), np.array([0.0, 0.0, 0.3])))
+    bot.controller.update_mass(bot.now, Body(1200.0, np.diag([760.0, 800.0, 820.0]), np.array([0.0, 0.0, 0.3])))
     bot.run(1.0, FORCE)
     bot.command(ZERO)
     bot.run(1.0)
@@ -196,15 +198,15 @@ def test_stabilise_refuses_translation_but_not_torque_or_brake(bot):
     assert bot.command([0.0, 0.0, 0.0, 20.0, 0.0, 0.0]) is not None
     bot.run(0.5, [0.0, 0.0, 0.0, 20.0, 0.0, 0.0])
     assert bot.controller.telemetry(bot.now).limits.energy.gate == "STABILISE"
-    bot.controller.hear_motion(bot.now, odometry(bot, velocity=(0.4, 0.0, 0.0)))
+    bot.controller.update_motion(bot.now, odometry(bot, velocity=(0.4, 0.0, 0.0)))
     assert bot.send(bot.controller.brake(bot.now)) is not None
     for _ in range(20):
         bot.run(0.01)
-        bot.controller.hear_motion(bot.now, odometry(bot, velocity=(0.4, 0.0, 0.0)))
+        bot.controller.update_motion(bot.now, odometry(bot, velocity=(0.4, 0.0, 0.0)))
     assert bot.controller.telemetry(bot.now).commanded[0] < -100.0
     for _ in range(100):
         bot.run(0.01)
-        bot.controller.hear_motion(bot.now, odometry(bot))
+        bot.controller.update_motion(bot.now, odometry(bot))
     assert bot.state is State.IDLE
     assert bot.controller.telemetry(bot.now).activity is Activity.NONE
 
@@ -257,13 +259,13 @@ def test_attitude_hold_turns_back_and_lets_translation_be_commanded(bot):
     tilted = (0.0, 0.0, math.sin(0.05), math.cos(0.05))
     with pytest.raises(ValueError, match="odometry: none came"):
         bot.controller.set_attitude(bot.now, AttitudeMode.HOLD)
-    bot.controller.hear_motion(bot.now, odometry(bot))
+    bot.controller.update_motion(bot.now, odometry(bot))
     bot.controller.set_attitude(bot.now, AttitudeMode.HOLD)
     with pytest.raises(ValueError, match=r"torque: .* allowed: 0 N m while the attitude mode is HOLD"):
         bot.command([0.0, 0.0, 0.0, 1.0, 0.0, 0.0])
     for _ in range(50):
         bot.run(0.01, FORCE)
-        bot.controller.hear_motion(bot.now, odometry(bot, attitude=tilted))
+        bot.controller.update_motion(bot.now, odometry(bot, attitude=tilted))
     telemetry = bot.controller.telemetry(bot.now)
     assert telemetry.commanded[0] == 200.0
     assert telemetry.commanded[5] < -10.0
@@ -305,7 +307,7 @@ def fly_with_late_valves(bot, segments, *, hears=True, late=0.02, until=1.0):
     bot.controller.start_profile(bot.now, segments)
     for count in range(round(2.0 + 100.0 * sum(segment.duration for segment in segments)) + 100):
         if hears and count % 5 == 0:
-            bot.controller.hear_valves(bot.now, bot.now, on_times_by(bot.now), [Condition.OK] * 16)
+            bot.controller.update_valves(bot.now, valves(bot, on_times_by(bot.now)))
         bot.run(0.01)
         if not bot.controller.profile.is_on:
             break
@@ -427,7 +429,7 @@ def test_late_edges_are_made_up_for(bot):
             given = np.array([sum(b - a - 0.02 * (k % 2) for k, (a, b) in enumerate(own)) for own in done])
             running = [own[-1] for own in bot.hardware.pulses() if own]
             if all(b is not None and (b <= bot.now or a > bot.now) for a, b in running):
-                bot.controller.hear_valves(bot.now, bot.now, given, [Condition.OK] * 16)
+                bot.controller.update_valves(bot.now, valves(bot, given))
     bot.run(1.0)
     short = [sum(b - a - 0.02 * (k % 2) for k, (a, b) in enumerate(own)) for own in bot.hardware.pulses()]
     assert bot.array.effectiveness[0] @ (bot.array.f_max * short) == pytest.approx(600.0, rel=0.03)
@@ -436,14 +438,42 @@ def test_late_edges_are_made_up_for(bot):
 def test_what_the_hardware_tells_of_a_thruster_is_absorbed_and_named(bot):
     told = [Condition.OK] * 16
     told[4] = Condition.DEAD
-    (finding,) = bot.controller.hear_valves(bot.now, bot.now, np.zeros(16), told)
+    (finding,) = bot.controller.update_valves(bot.now, valves(bot, np.zeros(16), told))
     assert (finding.source, finding.thrusters, finding.condition) == ("hardware", (4,), Condition.DEAD)
-    assert bot.controller.hear_valves(bot.now, bot.now + 0.05, np.zeros(16), told) == []
+    assert bot.controller.update_valves(bot.now, valves(bot, np.zeros(16), told, after=0.05)) == []
     bot.run(0.5, FORCE)
     assert not bot.hardware.pulses()[4]
     for pair in (0, 3):
         bot.controller.set_health(bot.now, pair, Condition.DEAD)
     assert bot.controller.telemetry(bot.now).uncontrollable
     told[4] = Condition.OK
-    (finding,) = bot.controller.hear_valves(bot.now, bot.now + 0.1, np.zeros(16), told)
+    (finding,) = bot.controller.update_valves(bot.now, valves(bot, np.zeros(16), told, after=0.1))
     assert finding.condition is Condition.OK
+
+
+def test_mass_properties_of_a_composite_replace_the_bots_own(bot):
+    def body(mass, height):
+        return Body(mass, np.diag([760.0, 800.0, 820.0]), np.array([0.0, 0.0, height]))
+
+    own, docked = body(1200.0, 0.3), body(2400.0, 0.5)
+    assert bot.controller.update_mass(bot.now, own)
+    assert not bot.controller.update_mass(bot.now, body(1199.0, 0.3)), "the mass alone"
+    assert bot.controller.update_mass(bot.now, docked, composite=True)
+    assert not bot.controller.update_mass(bot.now, own)
+    assert bot.controller.motion.body is docked
+    np.testing.assert_array_equal(bot.controller.drive.array.com, docked.com)
+
+
+@pytest.mark.parametrize("report", ["power", "valves", None])
+def test_motion_is_no_evidence_while_the_hardware_keeps_the_valves_closed(bot, report):
+    """No pulse moves the body, which is a fault, unless the reason is known."""
+    found = []
+    for _ in range(300):
+        bot.run(0.01, [400.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+        if report == "power":
+            bot.controller.update_energy(bot.now, EnergyReading(bot.now, bot.soc, 22500.0, tripped=True))
+        if report == "valves":
+            closed = ValveReading(bot.now, np.full(16, math.nan), (None,) * 16, forced_closed=True)
+            bot.controller.update_valves(bot.now, closed)
+        found += bot.controller.update_motion(bot.now, odometry(bot))
+    assert bool(found) == (report is None)

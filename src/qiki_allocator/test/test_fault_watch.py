@@ -5,7 +5,7 @@ import pytest
 from test_fault_detection import COM, INERTIA, LOSE, MASS, SETTINGS, Flight
 
 from qiki_allocator.flight.attitude import Body
-from qiki_allocator.flight.motion_control import MotionReading
+from qiki_allocator.health.readings import MotionReading
 from qiki_allocator.health.table import Condition
 from qiki_allocator.health.watch import FaultWatch
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from bot import FORCE, ZERO, Bot, odometry
+from bot import FORCE, ZERO, Bot, odometry, valves
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from valve_hardware import Hardware
@@ -79,13 +79,13 @@ def _do(bot, action, number):
     if action == "mode":
         bot.send(controller.set_mode(now, list(Mode)[number % 3], arm=number % 2 == 0))
     elif action == "attitude":
-        controller.hear_motion(now, odometry(bot))
+        controller.update_motion(now, odometry(bot))
         controller.set_attitude(now, list(AttitudeMode)[number % 3])
     elif action == "health":
         controller.set_health(now, number % 16, list(Condition)[number % 4], 0.25 * (number % 5))
     elif action == "valves":
         told = [list(Condition)[number % 3] if i == number % 16 else Condition.OK for i in range(16)]
-        controller.hear_valves(now, now, np.zeros(16), told)
+        controller.update_valves(now, valves(bot, np.zeros(16), told))
     elif action == "energy":
         bot.soc = 0.1 * (number % 10)
     elif action == "silence":
@@ -95,7 +95,7 @@ def _do(bot, action, number):
     elif action == "cancel":
         bot.send(controller.cancel_profile(now))
     elif action == "brake":
-        controller.hear_motion(now, odometry(bot, velocity=(0.4, 0.0, 0.0)))
+        controller.update_motion(now, odometry(bot, velocity=(0.4, 0.0, 0.0)))
         bot.send(controller.brake(now))
     elif action == "stop":
         bot.send(controller.stop(now))
@@ -204,7 +204,7 @@ def test_a_watchdog_is_told(bot):
 def test_faults_are_told_with_what_they_change(bot):
     told = [Condition.OK] * 16
     told[4] = Condition.DEAD
-    bot.controller.hear_valves(bot.now, bot.now, np.zeros(16), told)
+    bot.controller.update_valves(bot.now, valves(bot, np.zeros(16), told))
     (_, fault), (kind, health) = happened(bot)
     assert (fault["source"], fault["thrusters"], fault["health"]) == ("hardware", [4], "DEAD")
     assert (kind, health["thruster"], health["health"]) == ("thruster_health_changed", 4, "DEAD")
@@ -237,7 +237,7 @@ def start_profile(bot, seconds=1.0):
 
 
 def test_a_mode_causes_what_it_ends_and_brings(bot):
-    bot.controller.hear_motion(bot.now, odometry(bot))
+    bot.controller.update_motion(bot.now, odometry(bot))
     bot.controller.set_attitude(bot.now, AttitudeMode.HOLD)
     assert causes(bot) == {"attitude_mode_changed": None}
     start_profile(bot, 5.0)
@@ -286,7 +286,7 @@ def test_a_mode_that_comes_after_a_profile_has_ended_did_not_end_it(bot):
 def test_health_changes_because_of_the_fault_that_was_found(bot):
     told = [Condition.OK] * 16
     told[4], told[7] = Condition.DEAD, Condition.WEAK
-    bot.controller.hear_valves(bot.now, bot.now, np.zeros(16), told)
+    bot.controller.update_valves(bot.now, valves(bot, np.zeros(16), told))
     taken = bot.controller.journal.take()
     faults = {one.data["thrusters"][0]: one for one in taken if one.type == "allocator.fault_detected"}
     changes = {one.data["thruster"]: one.cause for one in taken if one.type == "allocator.thruster_health_changed"}

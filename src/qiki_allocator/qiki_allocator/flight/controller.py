@@ -1,6 +1,6 @@
 """What the allocator is asked for and hears: admitted or refused, then flown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -9,13 +9,18 @@ from qiki_allocator.allocation.answers import checked_wrench
 from qiki_allocator.flight import admission
 from qiki_allocator.flight.attitude import Body
 from qiki_allocator.flight.cycles import Cycles
-from qiki_allocator.flight.motion_control import AttitudeMode, MotionReading
+from qiki_allocator.flight.motion_control import AttitudeMode
 from qiki_allocator.flight.profile import Segment
 from qiki_allocator.flight.telemetry import Mode, State
+from qiki_allocator.health.readings import MotionReading, ValveReading
 from qiki_allocator.health.table import Condition
 from qiki_allocator.health.watch import Finding
+from qiki_allocator.limits.energy_gate import EnergyReading
 from qiki_allocator.modulation.level_pulses import checked_levels
 from qiki_allocator.modulation.valves import ValveCommand
+
+_MOVED = 1e-4
+"""m, and relative: changes of mass properties below it are ignored."""
 
 
 class Controller(Cycles):
@@ -173,10 +178,20 @@ class Controller(Cycles):
         """End `stop`."""
         self._stream.resume()
 
-    # What is heard --------------------------------------------------------------------------------------------------
+    # Telemetry ------------------------------------------------------------------------------------------------------
 
-    def hear_motion(self, now: float, reading: MotionReading) -> list[Finding]:
-        """Take odometry; what it tells of the thrusters."""
+    def update_energy(self, now: float, reading: EnergyReading) -> None:
+        """Take energy telemetry; it counts in the same cycle."""
+        self._keep_time(now)
+        self.drive.update_energy(reading)
+
+    def update_thermal(self, now: float, time: float, temperatures: Mapping[str, float]) -> None:
+        """Take thermal telemetry, measured at `time`, s: degC by node; it counts in the same cycle."""
+        self._keep_time(now)
+        self.drive.update_thermal(time, temperatures)
+
+    def update_motion(self, now: float, reading: MotionReading) -> list[Finding]:
+        """Take odometry; findings about thrusters."""
         self._keep_time(now)
         self.motion.read(reading)
         found = self.drive.faults.move_seen(reading)
@@ -184,12 +199,29 @@ class Controller(Cycles):
             self.drive.health_changed()
         return self._found(now, found)
 
-    def hear_valves(
-        self, now: float, stamp: float, on_time: npt.ArrayLike, conditions: Sequence[Condition | None]
-    ) -> list[Finding]:
-        """Take what the valves report, see `Drive.hear_valves`; what it tells of the thrusters."""
+    def update_valves(self, now: float, reading: ValveReading) -> list[Finding]:
+        """Take a report of the valves; findings about thrusters."""
         self._keep_time(now)
-        return self._found(now, self.drive.hear_valves(stamp, on_time, conditions))
+        return self._found(now, self.drive.update_valves(reading))
+
+    def update_mass(self, now: float, body: Body, *, composite: bool = False) -> bool:
+        """Take mass properties; whether the centre of mass moved.
+
+        Args:
+            composite: of this bot docked to others. From the first of these on, the bot's own are ignored.
+        """
+        self._keep_time(now)
+        if self._is_composite and not composite:
+            return False
+        self._is_composite = composite
+        before = self.motion.body
+        if not _differs(before, body):
+            return False
+        if not np.array_equal(body.com, self.drive.array.com):
+            self.drive.move(body.com)
+        self.motion.body = body
+        self.drive.faults.move(self.drive.array, body)
+        return not np.allclose(before.com, body.com, atol=_MOVED)
 
     def _found(self, now: float, found: list[Finding]) -> list[Finding]:
         for finding in found:
@@ -210,9 +242,10 @@ class Controller(Cycles):
         self._observe(now)
         return finding
 
-    def move(self, body: Body) -> None:
-        """Go on with other mass properties."""
-        if not np.array_equal(body.com, self.drive.array.com):
-            self.drive.move(body.com)
-        self.motion.body = body
-        self.drive.faults.move(self.drive.array, body)
+
+def _differs(one: Body, other: Body) -> bool:
+    return not (
+        np.allclose(one.com, other.com, rtol=0.0, atol=_MOVED)
+        and np.allclose(one.inertia, other.inertia, rtol=_MOVED)
+        and abs(one.mass - other.mass) <= _MOVED * one.mass
+    )

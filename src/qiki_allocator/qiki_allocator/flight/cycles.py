@@ -50,6 +50,7 @@ class Cycles:
         self._stream = CommandStream(watchdog)
         self._mode = Mode.ADAPTIVE
         self._now = self._standing_at = -math.inf
+        self._is_composite = False
         self._demanded = np.zeros(6)
 
     # What there is to know ------------------------------------------------------------------------------------------

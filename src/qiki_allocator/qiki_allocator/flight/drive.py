@@ -1,7 +1,7 @@
 """From a wrench to the valves under every limit that is in force, with what the valves report in return."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -12,8 +12,10 @@ from qiki_allocator.allocation.answers import Allocation, Limits
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
 from qiki_allocator.groups.selection import GroupTable, Selection, uncontrollable_axes
 from qiki_allocator.groups.thrust_groups import ThrustGroup
+from qiki_allocator.health.readings import ValveReading
 from qiki_allocator.health.table import Condition
 from qiki_allocator.health.watch import FaultWatch, Finding, shortfall
+from qiki_allocator.limits.energy_gate import EnergyReading
 from qiki_allocator.limits.limiter import HardLimits, Limiter, only
 from qiki_allocator.modulation.level_pulses import LevelPulses
 from qiki_allocator.modulation.meter import Meter
@@ -29,6 +31,9 @@ _FRESH = 0.009
 
 _REPORTS = 0.25
 """s, age from which the valves' counters are no longer waited for."""
+
+_AFTER_CLOSING = 0.3
+"""s after a report that the hardware closed the valves by itself, in which motion is no evidence against thrusters."""
 
 _UNKNOWN_CAUSE = 5e-3
 """s, by which valves may fall short before motion is no evidence against thrusters."""
@@ -113,7 +118,7 @@ class Drive:
         self._selection: Selection | None = None
         self._busy_until = -math.inf
         self._flown = _NOTHING
-        self.forget_limits()
+        self._forget_limits()
 
     # What there is --------------------------------------------------------------------------------------------------
 
@@ -137,8 +142,8 @@ class Drive:
             self._answer = None
         return self.known
 
-    def forget_limits(self) -> None:
-        """Something was heard that they depend on: they are made anew in this cycle."""
+    def _forget_limits(self) -> None:
+        """Recompute the limits in this cycle."""
         self._limits_at = -math.inf
         self._answer = None
 
@@ -239,16 +244,29 @@ class Drive:
         watts = self._modulator.allocator.watts_per_newton
         return replace(self.answer(now, np.zeros(6)), forces=forces, wrench=wrench, power=float(watts @ forces))
 
-    # What is heard --------------------------------------------------------------------------------------------------
+    # Telemetry ------------------------------------------------------------------------------------------------------
 
-    def hear_valves(
-        self, stamp: float, on_time: npt.ArrayLike, conditions: Sequence[Condition | None]
-    ) -> list[Finding]:
-        """What the valves report: (n,) s open in total, and their own health."""
-        found = self.faults.report(conditions)
+    def update_energy(self, reading: EnergyReading) -> None:
+        """Take energy telemetry."""
+        self.limiter.read_energy(reading)
+        if reading.tripped:
+            self.faults.distrust(reading.time + _AFTER_CLOSING)
+        self._forget_limits()
+
+    def update_thermal(self, time: float, temperatures: Mapping[str, float]) -> None:
+        """Take thermal telemetry: s, degC by node."""
+        self.limiter.read_thermal(time, temperatures)
+        self._forget_limits()
+
+    def update_valves(self, reading: ValveReading) -> list[Finding]:
+        """Take a report of the valves; findings of their own sensors."""
+        stamp = reading.time
+        if reading.forced_closed:
+            self.faults.distrust(stamp + _AFTER_CLOSING)
+        found = self.faults.report(reading.conditions)
         if found:
             self.health_changed()
-        late = self._account.report(stamp, on_time)
+        late = self._account.report(stamp, reading.on_time)
         if late is None:
             return found
         late = shortfall(late, self.faults.health)
@@ -273,7 +291,7 @@ class Drive:
         self._stuck_power = table.stuck_power(array, self._modulator.allocator.watts_per_newton)
         self.groups.forget()
         self.uncontrollable = uncontrollable_axes(array, table)
-        self.forget_limits()
+        self._forget_limits()
 
     def move(self, com: npt.ArrayLike) -> None:
         """Go on with another centre of mass, (3,) m in base_link.

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from qiki_allocator.allocation.thrusters import Floats
 from qiki_allocator.checks import require
 from qiki_allocator.flight.attitude import Body, ControlConfig, attitude_error, attitude_hold, brake, rate_damping
+from qiki_allocator.health.readings import MotionReading
 
 
 class AttitudeMode(enum.Enum):
@@ -18,29 +19,6 @@ class AttitudeMode(enum.Enum):
     OFF = "off"
     DAMP = "damp"
     HOLD = "hold"
-
-
-@dataclass(frozen=True, eq=False)
-class MotionReading:
-    """Odometry.
-
-    Attributes:
-        time: s, of measurement.
-        attitude: (4,) x, y, z, w, of base_link in world.
-        velocity: (3,) m/s of the origin of base_link, in base_link.
-        rates: (3,) rad/s, in base_link.
-    """
-
-    time: float
-    attitude: Floats
-    velocity: Floats
-    rates: Floats
-
-    def is_finite(self) -> bool:
-        """Whether it can be used."""
-        values = np.concatenate([self.attitude, self.velocity, self.rates])
-        length = float(np.linalg.norm(self.attitude))
-        return math.isfinite(self.time) and bool(np.isfinite(values).all()) and 0.99 <= length <= 1.01
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ import numpy as np
 
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
 from qiki_allocator.flight.attitude import Body
-from qiki_allocator.flight.motion_control import MotionReading
 from qiki_allocator.health.detection import BODY, DEAD, HEALTHY, STUCK_OPEN, UNEXPLAINED, WEAK, FaultDetector
 from qiki_allocator.health.detector_settings import DetectorSettings
+from qiki_allocator.health.readings import MotionReading
 from qiki_allocator.health.table import Condition, HealthTable
 from qiki_allocator.health.valve_log import ValveLog
 from qiki_allocator.modulation.valves import ValveCommand

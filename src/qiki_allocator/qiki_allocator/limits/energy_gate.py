@@ -107,11 +107,13 @@ class EnergyReading:
         time: s, of measurement.
         soc: 0 to 1, of the supercapacitor; NaN: unknown.
         continuous_power: W the bus gives now without the supercapacitor; NaN: unknown, the configured one is assumed.
+        tripped: the power distribution has cut the thrusters off.
     """
 
     time: float
     soc: float
     continuous_power: float = math.nan
+    tripped: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from nav_msgs.msg import Odometry
 
 from qiki_allocator.allocation.thrusters import Floats
 from qiki_allocator.flight.attitude import Body
-from qiki_allocator.flight.motion_control import AttitudeMode, MotionReading
+from qiki_allocator.flight.motion_control import AttitudeMode
 from qiki_allocator.flight.profile import Outcome, ProfileResult
 from qiki_allocator.flight.telemetry import Activity, Mode, State, Telemetry
 from qiki_allocator.groups.thrust_groups import ThrustGroup
+from qiki_allocator.health.readings import MotionReading, ValveReading
 from qiki_allocator.health.table import Condition
 from qiki_allocator.limits.energy_gate import EnergyReading
 from qiki_allocator.modulation.valves import ValveCommand
@@ -137,7 +138,10 @@ def motion(message: Odometry) -> MotionReading:
 
 def energy(message: Energy) -> EnergyReading:
     """Energy telemetry as a value."""
-    return EnergyReading(of_stamp(message.header.stamp), message.supercap_soc, message.continuous_power)
+    is_tripped = message.pdu == Energy.PDU_TRIPPED
+    return EnergyReading(
+        of_stamp(message.header.stamp), message.supercap_soc, message.continuous_power, tripped=is_tripped
+    )
 
 
 def temperatures(message: Thermal) -> dict[str, float]:
@@ -145,10 +149,15 @@ def temperatures(message: Thermal) -> dict[str, float]:
     return dict(zip(message.name, message.temperature, strict=False))
 
 
-def conditions(message: ThrusterState, n: int) -> list[Condition | None]:
-    """What the hardware tells of n thrusters, None: nothing."""
-    told = [CONDITIONS.get(int(value)) for value in message.health]
-    return told if len(told) == n else [None] * n
+def valves(message: ThrusterState, n: int) -> ValveReading:
+    """Report of n valves as a value; without conditions if their number is another."""
+    conditions = tuple(CONDITIONS.get(int(value)) for value in message.health)
+    return ValveReading(
+        of_stamp(message.header.stamp),
+        message.on_time,
+        conditions if len(conditions) == n else (None,) * n,
+        forced_closed=message.watchdog or message.working_mass <= 0.0,
+    )
 
 
 def body(message: InertiaStamped) -> Body:
