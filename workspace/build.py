@@ -112,7 +112,8 @@ def common_key(distribution: Distribution) -> str:
     return digest([virtual_environment.key(distribution), *_OPTIONS, *cmake_arguments(distribution)])
 
 
-def _cmake(distribution: Distribution) -> tuple[str, ...]:
+def cmake_arguments(distribution: Distribution) -> tuple[str, ...]:
+    """Arguments of CMake for every package."""
     return _CMAKE + _CMAKE_WHEELS if distribution.wheels else _CMAKE
 
 
