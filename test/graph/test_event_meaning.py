@@ -19,9 +19,9 @@ from qiki_allocator.flight.telemetry import Mode
 from qiki_allocator.health.table import Condition
 from qiki_allocator.limits.energy_gate import EnergyReading
 from qiki_allocator.vehicle import Vehicle
+from qiki_events import REGISTRY
+from qiki_events.projections import BOT_STATE, COMMAND_LEDGER, ENERGY_LEDGER
 from qiki_eventstore import Event, RecordedEvent, payload
-from qiki_eventstore.projections import BOT_STATE, COMMAND_LEDGER, ENERGY_LEDGER
-from qiki_eventstore.schemas import SCHEMAS
 from qiki_sim.occurrences import Watch
 from qiki_sim.valves import ValveCommand
 from qiki_sim.world import World
@@ -32,7 +32,7 @@ FORCE = np.array([200.0, 0.0, 0.0, 0.0, 0.0, 0.0])
 
 def recorded(position: int, type: str, data: Mapping[str, Any], time: float, stream: str) -> RecordedEvent:
     """As a store would hold it; the type must be registered, the data must fit."""
-    assert isinstance(SCHEMAS.typed(type, data), Message), f"{type} is not registered"
+    assert isinstance(REGISTRY.typed(type, data), Message), f"{type} is not registered"
     content_type, content = payload.encode(Event(type, data))
     return RecordedEvent(
         position=position,
@@ -45,7 +45,7 @@ def recorded(position: int, type: str, data: Mapping[str, Any], time: float, str
         recorded=position,
         correlation=None,
         causation=None,
-        schema_version=SCHEMAS.newest(type),
+        schema_version=REGISTRY.newest(type),
         content_type=content_type,
         payload=content,
     )

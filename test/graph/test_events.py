@@ -9,9 +9,9 @@ from collections import Counter
 import pytest
 from geometry_msgs.msg import WrenchStamped
 
+from qiki_events.projections import BOT_STATE, ENERGY_LEDGER
 from qiki_eventstore import AtTime, RecordedEvent, open_store
 from qiki_eventstore.payload import decode
-from qiki_eventstore.projections import BOT_STATE, ENERGY_LEDGER
 from qiki_msgs.msg import Allocation, Energy, ThrusterState
 from qiki_msgs.srv import InjectFault, SetAllocatorMode, SetAttitudeMode, SetThrusterHealth
 from qiki_node.qos import COMMAND, TELEMETRY

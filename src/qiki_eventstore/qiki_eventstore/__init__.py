@@ -1,5 +1,6 @@
 """Event store: nothing acknowledged is ever lost, and any past state can be rebuilt."""
 
+from qiki_events import Projection
 from qiki_eventstore.errors import (
     EventStoreError,
     PayloadError,
@@ -21,7 +22,6 @@ from qiki_eventstore.events import (
     RecordedEvent,
 )
 from qiki_eventstore.opening import open_store
-from qiki_eventstore.projection import Projection
 from qiki_eventstore.receipt import Receipt
 from qiki_eventstore.store import Delivery, EventStore, Query, Stats, Subscription, Verification
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
+from qiki_events import Projection
 from qiki_eventstore.events import ANY, Event, Moment, RecordedEvent
-from qiki_eventstore.projection import Projection
 from qiki_eventstore.receipt import Receipt
 from qiki_eventstore.store import Delivery, EventStore, Query, Stats, Subscription, Verification
 

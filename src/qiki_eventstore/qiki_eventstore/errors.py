@@ -1,4 +1,6 @@
-"""What can go wrong with an event store. Each error says what to do about it."""
+"""Errors of an event store. The text of each says what to do about it."""
+
+import qiki_events
 
 
 class EventStoreError(Exception):
@@ -37,7 +39,7 @@ class StoreCorrupt(EventStoreError):
         super().__init__(message)
 
 
-class PayloadError(EventStoreError):
+class PayloadError(EventStoreError, qiki_events.PayloadError):
     """An event's fields or payload are not what its type asks for. Nothing of the call was stored."""
 
 

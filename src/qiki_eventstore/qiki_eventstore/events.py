@@ -17,9 +17,6 @@ ANY: Final = -2
 NO_STREAM: Final = -1
 """Expected version: the stream must not exist yet."""
 
-JSON: Final = "application/json"
-PROTOBUF: Final = "application/protobuf"
-
 
 @dataclass(frozen=True, slots=True)
 class Encoded:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
+from qiki_events import JSON, PROTOBUF
 from qiki_eventstore.errors import EventStoreError
-from qiki_eventstore.events import JSON, PROTOBUF, RecordedEvent
+from qiki_eventstore.events import RecordedEvent
 
 _INT64: Final = 2**63
 _NESTED: Final = 500

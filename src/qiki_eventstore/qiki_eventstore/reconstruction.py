@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
+from qiki_events import Projection
 from qiki_eventstore.events import AtPosition, AtRecorded, AtTime, AtVersion, Moment
 from qiki_eventstore.payload import decode
-from qiki_eventstore.projection import Projection
 from qiki_eventstore.store import EventStore, Query
 
 S = TypeVar("S")

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
+from qiki_events.proto.recording_pb2 import RecordedSample
 from qiki_eventstore.events import Event
 from qiki_eventstore.files import sync_folder
 from qiki_eventstore.mcap_file import McapWriter, Sample
 from qiki_eventstore.opening import open_store
-from qiki_eventstore.proto.recording_pb2 import RecordedSample
 from qiki_eventstore.recorder import Sink
 from qiki_eventstore.store import Delivery, EventStore
 

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qiki_events import REGISTRY
+from qiki_events.proto.recording_pb2 import RecordedSample
 from qiki_eventstore import Event, Query, open_store
 from qiki_eventstore.mcap_file import Sample, read_samples, summarise
-from qiki_eventstore.proto.recording_pb2 import RecordedSample
 from qiki_eventstore.recorder import Counts, Rate, Recorder
-from qiki_eventstore.schemas import typed
 from qiki_eventstore.sinks import (
     McapSink,
     OutboxSink,
@@ -328,7 +328,7 @@ def test_samples_through_an_outbox_are_what_the_store_expects() -> None:
     assert recorder.counts()["/alpha/odom"] == Counts(received=5, stored=2, dropped=3)
     type, payload, stream, time = emitted[1]
     assert stream == "recording/alpha/odom"
-    message = typed(type, json.loads(json.dumps(payload)))
+    message = REGISTRY.typed(type, json.loads(json.dumps(payload)))
     assert isinstance(message, RecordedSample)
     assert event_sample(message.SerializeToString(), time) == sample(1)
 

@@ -19,10 +19,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcap.reader import make_reader
 
+from qiki_events import JSON
+from qiki_events.proto.simulator_pb2 import EnergySampled
 from qiki_eventstore import Encoded, Event, EventStore, Query, StoreCorrupt, StoreUnavailable, open_store
-from qiki_eventstore.events import JSON, RecordedEvent
+from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.heads import read_heads
-from qiki_eventstore.proto.recording_pb2 import EnergySampled
 from qiki_eventstore.retention.archive import matches
 from qiki_eventstore.retention.parquet import read_parquet, verify_segment
 from qiki_eventstore.retention.policy import Hold, Policy

@@ -11,8 +11,9 @@ from google.protobuf.struct_pb2 import Struct
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from qiki_events import JSON, PROTOBUF
 from qiki_eventstore import ANY, Encoded, Event, EventStore, PayloadError, Query, StoreUnavailable, jsonl, open_store
-from qiki_eventstore.events import JSON, PROTOBUF, RecordedEvent
+from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.transfer import Imported, Restorable, TransferError, export_events, import_events
 
 

@@ -31,7 +31,7 @@ def state(
 
     A simulated clock that was reset shows some times twice: --at means the last coming, --position any.
     """
-    from qiki_eventstore.projections import PROJECTIONS
+    from qiki_events.projections import PROJECTIONS
 
     at = _moment(time, recorded, position)
     for name in wanted:

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 
 import psycopg
 
+from qiki_events import Projection
 from qiki_eventstore import reconstruction
 from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
 from qiki_eventstore.events import ANY, NO_STREAM, Event, Moment, RecordedEvent
@@ -30,7 +31,6 @@ from qiki_eventstore.postgres.tail import DECIDED, Tail
 from qiki_eventstore.postgres.verification import Inspection
 from qiki_eventstore.postgres.writer import Writer
 from qiki_eventstore.preparation import check_name, prepare
-from qiki_eventstore.projection import Projection
 from qiki_eventstore.receipt import Receipt
 from qiki_eventstore.store import Delivery, EventStore, Query, Stats, Subscription, Verification
 

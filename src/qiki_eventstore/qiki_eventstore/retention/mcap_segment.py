@@ -13,7 +13,8 @@ from mcap.reader import make_reader
 from mcap.well_known import MessageEncoding, SchemaEncoding
 from mcap.writer import Writer
 
-from qiki_eventstore.events import PROTOBUF, RecordedEvent
+from qiki_events import PROTOBUF
+from qiki_eventstore.events import RecordedEvent
 
 ClassOf = Callable[[str, int], type[Message] | None]
 """Protobuf class of a type at a schema version, or None if it is not known."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from qiki_events import REGISTRY
 from qiki_eventstore.chain import GENESIS
 from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
 from qiki_eventstore.files import digest_of, new_file
@@ -12,7 +13,6 @@ from qiki_eventstore.retention.mcap_segment import read_mcap, write_mcap
 from qiki_eventstore.retention.parquet import verify_segment, write_parquet
 from qiki_eventstore.retention.policy import Hold, Policy
 from qiki_eventstore.retention.segment import Catalogue, Extent, Retainable, Segment
-from qiki_eventstore.schemas import SCHEMAS
 from qiki_eventstore.store import EventStore, Query
 
 
@@ -119,7 +119,7 @@ class Retention:
         with new_file(parquet) as file:
             write_parquet(file, events, extent)
         with new_file(mcap) as file:
-            write_mcap(file, events, SCHEMAS.message_class)
+            write_mcap(file, events, REGISTRY.message_class)
         if verify_segment(parquet) != extent:
             raise StoreCorrupt(f"{parquet}: reads back as other events than were written")
         if list(read_mcap(mcap)) != [(event.type, event.position & 0xFFFFFFFF, event.payload) for event in events]:

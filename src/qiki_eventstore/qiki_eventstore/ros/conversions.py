@@ -6,19 +6,9 @@ from uuid import UUID
 
 from builtin_interfaces.msg import Time
 
+from qiki_events import JSON, REGISTRY
 from qiki_eventstore.errors import EventStoreError, PayloadError, StoreFull, VersionConflict
-from qiki_eventstore.events import (
-    JSON,
-    AtPosition,
-    AtRecorded,
-    AtTime,
-    AtVersion,
-    Encoded,
-    Event,
-    Moment,
-    RecordedEvent,
-)
-from qiki_eventstore.schemas import SCHEMAS
+from qiki_eventstore.events import AtPosition, AtRecorded, AtTime, AtVersion, Encoded, Event, Moment, RecordedEvent
 from qiki_eventstore.store import Query, Stats
 from qiki_msgs.msg import Event as EventMessage
 from qiki_msgs.srv import AppendEvents, EventStoreStatus, QueryEvents, ReconstructState
@@ -75,7 +65,7 @@ def to_event(message: EventMessage) -> Event:
 def _data(message: EventMessage) -> Any:
     """JSON of a known type as a mapping, which the store makes a protobuf message; everything else as it came."""
     payload = message.payload.tobytes()
-    known = SCHEMAS.message_class(message.type, message.schema_version) is not None
+    known = REGISTRY.message_class(message.type, message.schema_version) is not None
     if message.content_type != JSON or not known:
         return Encoded(message.content_type, payload)
     try:

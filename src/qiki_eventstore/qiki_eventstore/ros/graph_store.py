@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from qiki_events import Projection
 from qiki_eventstore.errors import EventStoreError, PayloadError, StoreFull, StoreUnavailable, VersionConflict
 from qiki_eventstore.events import ANY, AtPosition, AtRecorded, AtTime, AtVersion, Event, Moment, RecordedEvent
 from qiki_eventstore.ids import as_uuid
 from qiki_eventstore.preparation import Prepared, prepare
-from qiki_eventstore.projection import Projection
 from qiki_eventstore.receipt import Receipt
 from qiki_eventstore.ros.conversions import EARLIEST, LATEST, to_recorded, to_stats, to_time
 from qiki_eventstore.ros.session import Session

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from qiki_events import Projection
+from qiki_events.projections import PROJECTIONS
 from qiki_eventstore.errors import EventStoreError
-from qiki_eventstore.projection import Projection
-from qiki_eventstore.projections import PROJECTIONS
 from qiki_eventstore.ros.conversions import fill_status, to_message, to_moment, to_query
 from qiki_eventstore.store import EventStore
 from qiki_msgs.srv import (

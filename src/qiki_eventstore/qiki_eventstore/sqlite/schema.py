@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import apsw
 
+from qiki_events import JSON, PROTOBUF
 from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
-from qiki_eventstore.events import JSON, PROTOBUF
 
 APPLICATION_ID: Final = 0x51494B49  # "QIKI"
 SCHEMA_VERSION: Final = 1

@@ -9,11 +9,11 @@ from uuid import UUID
 
 import apsw
 
+from qiki_events import Projection
 from qiki_eventstore import reconstruction
 from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
 from qiki_eventstore.events import ANY, Event, Moment, RecordedEvent
 from qiki_eventstore.preparation import check_name, prepare
-from qiki_eventstore.projection import Projection
 from qiki_eventstore.receipt import Receipt
 from qiki_eventstore.sqlite import copying, schema, verification
 from qiki_eventstore.sqlite.intake import Call
