@@ -29,7 +29,8 @@ from allocation_methods import METHODS, Problem, Solve
 from scipy.optimize import linprog  # type: ignore[import-untyped]
 
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
-from qiki_allocator.vehicle import Vehicle
+from qiki_allocator.assembly import thrusters
+from qiki_vehicle import Vehicle
 
 VEHICLE = Path(__file__).resolve().parent.parent / "launch" / "config" / "vehicles" / "dodecahedron.yaml"
 TURN = 250
@@ -191,7 +192,7 @@ def main() -> None:
     arguments = parser.parse_args()
     count, repeats = (1000, 2) if arguments.quick else (arguments.solves, arguments.repeats)
     vehicle = Vehicle.from_file(VEHICLE)
-    array, watts = vehicle.thrusters, vehicle.propulsion.watts_per_newton
+    array, watts = thrusters(vehicle), vehicle.propulsion.watts_per_newton
     methods = dict(available(array, watts))
     reference = next(iter(methods))
     if arguments.only:

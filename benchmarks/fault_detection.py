@@ -52,7 +52,7 @@ def fly(seed: int, seconds: float, fault: tuple[str, int] | None) -> Outcome:
     random = np.random.default_rng(seed)
     world = World.from_file(CONFIG / "scenarios/single.yaml", seed=seed)
     vehicle = world.bot(BOT).vehicle
-    array = ThrusterArray.from_file(CONFIG / "vehicles" / vehicle.thrusters, com=vehicle.body.com)
+    array = ThrusterArray.of(vehicle.thrusters, com=vehicle.body.com)
     power = vehicle.propulsion.continuous_power
     modulator = PulseWidth(Allocator(array, vehicle.propulsion.watts_per_newton))
     noise, rates = vehicle.sensors.noise, vehicle.sensors.rates
@@ -85,7 +85,7 @@ def fly(seed: int, seconds: float, fault: tuple[str, int] | None) -> Outcome:
         world.step(TICK)
         if tick % TICKS_PER_MASS == 0:
             mass = world.mass_properties(BOT)
-            detector.track_body(array, mass.mass, np.diag(mass.inertia))
+            detector.track_body(array, mass.mass, mass.inertia)
         if tick % TICKS_PER_SAMPLE:
             continue
         odometry = world.odom(BOT)

@@ -22,10 +22,11 @@ import numpy as np
 
 from qiki_allocator import Allocator, Limits
 from qiki_allocator.allocation.thrusters import Floats
-from qiki_allocator.flight.attitude import Body, ControlConfig, attitude_error, attitude_hold
+from qiki_allocator.assembly import build_modulator, thrusters
+from qiki_allocator.flight.attitude import ControlConfig, attitude_error, attitude_hold
 from qiki_allocator.modulation.modulator import Modulator
 from qiki_allocator.modulation.valves import ValveCommand
-from qiki_allocator.vehicle import Vehicle
+from qiki_vehicle import MassProperties, Vehicle
 
 VEHICLE = Path(__file__).resolve().parent.parent / "launch" / "config" / "vehicles" / "dodecahedron.yaml"
 RATE = 100.0
@@ -153,7 +154,7 @@ class Result:
 
 
 def run(
-    actuators: Throttled | Valves, effectiveness: Floats, body: Body, config: ControlConfig, seconds: float
+    actuators: Throttled | Valves, effectiveness: Floats, body: MassProperties, config: ControlConfig, seconds: float
 ) -> Result:
     """Hold the attitude for some seconds."""
     plant = RigidBody(body.inertia)
@@ -196,19 +197,20 @@ def main() -> None:
     seconds = 30.0 if arguments.quick else arguments.seconds
     begun = time.perf_counter()
     vehicle = Vehicle.from_file(VEHICLE)
-    effectiveness = vehicle.thrusters.effectiveness
+    array = thrusters(vehicle)
+    effectiveness = array.effectiveness
     limits = Limits(vehicle.propulsion.peak_power)
 
     def allocator() -> Allocator:
-        return Allocator(vehicle.thrusters, vehicle.propulsion.watts_per_newton)
+        return Allocator(array, vehicle.propulsion.watts_per_newton)
 
     def valves(kind: str, precise: bool) -> Valves:
-        return Valves(vehicle.modulator(kind, allocator(), rate=RATE, lead=LEAD, precise=precise), limits)
+        return Valves(build_modulator(vehicle, kind, allocator(), rate=RATE, lead=LEAD, precise=precise), limits)
 
     config = ControlConfig(**vehicle.control.attitude.model_dump())
     bodies = {"J 1000 kg m2": (1000.0,) * 3, vehicle.name: vehicle.body.inertia}
     for title, inertia in bodies.items():
-        body = Body(mass=vehicle.body.mass, inertia=np.diag(inertia), com=np.array(vehicle.body.com))
+        body = MassProperties(mass=vehicle.body.mass, inertia=np.diag(inertia), com=np.array(vehicle.body.com))
         print(f"\n{title}, {seconds:g} s after {SETTLE:g} s")
         print(f"{'':24}{'x ideal':>12}{'on s/h':>12}{'firings/h':>13}{'rms deg':>11}{'max':>9}{'rms deg/s':>11}")
         ideal = run(Throttled(allocator(), limits), effectiveness, body, config, seconds)

@@ -18,13 +18,13 @@ from qiki_allocator.flight.profile import Segment
 from qiki_allocator.flight.telemetry import Mode
 from qiki_allocator.health.table import Condition
 from qiki_allocator.limits.energy_gate import EnergyReading
-from qiki_allocator.vehicle import Vehicle
 from qiki_events import REGISTRY
 from qiki_events.projections import BOT_STATE, COMMAND_LEDGER, ENERGY_LEDGER
 from qiki_eventstore import Event, RecordedEvent, payload
 from qiki_sim.occurrences import Watch
 from qiki_sim.valves import ValveCommand
 from qiki_sim.world import World
+from qiki_vehicle import Vehicle
 
 CONFIG = Path(__file__).parents[2] / "launch" / "config"
 FORCE = np.array([200.0, 0.0, 0.0, 0.0, 0.0, 0.0])

@@ -14,16 +14,17 @@ from nav_msgs.msg import Odometry
 from pacing import in_time
 from pilot import rotation
 
-from qiki_allocator.vehicle import Vehicle
+from qiki_allocator.assembly import thrusters
 from qiki_msgs.msg import Allocation, ThrusterState
 from qiki_node.qos import TELEMETRY
+from qiki_vehicle import Vehicle
 
 # What a busy machine spoils may be repeated in slower time.
 pytestmark = [pytest.mark.usefixtures("peer"), pytest.mark.timeout(900)]
 
-THRUSTERS = Vehicle.from_file(
-    Path(__file__).resolve().parents[2] / "launch/config/vehicles/dodecahedron.yaml"
-).thrusters
+THRUSTERS = thrusters(
+    Vehicle.from_file(Path(__file__).resolve().parents[2] / "launch/config/vehicles/dodecahedron.yaml")
+)
 INERTIA_Z = 820.0  # kg m^2, about the centre of mass
 LONGEST = 120.0  # s
 MEAN = 20  # messages

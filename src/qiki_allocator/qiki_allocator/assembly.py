@@ -3,10 +3,9 @@
 import time
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from qiki_allocator.allocation.allocator import Allocator
-from qiki_allocator.flight.attitude import Body, ControlConfig
+from qiki_allocator.allocation.thrusters import ThrusterArray
+from qiki_allocator.flight.attitude import ControlConfig
 from qiki_allocator.flight.controller import Controller
 from qiki_allocator.flight.drive import Drive
 from qiki_allocator.flight.motion_control import MotionControl, RestConfig
@@ -19,9 +18,18 @@ from qiki_allocator.limits.energy_gate import EnergyConfig, TelemetryAges
 from qiki_allocator.limits.heat_bounds import Cluster, HeatConfig
 from qiki_allocator.limits.limiter import Limiter
 from qiki_allocator.modulation.level_pulses import LevelPulses
-from qiki_allocator.vehicle import Vehicle
+from qiki_allocator.modulation.modulator import Modulator
+from qiki_allocator.modulation.pulse_width import PulseWidth, PulseWidthSettings
+from qiki_allocator.modulation.switched import BangBang, CycleSettings, Pwpf
+from qiki_allocator.modulation.switching import BangBangSettings, PwpfSettings
+from qiki_allocator.modulation.valves import ValveTiming
+from qiki_vehicle import MassProperties, Vehicle
 
 HULL_NODE = "HULL"
+MODULATORS = ("pulse_width", "pwpf", "bang_bang")
+
+LEAST_NOISE = 1e-6
+"""m/s and rad/s, assumed of sensors without noise: the weight of a sample is finite."""
 
 
 def assemble(
@@ -41,13 +49,15 @@ def assemble(
     Raises:
         ConfigurationError: naming the field, value and allowed range.
     """
-    array, propulsion = vehicle.thrusters, vehicle.propulsion
+    array, propulsion = thrusters(vehicle), vehicle.propulsion
     allocator = Allocator(array, propulsion.watts_per_newton, policy, unattainable, weights=weights)
-    body = Body(vehicle.body.mass, np.diag(vehicle.body.inertia), np.array(vehicle.body.com))
+    body = MassProperties.of(vehicle.body)
     noise, timing, pulses = vehicle.sensors.noise, vehicle.valves, vehicle.modulation.pulse_width
-    detection = DetectorSettings(noise.velocity, noise.angular_velocity, vehicle.sensors.rates.odom)
+    detection = DetectorSettings(
+        max(noise.velocity, LEAST_NOISE), max(noise.angular_velocity, LEAST_NOISE), vehicle.sensors.rates.odom
+    )
     drive = Drive(
-        vehicle.modulator(modulator, allocator, rate=rate, lead=lead, precise=precise),
+        build_modulator(vehicle, modulator, allocator, rate=rate, lead=lead, precise=precise),
         levels=LevelPulses(allocator.watts_per_newton * array.f_max, window=pulses.window, lead=lead, gap=pulses.gap),
         limiter=Limiter(
             allocator.watts_per_newton,
@@ -67,6 +77,38 @@ def assemble(
     return Controller(drive, motion, profiles, watchdog=timing.watchdog, tick=1.0 / rate)
 
 
+def thrusters(vehicle: Vehicle) -> ThrusterArray:
+    """The thrusters of a vehicle about its centre of mass, with all working mass on board."""
+    return ThrusterArray.of(vehicle.thrusters, vehicle.body.com)
+
+
+def valve_timing(vehicle: Vehicle) -> ValveTiming:
+    """The timing rules of the valves."""
+    valves = vehicle.valves
+    return ValveTiming(valves.min_on, valves.min_off, valves.max_burn, valves.cooldown)
+
+
+def build_modulator(
+    vehicle: Vehicle, kind: str, allocator: Allocator, *, rate: float, lead: float, precise: bool
+) -> Modulator:
+    """The modulator of a kind, one of `MODULATORS`, at a control rate, Hz, and a lead, s.
+
+    Raises:
+        ConfigurationError: its settings are impossible for the valves.
+    """
+    timing, tick, section = valve_timing(vehicle), 1.0 / rate, vehicle.modulation
+    if kind == "pwpf":
+        cycle = CycleSettings(lead=lead, tick=tick)
+        return Pwpf(allocator, timing, PwpfSettings(**section.pwpf.model_dump()), cycle)
+    if kind == "bang_bang":
+        cycle = CycleSettings(lead=lead, tick=tick, horizon=BangBang.HORIZON)
+        return BangBang(
+            allocator, timing, BangBangSettings(section.bang_bang.on_level, section.bang_bang.off_level), cycle
+        )
+    settings = PulseWidthSettings(lead=lead, tick=tick, precise=precise, **section.pulse_width.model_dump())
+    return PulseWidth(allocator, timing, settings)
+
+
 def _ages(vehicle: Vehicle) -> TelemetryAges:
     return TelemetryAges(**vehicle.control.telemetry.model_dump())
 
@@ -77,8 +119,8 @@ def energy_config(vehicle: Vehicle) -> EnergyConfig:
     return EnergyConfig(
         peak_power=bus.peak_power,
         continuous_power=bus.continuous_power,
-        recharge_power=bus.supercap["recharge_power"],
-        capacity=bus.supercap["capacity"],
+        recharge_power=bus.supercap.recharge_power,
+        capacity=bus.supercap.capacity,
         hold=bus.gates.hold,
         boost=bus.gates.boost,
         hysteresis=bus.gates.hysteresis,
@@ -89,7 +131,7 @@ def energy_config(vehicle: Vehicle) -> EnergyConfig:
 
 def heat_config(vehicle: Vehicle) -> HeatConfig:
     """The thermal side of the thrusters; what is left without fresh temperatures is the gates' share of the power."""
-    thermal, bus, array = vehicle.thermal, vehicle.propulsion, vehicle.thrusters
+    thermal, bus, array = vehicle.thermal, vehicle.propulsion, thrusters(vehicle)
     clusters = []
     for name in dict.fromkeys(array.clusters):
         node = f"RCS_{name}"
@@ -106,7 +148,7 @@ def heat_config(vehicle: Vehicle) -> HeatConfig:
                 trip=data.trip,
             )
         )
-    stabilise = max(bus.continuous_power - bus.supercap["recharge_power"], 0.0)
+    stabilise = max(bus.continuous_power - bus.supercap.recharge_power, 0.0)
     return HeatConfig(
         thrusters=len(array),
         clusters=tuple(clusters),

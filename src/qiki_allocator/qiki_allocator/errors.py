@@ -1,5 +1,5 @@
-"""What the allocator refuses, and why."""
+"""The error of refused files, fields and arguments."""
 
+from qiki_vehicle import ConfigurationError
 
-class ConfigurationError(ValueError):
-    """A file, field or argument is not allowed; the text names it, its value and the allowed range."""
+__all__ = ["ConfigurationError"]

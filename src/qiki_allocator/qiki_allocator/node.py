@@ -22,11 +22,11 @@ from qiki_allocator.ros.metrics import TelemetryMetrics
 from qiki_allocator.ros.parameters import AllocatorParameters
 from qiki_allocator.ros.profile_server import ProfileServer
 from qiki_allocator.ros.services import Services
-from qiki_allocator.vehicle import Vehicle
 from qiki_msgs.msg import Allocation, ThrusterCommand, ThrusterLevels
 from qiki_node.node import QikiNode
 from qiki_node.qos import COMMAND, TELEMETRY
 from qiki_node.run import run
+from qiki_vehicle import Vehicle
 
 
 class AllocatorNode(QikiNode[AllocatorParameters]):

@@ -3,7 +3,7 @@
 import numpy as np
 from valve_hardware import Hardware, on_times
 
-from qiki_allocator.assembly import assemble
+from qiki_allocator.assembly import assemble, thrusters
 from qiki_allocator.health.readings import MotionReading, ValveReading
 from qiki_allocator.health.table import Condition
 from qiki_allocator.limits.energy_gate import EnergyReading
@@ -16,7 +16,7 @@ class Bot:
     """A controller with its hardware, energy and heat telemetry at 10 Hz, and clock."""
 
     def __init__(self, vehicle, stopwatch=lambda: 0.0):
-        self.array = vehicle.thrusters
+        self.array = thrusters(vehicle)
         self.controller = assemble(vehicle, stopwatch=stopwatch)
         self.hardware = Hardware(len(self.array))
         self.soc, self.temperature = 0.8, 20.0

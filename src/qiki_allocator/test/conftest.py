@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from qiki_allocator import ThrusterArray
-from qiki_allocator.vehicle import Vehicle
+from qiki_allocator.assembly import thrusters
 from qiki_node.testing import use_private_domain
+from qiki_vehicle import Vehicle
 
 use_private_domain(shared_memory=False)
 sys.path.append(str(Path(__file__).parent))  # for the helpers beside the tests
@@ -27,4 +28,4 @@ def vehicle() -> Vehicle:
 
 @pytest.fixture(scope="session")
 def array(vehicle: Vehicle) -> ThrusterArray:
-    return vehicle.thrusters
+    return thrusters(vehicle)

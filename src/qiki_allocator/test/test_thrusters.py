@@ -66,9 +66,9 @@ def test_refusals_name_field_value_and_range(change, text):
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        ("{", "not JSON"),
-        ("{}", "thrusters: missing or empty"),
-        (json.dumps({"thrusters": [{"index": 0}]}), r"thrusters\[0\].position_m: missing"),
+        ("{", "cannot be parsed"),
+        ("{}", "thrusters: Field required"),
+        (json.dumps({"thrusters": [{"index": 0}]}), r"thrusters\[0\].position_m: Field required"),
         (
             json.dumps(
                 {
@@ -77,7 +77,7 @@ def test_refusals_name_field_value_and_range(change, text):
                     ]
                 }
             ),
-            r"thrusters\[0\].index: 1; allowed: 0",
+            r"thruster indices \[1\]; allowed: 0",
         ),
     ],
 )

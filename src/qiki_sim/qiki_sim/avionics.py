@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from qiki_sim.vehicle import Avionics
+    from qiki_vehicle.power import Avionics
 
 
 class AvionicsBus:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import mujoco
 import numpy as np
 
-from qiki_sim.loading import ScenarioError
-from qiki_sim.readings import MassProperties, Motion
-from qiki_sim.shapes import Box, Cylinder, Dodecahedron, Sphere, dodecahedron_vertices
+from qiki_sim.readings import Motion
+from qiki_sim.shapes import Box, Cylinder, Dodecahedron, Sphere
+from qiki_vehicle import ConfigurationError, quaternion
+from qiki_vehicle.hull import dodecahedron_vertices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from qiki_sim.scenario import BodyEntry, BotEntry, Scenario
-    from qiki_sim.vehicle import Port, Vehicle
+    from qiki_vehicle import Port, Vehicle
 
     Floats = NDArray[np.floating[Any]]
 
@@ -31,23 +32,11 @@ _AXES = np.eye(3)
 _NO_COM = np.zeros(3)
 
 
-def rotation(quaternion: Floats) -> Floats:
-    """Rotation matrix (3, 3) of a unit quaternion x, y, z, w."""
-    x, y, z, w = (float(q) for q in quaternion)
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-
-
 class RigidBodies:
     """All bodies of a scenario: bots first, then the free bodies, then the scripted ones."""
 
     def __init__(self, scenario: Scenario) -> None:
-        """Raises: ScenarioError: a body is impossible, or two overlap at the start."""
+        """Raises: ConfigurationError: a body is impossible, or two overlap at the start."""
         file = scenario.file
         free = [body for body in file.bodies if not body.course]
         scripted = [body for body in file.bodies if body.course]
@@ -72,7 +61,7 @@ class RigidBodies:
         try:
             self.model = spec.compile()
         except ValueError as error:
-            raise ScenarioError(f"{scenario.path}: bodies: refused by the physics: {error}") from error
+            raise ConfigurationError(f"{scenario.path}: bodies: refused by the physics: {error}") from error
         self.data = mujoco.MjData(self.model)
         for index, entry in enumerate(movable):
             self._place(index, entry)
@@ -86,7 +75,7 @@ class RigidBodies:
 
     def _place(self, index: int, entry: BotEntry | BodyEntry) -> None:
         orientation = np.array(entry.orientation)
-        turn = rotation(orientation)
+        turn = quaternion.matrix(orientation)
         offset = turn @ self._com[index]
         spin = np.array(entry.angular_velocity)
         self.data.qpos[7 * index : 7 * index + 3] = np.array(entry.position) + offset
@@ -98,7 +87,7 @@ class RigidBodies:
         pairs = self.touching()
         if pairs:
             text = "; ".join(f"{a} and {b}" for a, b in sorted(pairs))
-            raise ScenarioError(f"{scenario.path}: position: {text} overlap at the start; allowed: bodies apart")
+            raise ConfigurationError(f"{scenario.path}: position: {text} overlap at the start; allowed: bodies apart")
 
     def advance(self, wrench: Floats, constant: bool) -> None:
         """Integrate len(wrench) steps.
@@ -118,13 +107,16 @@ class RigidBodies:
         self._force[:] = wrench[:, :3]
         self._torque[:] = wrench[:, 3:]
 
-    def set_mass(self, bot: int, properties: MassProperties) -> None:
-        """Change a bot's mass and inertia; its velocities stay, as what leaves takes its own momentum along."""
-        self.model.body_mass[bot + 1] = properties.mass
-        self.model.body_inertia[bot + 1] = properties.inertia
+    def set_mass(self, bot: int, mass: float, moments: Floats) -> None:
+        """Change a bot's mass, kg, and principal moments, (3,) kg m^2.
+
+        Its velocities stay: working mass that leaves takes its own momentum along.
+        """
+        self.model.body_mass[bot + 1] = mass
+        self.model.body_inertia[bot + 1] = moments
         # For a body whose mass matrix is diagonal MuJoCo takes it from here.
-        self.model.dof_M0[6 * bot : 6 * bot + 3] = properties.mass
-        self.model.dof_M0[6 * bot + 3 : 6 * bot + 6] = properties.inertia
+        self.model.dof_M0[6 * bot : 6 * bot + 3] = mass
+        self.model.dof_M0[6 * bot + 3 : 6 * bot + 6] = moments
 
     def move_scripted(self, time: float) -> None:
         """Put the scripted bodies where their courses say."""
@@ -145,7 +137,7 @@ class RigidBodies:
         pose = self.data.qpos[7 * index : 7 * index + 7]
         twist = self.data.qvel[6 * index : 6 * index + 6]
         orientation = np.roll(pose[3:], -1)
-        turn = rotation(orientation)
+        turn = quaternion.matrix(orientation)
         com = self._com[index]
         spin = twist[3:].copy()
         velocity = turn.T @ twist[:3] - np.cross(spin, com)
@@ -158,7 +150,9 @@ class RigidBodies:
         velocity = np.zeros(3)
         if 0 <= leg < len(times) - 1:
             velocity = (points[leg + 1] - points[leg]) / (times[leg + 1] - times[leg])
-        return Motion(self.data.mocap_pos[index].copy(), orientation, rotation(orientation).T @ velocity, np.zeros(3))
+        return Motion(
+            self.data.mocap_pos[index].copy(), orientation, quaternion.matrix(orientation).T @ velocity, np.zeros(3)
+        )
 
     def touching(self) -> set[tuple[str, str]]:
         """Pairs of bodies in contact."""

@@ -9,15 +9,16 @@ import numpy as np
 from qiki_sim.avionics import AvionicsBus
 from qiki_sim.faults import STUCK_CLOSED, STUCK_OPEN, WEAK, FaultBook
 from qiki_sim.power import PropulsionBus, used_up_us
-from qiki_sim.readings import EnergyReading, Health, MassProperties, StoreReading, ThermalReading, ValveReading
+from qiki_sim.readings import EnergyReading, Health, StoreReading, ThermalReading, ValveReading
 from qiki_sim.thermal import ThermalNetwork
 from qiki_sim.valves import ValveCommand, ValveDriver
+from qiki_vehicle import MassProperties
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from qiki_sim.scenario import BotEntry
-    from qiki_sim.vehicle import Vehicle
+    from qiki_vehicle import Vehicle
 
 STANDARD_GRAVITY = 9.80665  # m/s^2, by definition
 SLOW_US = 100_000
@@ -36,7 +37,7 @@ class Bot:
         self.name = entry.name
         self.vehicle = vehicle
         self.faults = FaultBook()
-        count = len(vehicle.array)
+        count = len(vehicle.thrusters)
         body, stores = vehicle.body, vehicle.propulsion
         supercap_soc = stores.supercap.soc_initial if entry.supercap_soc is None else entry.supercap_soc
         battery_soc = stores.battery.soc_initial if entry.battery_soc is None else entry.battery_soc
@@ -49,8 +50,8 @@ class Bot:
         self._com = np.array(body.com)
         self._inertia = np.array(body.inertia)
 
-        clusters = sorted({thruster.cluster for thruster in vehicle.array})
-        self._cluster_of = [clusters.index(thruster.cluster) for thruster in vehicle.array]
+        clusters = sorted({thruster.cluster for thruster in vehicle.thrusters})
+        self._cluster_of = [clusters.index(thruster.cluster) for thruster in vehicle.thrusters]
         self._cluster_node = [self.thermal.names.index(f"RCS_{cluster}") for cluster in clusters]
         self._nominal = self._effect_table(len(clusters))
         self._effect = self._nominal.copy()
@@ -72,8 +73,8 @@ class Bot:
 
     def _effect_table(self, clusters: int) -> NDArray[np.floating[Any]]:
         """(n, 8 + clusters): wrench about the centre of mass N, N m; mass flow kg/s; draw W, in all and per cluster."""
-        table = np.zeros((len(self.vehicle.array), _CLUSTERS + clusters))
-        for row, thruster in zip(table, self.vehicle.array, strict=True):
+        table = np.zeros((len(self.vehicle.thrusters), _CLUSTERS + clusters))
+        for row, thruster in zip(table, self.vehicle.thrusters, strict=True):
             force = thruster.f_max_n * np.array(thruster.direction)
             row[:3] = force
             row[3:6] = np.cross(np.array(thruster.position_m) - self._com, force)
@@ -229,10 +230,19 @@ class Bot:
             self._refresh()
 
     @property
+    def mass(self) -> float:
+        """kg, now."""
+        return self._dry_mass + self.working_mass
+
+    @property
+    def moments(self) -> NDArray[np.floating[Any]]:
+        """(3,) kg m^2, principal moments now: the working mass is used up evenly, so they fall with the mass."""
+        return self._inertia * (self.mass / self.vehicle.body.mass)
+
+    @property
     def mass_properties(self) -> MassProperties:
-        """Now; the working mass is used up evenly, so the inertia falls in proportion to the mass."""
-        mass = self._dry_mass + self.working_mass
-        return MassProperties(mass, self._com, self._inertia * (mass / self.vehicle.body.mass))
+        """Now."""
+        return MassProperties(self.mass, np.diag(self.moments), self._com)
 
     @property
     def valves(self) -> ValveReading:

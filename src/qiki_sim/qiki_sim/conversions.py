@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from geometry_msgs.msg import InertiaStamped
     from nav_msgs.msg import Odometry
 
-    from qiki_sim.readings import EnergyReading, MassProperties, Motion, StoreReading, ThermalReading, ValveReading
-    from qiki_sim.vehicle import Noise
+    from qiki_sim.readings import EnergyReading, Motion, StoreReading, ThermalReading, ValveReading
+    from qiki_vehicle import MassProperties
+    from qiki_vehicle.sensors import Noise
 
 
 def set_time(stamp: Time, time_us: int) -> None:
@@ -53,7 +54,9 @@ def fill_inertia(message: InertiaStamped, properties: MassProperties) -> None:
     inertia = message.inertia
     inertia.m = properties.mass
     fill_vector(inertia.com, properties.com)
-    inertia.ixx, inertia.iyy, inertia.izz = properties.inertia.tolist()
+    (inertia.ixx, inertia.ixy, inertia.ixz), (_, inertia.iyy, inertia.iyz), (_, _, inertia.izz) = (
+        properties.inertia.tolist()
+    )
 
 
 def fill_thruster_state(message: ThrusterState, reading: ValveReading, duty: list[float]) -> None:

@@ -11,7 +11,8 @@ from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
 from qiki_sim import conversions
-from qiki_sim.shapes import Box, Cylinder, Dodecahedron, Sphere, dodecahedron_vertices
+from qiki_sim.shapes import Box, Cylinder, Dodecahedron, Sphere
+from qiki_vehicle.hull import dodecahedron_vertices
 
 if TYPE_CHECKING:
     from qiki_sim.world import World

@@ -17,10 +17,10 @@ from qiki_node.node import QikiNode
 from qiki_node.parameters import NodeParameters, parameter
 from qiki_node.run import run
 from qiki_sim import diagnosis
-from qiki_sim.loading import ScenarioError
 from qiki_sim.pacer import FASTEST, SLOWEST
 from qiki_sim.runner import Runner, load_world
 from qiki_sim.valves import CommandError
+from qiki_vehicle import ConfigurationError
 
 if TYPE_CHECKING:
     from qiki_node.health import Health
@@ -170,7 +170,7 @@ class SimNode(QikiNode[SimParameters]):
             return self._refuse(response, f"seed = {request.seed}: allowed: -1 (the file's) or more")
         try:
             return self._begin("scenario_loaded", load_world(request.path, request.seed), response)
-        except ScenarioError as error:
+        except ConfigurationError as error:
             return self._refuse(response, str(error))
 
     def _begin(self, what: str, world: World, response: Any) -> Any:

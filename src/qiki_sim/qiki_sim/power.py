@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from qiki_sim.valves import NEVER
 
 if TYPE_CHECKING:
-    from qiki_sim.vehicle import Propulsion
+    from qiki_vehicle.power import Propulsion
 
 
 def used_up_us(amount: float, rate: float) -> int:

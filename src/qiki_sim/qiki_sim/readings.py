@@ -27,15 +27,6 @@ class Motion:
     angular_velocity: Floats
 
 
-@dataclass(frozen=True)
-class MassProperties:
-    """mass: kg. com: (3,) m in base_link. inertia: (3,) kg m^2 about com, along the axes of base_link."""
-
-    mass: float
-    com: Floats
-    inertia: Floats
-
-
 class Health(IntEnum):
     """What a valve's own sensor can tell of it."""
 

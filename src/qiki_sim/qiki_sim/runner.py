@@ -12,12 +12,12 @@ from visualization_msgs.msg import MarkerArray
 from qiki_node.qos import CLOCK, TELEMETRY
 from qiki_sim import conversions
 from qiki_sim.channels import BotChannel
-from qiki_sim.loading import ScenarioError
 from qiki_sim.markers import MarkerSet
 from qiki_sim.occurrences import Watch
 from qiki_sim.pacer import Pacer
 from qiki_sim.scenario import TICK_US
 from qiki_sim.world import World
+from qiki_vehicle import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,14 +33,14 @@ def load_world(name: str, seed: int) -> World:
     """The world of a scenario given by path, or by name in qiki_bringup's config/scenarios; seed -1 is the file's.
 
     Raises:
-        ScenarioError: it is refused.
+        ConfigurationError: it is refused.
     """
     path = Path(name)
     if "/" not in name and path.suffix != ".yaml":
         try:
             share = Path(get_package_share_directory("qiki_bringup"))
         except (PackageNotFoundError, ValueError) as error:
-            raise ScenarioError(f"scenario = {name!r}: package qiki_bringup is not found: {error}") from error
+            raise ConfigurationError(f"scenario = {name!r}: package qiki_bringup is not found: {error}") from error
         path = share / "config" / "scenarios" / f"{name}.yaml"
     return World.from_file(path, None if seed < 0 else seed)
 

@@ -10,7 +10,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from qiki_sim.faults import check_fault
-from qiki_sim.loading import (
+from qiki_sim.shapes import Shape  # noqa: TC001  (pydantic reads the annotation)
+from qiki_vehicle import Port, Vehicle
+from qiki_vehicle.files import (
+    ConfigurationError,
     Fraction,
     Integer,
     Name,
@@ -18,14 +21,11 @@ from qiki_sim.loading import (
     Number,
     Positive,
     PositiveVector,
-    ScenarioError,
     Section,
     UnitQuaternion,
     Vector,
     load,
 )
-from qiki_sim.shapes import Shape  # noqa: TC001  (pydantic reads the annotation)
-from qiki_sim.vehicle import Port, Vehicle, load_vehicle
 
 TICK_US = 10_000
 """Microseconds between two instants at which stores, masses and scripted bodies are brought up to date."""
@@ -147,24 +147,26 @@ def load_scenario(path: str | Path) -> Scenario:
     """Read a scenario and all files it refers to.
 
     Raises:
-        ScenarioError: a file is missing or a field is refused.
+        ConfigurationError: a file is missing or a field is refused.
     """
     path = Path(path)
     file = load(path, ScenarioFile)
     loaded: dict[str, Vehicle] = {}
     for index, bot in enumerate(file.bots):
         if bot.vehicle not in loaded:
-            loaded[bot.vehicle] = load_vehicle(path.parent / bot.vehicle)
+            loaded[bot.vehicle] = Vehicle.from_file(path.parent / bot.vehicle)
         limit = loaded[bot.vehicle].body.working_mass
         if bot.working_mass is not None and bot.working_mass > limit:
-            raise ScenarioError(f"{path}: bots[{index}].working_mass = {bot.working_mass}: allowed: 0 to {limit} kg")
+            raise ConfigurationError(
+                f"{path}: bots[{index}].working_mass = {bot.working_mass}: allowed: 0 to {limit} kg"
+            )
     vehicles = tuple(loaded[bot.vehicle] for bot in file.bots)
-    arrays = {bot.name: len(vehicle.array) for bot, vehicle in zip(file.bots, vehicles, strict=True)}
+    arrays = {bot.name: len(vehicle.thrusters) for bot, vehicle in zip(file.bots, vehicles, strict=True)}
     for index, fault in enumerate(file.faults):
         if fault.bot not in arrays:
-            raise ScenarioError(f"{path}: faults[{index}].bot = {fault.bot!r}: allowed: {', '.join(arrays)}")
+            raise ConfigurationError(f"{path}: faults[{index}].bot = {fault.bot!r}: allowed: {', '.join(arrays)}")
         try:
             check_fault(fault.kind, fault.target, fault.value, fault.duration, arrays[fault.bot])
         except ValueError as error:
-            raise ScenarioError(f"{path}: faults[{index}].{error}") from error
+            raise ConfigurationError(f"{path}: faults[{index}].{error}") from error
     return Scenario(path, file, vehicles)

@@ -5,17 +5,18 @@ A sample depends on seed, bot, sensor and time alone, so reading more or less of
 
 from __future__ import annotations
 
-import math
 import zlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qiki_vehicle import quaternion
+
 if TYPE_CHECKING:
     from qiki_sim.faults import FaultBook
     from qiki_sim.readings import EnergyReading, Motion, StoreReading, ThermalReading
-    from qiki_sim.vehicle import Noise
+    from qiki_vehicle.sensors import Noise
 
 _NOISY = ("odom", "energy", "thermal", "battery", "supercap")
 
@@ -49,7 +50,7 @@ class Sensors:
         return replace(
             truth,
             position=truth.position + draw[0],
-            orientation=_turned(truth.orientation, draw[1]),
+            orientation=quaternion.product(truth.orientation, quaternion.from_rotation_vector(draw[1])),
             velocity=truth.velocity + draw[2],
             angular_velocity=truth.angular_velocity + draw[3],
         )
@@ -89,12 +90,3 @@ class Sensors:
 
     def _generator(self, sensor: str, time_us: int) -> np.random.Generator:
         return np.random.Generator(np.random.Philox(key=self._keys[sensor], counter=[0, time_us, 0, 0]))
-
-
-def _turned(quaternion: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """Quaternion x, y, z, w turned by a rotation vector (rad) in body axes."""
-    size = math.sqrt(float(angle @ angle))
-    scale = 0.5 if size < 1e-12 else math.sin(size / 2) / size
-    vector, scalar = angle * scale, math.cos(size / 2)
-    own, w = quaternion[:3], quaternion[3]
-    return np.array([*(w * vector + scalar * own + np.cross(own, vector)), w * scalar - own @ vector])

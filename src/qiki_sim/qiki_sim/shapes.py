@@ -7,9 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from qiki_sim.loading import Positive, PositiveVector, Section
-
-_PHI = (1.0 + np.sqrt(5.0)) / 2.0
+from qiki_vehicle.files import Positive, PositiveVector, Section
 
 
 class Sphere(Section):
@@ -55,15 +53,3 @@ class Dodecahedron(Section):
 
 
 Shape = Annotated[Sphere | Box | Cylinder | Dodecahedron, Field(discriminator="kind")]
-
-
-def dodecahedron_vertices(circumradius: float) -> np.ndarray:
-    """Vertices (20, 3) in m of a regular dodecahedron centred at the origin.
-
-    Two of its edges cross the z axis, parallel to y (likewise for x and y in turn).
-    """
-    signs = (-1.0, 1.0)
-    cube = [(x, y, z) for x in signs for y in signs for z in signs]
-    rectangle = [(0.0, a / _PHI, b * _PHI) for a in signs for b in signs]
-    corners = np.array(cube + rectangle + [(y, z, x) for x, y, z in rectangle] + [(z, x, y) for x, y, z in rectangle])
-    return np.asarray(corners * (circumradius / np.sqrt(3.0)))

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from qiki_sim.vehicle import Thermal
+    from qiki_vehicle.thermal import Thermal
 
 
 class ThermalNetwork:

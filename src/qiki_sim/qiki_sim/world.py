@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from qiki_sim.faults import FaultBook
-    from qiki_sim.readings import EnergyReading, MassProperties, Motion, StoreReading, ThermalReading, ValveReading
+    from qiki_sim.readings import EnergyReading, Motion, StoreReading, ThermalReading, ValveReading
     from qiki_sim.valves import ValveCommand
+    from qiki_vehicle import MassProperties
 
 
 class World:
@@ -38,7 +39,7 @@ class World:
         """`seed` replaces the scenario's.
 
         Raises:
-            ScenarioError: bodies overlap at the start.
+            ConfigurationError: bodies overlap at the start.
         """
         self.scenario = scenario
         self.seed = scenario.file.seed if seed is None else seed
@@ -50,7 +51,7 @@ class World:
         """Read a scenario file.
 
         Raises:
-            ScenarioError: the text names file, field, value and allowed range.
+            ConfigurationError: the text names file, field, value and allowed range.
         """
         return cls(load_scenario(path), seed)
 
@@ -66,7 +67,7 @@ class World:
             name: Sensors(self.seed, name, bot.vehicle.sensors.noise, bot.faults) for name, bot in self._bots.items()
         }
         for index, bot in enumerate(self._bots.values()):
-            self.bodies.set_mass(index, bot.mass_properties)
+            self.bodies.set_mass(index, bot.mass, bot.moments)
         self._time_us = 0
         self._timed = sorted(file.faults, key=lambda fault: fault.time)
         self._wrench = np.zeros((TICK_US // self._step_us, len(self._bots), 6))
@@ -124,7 +125,7 @@ class World:
         for index, bot in enumerate(self._bots.values()):
             if bot.working_mass != self._mass[index]:
                 self._mass[index] = bot.working_mass
-                self.bodies.set_mass(index, bot.mass_properties)
+                self.bodies.set_mass(index, bot.mass, bot.moments)
         self._time_us = until_us
 
     def command(self, bot: str, command: ValveCommand) -> None:

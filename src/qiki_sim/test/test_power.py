@@ -10,7 +10,7 @@ from sim_helpers import FORWARD, VEHICLE, burn, command, make_world, merged
 
 from qiki_sim.avionics import AvionicsBus
 from qiki_sim.power import PropulsionBus
-from qiki_sim.vehicle import Avionics, Propulsion
+from qiki_vehicle.power import Avionics, Propulsion
 
 DATA = yaml.safe_load(VEHICLE.read_text())
 FIVE = (4, 5, 6, 7, 0)  # 1300 N: 43.3 kW

@@ -6,9 +6,10 @@ import yaml
 from scipy.spatial import Delaunay
 from sim_helpers import CONFIG, VEHICLE, merged, write_scenario, write_vehicle
 
-from qiki_sim import ScenarioError, World, load_scenario
-from qiki_sim.shapes import Box, Cylinder, Dodecahedron, Sphere, dodecahedron_vertices
-from qiki_sim.vehicle import load_vehicle
+from qiki_sim import ConfigurationError, World, load_scenario
+from qiki_sim.shapes import Box, Cylinder, Dodecahedron, Sphere
+from qiki_vehicle import Vehicle
+from qiki_vehicle.hull import dodecahedron_vertices
 
 
 @pytest.mark.parametrize("path", sorted((CONFIG / "scenarios").glob("*.yaml")), ids=lambda path: path.stem)
@@ -37,10 +38,10 @@ def test_default_scenario_has_what_it_promises():
 
 def test_vehicle_geometry_gives_the_known_facts():
     """SIM-C1: all thrusters together give no wrench; the pure forces of the cluster pairs."""
-    vehicle = load_vehicle(VEHICLE)
-    forces = np.array([t.f_max_n * np.array(t.direction) for t in vehicle.array])
-    positions = np.array([t.position_m for t in vehicle.array])
-    assert len(vehicle.array) == 16
+    vehicle = Vehicle.from_file(VEHICLE)
+    forces = np.array([t.f_max_n * np.array(t.direction) for t in vehicle.thrusters])
+    positions = np.array([t.position_m for t in vehicle.thrusters])
+    assert len(vehicle.thrusters) == 16
     assert np.linalg.norm(positions, axis=1) == pytest.approx(1.267, abs=1e-3)
     assert forces[4:8].sum(axis=0) == pytest.approx([735.391, 0.0, 0.0], abs=1e-3)
     assert forces.sum(axis=0) == pytest.approx(np.zeros(3), abs=1e-9)
@@ -137,7 +138,7 @@ def test_broken_scenario_is_refused(tmp_path, changes, text):
     """SIM-C2: the error names file, field, value and allowed range."""
     path = tmp_path / "broken.yaml"
     path.write_text(yaml.safe_dump({"name": "test", "bots": [ALPHA], **changes}))
-    with pytest.raises(ScenarioError, match=text) as refusal:
+    with pytest.raises(ConfigurationError, match=text) as refusal:
         World.from_file(path)
     assert ".yaml" in str(refusal.value)
 
@@ -155,12 +156,12 @@ def test_broken_scenario_is_refused(tmp_path, changes, text):
 def test_file_that_is_no_scenario_is_refused(tmp_path, text, message):
     path = tmp_path / "broken.yaml"
     path.write_text(text)
-    with pytest.raises(ScenarioError, match=message):
+    with pytest.raises(ConfigurationError, match=message):
         load_scenario(path)
 
 
 def test_missing_scenario_is_refused(tmp_path):
-    with pytest.raises(ScenarioError, match=r"none.yaml: cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"none.yaml: cannot be read"):
         load_scenario(tmp_path / "none.yaml")
 
 
@@ -186,5 +187,5 @@ def test_broken_vehicle_is_refused(tmp_path, changes, text):
     data = merged(yaml.safe_load(vehicle.read_text()), changes)
     scenario = write_scenario(tmp_path)
     vehicle.write_text(yaml.safe_dump(data))
-    with pytest.raises(ScenarioError, match=text):
+    with pytest.raises(ConfigurationError, match=text):
         World.from_file(scenario)

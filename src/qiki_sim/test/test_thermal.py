@@ -9,7 +9,7 @@ from scipy.integrate import solve_ivp
 from sim_helpers import FORWARD, VEHICLE, burn, command, make_world, merged
 
 from qiki_sim.thermal import ThermalNetwork
-from qiki_sim.vehicle import Thermal
+from qiki_vehicle.thermal import Thermal
 
 DATA = yaml.safe_load(VEHICLE.read_text())["thermal"]
 

@@ -1,15 +1,15 @@
 """The thrusters of a body: where they sit, which way they push, and what wrench they give."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from qiki_allocator.errors import ConfigurationError
+from qiki_vehicle.body import Thruster
+from qiki_vehicle.vehicle import load_thrusters
 
 Floats = npt.NDArray[np.float64]
 
@@ -87,19 +87,20 @@ class ThrusterArray:
         """Read a thruster file (JSON: `thrusters`, each with index, cluster, position_m, direction, f_max_n).
 
         Raises:
-            ConfigurationError: naming file, field and value.
+            ConfigurationError: naming file, field, value and allowed range.
         """
-        path = Path(path)
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from error
-        except ValueError as error:
-            raise ConfigurationError(f"{path}: not JSON: {error}") from error
-        try:
-            return cls(*_columns(data), com=com)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{path}: {error}") from error
+        return cls.of(load_thrusters(path), com=com)
+
+    @classmethod
+    def of(cls, thrusters: Sequence[Thruster], com: npt.ArrayLike = (0.0, 0.0, 0.0)) -> "ThrusterArray":
+        """The thrusters of a vehicle, with the centre of mass (3,) m."""
+        return cls(
+            [thruster.position_m for thruster in thrusters],
+            [thruster.direction for thruster in thrusters],
+            [thruster.f_max_n for thruster in thrusters],
+            [thruster.cluster for thruster in thrusters],
+            com,
+        )
 
     def with_com(self, com: npt.ArrayLike) -> "ThrusterArray":
         """The same thrusters with another centre of mass, (3,) m."""
@@ -117,22 +118,3 @@ def _vectors(name: str, values: npt.ArrayLike) -> Floats:
         worst = int(np.argmin(np.isfinite(vectors).all(axis=1)))
         raise ConfigurationError(f"{name}[{worst}]: {vectors[worst].tolist()}; allowed: finite numbers")
     return vectors
-
-
-def _columns(data: Any) -> tuple[list[Any], list[Any], list[Any], list[str]]:
-    entries = data.get("thrusters") if isinstance(data, dict) else None
-    if not isinstance(entries, list) or not entries:
-        raise ConfigurationError("thrusters: missing or empty; allowed: a list of thrusters")
-    columns: tuple[list[Any], list[Any], list[Any], list[str]] = ([], [], [], [])
-    keys = ("position_m", "direction", "f_max_n", "cluster")
-    for i, entry in enumerate(entries):
-        if not isinstance(entry, dict):
-            raise ConfigurationError(f"thrusters[{i}]: {entry!r}; allowed: a mapping")
-        missing = [key for key in ("index", *keys) if key not in entry]
-        if missing:
-            raise ConfigurationError(f"thrusters[{i}].{missing[0]}: missing")
-        if entry["index"] != i:
-            raise ConfigurationError(f"thrusters[{i}].index: {entry['index']!r}; allowed: {i}, in order from 0")
-        for column, key in zip(columns, keys, strict=True):
-            column.append(str(entry[key]) if key == "cluster" else entry[key])
-    return columns

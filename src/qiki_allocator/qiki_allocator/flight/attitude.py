@@ -12,39 +12,13 @@ import numpy.typing as npt
 
 from qiki_allocator.checks import require
 from qiki_allocator.errors import ConfigurationError
+from qiki_vehicle import MassProperties, quaternion
+from qiki_vehicle.vectors import cross
 
 Floats = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class Body:
-    """Mass properties.
-
-    Attributes:
-        mass: kg, > 0.
-        inertia: (3, 3) kg m^2 about the centre of mass, in base_link, symmetric and positive definite.
-        com: (3,) m, centre of mass in base_link.
-
-    Raises:
-        ConfigurationError: naming field, value and allowed range.
-    """
-
-    mass: float
-    inertia: Floats
-    com: Floats
-
-    def __post_init__(self) -> None:
-        require("mass", self.mass, "kg", 0.0, above=True)
-        object.__setattr__(self, "inertia", np.array(self.inertia, dtype=float))
-        object.__setattr__(self, "com", np.array(self.com, dtype=float))
-        if self.com.shape != (3,) or not np.isfinite(self.com).all():
-            raise ConfigurationError(f"com: {self.com.tolist()} m; allowed: three finite numbers")
-        inertia = self.inertia
-        if inertia.shape != (3, 3) or not np.isfinite(inertia).all() or not np.allclose(inertia, inertia.T, rtol=1e-6):
-            raise ConfigurationError(f"inertia: {inertia.tolist()} kg m^2; allowed: (3, 3), finite, symmetric")
-        least = float(np.linalg.eigvalsh(inertia)[0])
-        if least <= 0.0:
-            raise ConfigurationError(f"inertia: principal moment {least:g} kg m^2; allowed: above 0")
+Body = MassProperties
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,23 +76,8 @@ def attitude_error(attitude: npt.ArrayLike, target: npt.ArrayLike) -> Floats:
     Raises:
         ValueError: a quaternion is not finite, or its length not within 0.99 to 1.01.
     """
-    x, y, z, w = _quaternion("attitude", attitude)
-    a, b, c, d = _quaternion("target", target)
-    # conjugate(attitude) * target
-    vector = np.array(
-        [
-            w * a - x * d - y * c + z * b,
-            w * b + x * c - y * d - z * a,
-            w * c - x * b + y * a - z * d,
-        ]
-    )
-    scalar = w * d + x * a + y * b + z * c
-    if scalar < 0.0:
-        vector, scalar = -vector, -scalar
-    length = float(np.linalg.norm(vector))
-    if length < 1e-9:
-        return 2.0 * vector
-    return vector * (2.0 * math.atan2(length, scalar) / length)
+    inverse = quaternion.conjugate(quaternion.unit("attitude", attitude))
+    return quaternion.rotation_vector(quaternion.product(inverse, quaternion.unit("target", target)))
 
 
 def attitude_hold(
@@ -136,7 +95,7 @@ def attitude_hold(
     w = _vector("rates", rates)
     error = attitude_error(attitude, target)
     _, damping = gains(body, config)
-    torque = damping @ (_slew_rate(error, body, config) - w) + np.cross(w, body.inertia @ w)
+    torque = damping @ (_slew_rate(error, body, config) - w) + cross(w, body.inertia @ w)
     return np.concatenate([np.zeros(3), _within(torque, config.torque_limit)])
 
 
@@ -165,7 +124,7 @@ def brake(velocity: npt.ArrayLike, rates: npt.ArrayLike, body: Body, config: Con
         ValueError: an argument is not finite or of another shape.
     """
     w = _vector("rates", rates)
-    v = _vector("velocity", velocity) + np.cross(w, body.com)
+    v = _vector("velocity", velocity) + cross(w, body.com)
     force = v * (-body.mass / config.brake_time)
     torque = body.inertia @ w * (-1.0 / config.brake_time)
     return np.concatenate([_within(force, config.force_limit), _within(torque, config.torque_limit)])
@@ -203,13 +162,3 @@ def _vector(name: str, values: npt.ArrayLike) -> Floats:
     if vector.shape != (3,) or not np.isfinite(vector).all():
         raise ValueError(f"{name}: {vector.tolist()}; allowed: three finite numbers")
     return vector
-
-
-def _quaternion(name: str, values: npt.ArrayLike) -> list[float]:
-    quaternion = np.asarray(values, dtype=float)
-    length = float(np.linalg.norm(quaternion))
-    if quaternion.shape != (4,) or not 0.99 <= length <= 1.01:
-        raise ValueError(
-            f"{name}: {quaternion.tolist()}, length {length:g}; allowed: x, y, z, w of length 0.99 to 1.01"
-        )
-    return [float(value) for value in quaternion / length]

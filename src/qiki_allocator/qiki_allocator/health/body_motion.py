@@ -6,6 +6,7 @@ import numpy.typing as npt
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
 from qiki_allocator.checks import require
 from qiki_allocator.errors import ConfigurationError
+from qiki_vehicle.vectors import cross, skew
 
 
 class BodyMotion:
@@ -50,20 +51,8 @@ class BodyMotion:
 
     def growth(self, twist: Floats) -> Floats:
         """(6, 6) per second: how fast a small error of the twist changes without thrust."""
-        velocity, spin = _skew(twist[:3]), _skew(twist[3:])
+        velocity, spin = skew(twist[:3]), skew(twist[3:])
         rates = np.zeros((6, 6))
         rates[:3, :3], rates[:3, 3:] = -spin, velocity
-        rates[3:, 3:] = self._inverse @ (_skew(self._inertia @ twist[3:]) - spin @ self._inertia)
+        rates[3:, 3:] = self._inverse @ (skew(self._inertia @ twist[3:]) - spin @ self._inertia)
         return rates
-
-
-def cross(a: Floats, b: Floats) -> Floats:
-    """Cross product of two vectors, (3,); np.cross takes ten times as long for one pair."""
-    (ax, ay, az), (bx, by, bz) = a.tolist(), b.tolist()
-    return np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
-
-
-def _skew(a: Floats) -> Floats:
-    """(3, 3) matrix of the cross product a x."""
-    x, y, z = a.tolist()
-    return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from qiki_allocator.allocation.allocator import POLICIES, UNATTAINABLE
-from qiki_allocator.vehicle import MODULATORS
+from qiki_allocator.assembly import MODULATORS
 from qiki_node.parameters import NodeParameters, parameter
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qiki_console.model.attitude import rotate
 from qiki_console.model.readings import Motion
+from qiki_vehicle.quaternion import rotate
 
 Array = NDArray[np.float64]
 
@@ -167,5 +167,4 @@ def _mean_rate(samples: Sequence[Sample]) -> Array:
 
 
 def _in_world(motion: Motion, vector: Any) -> Array:
-    x, y, z = (float(component) for component in vector)
-    return np.array(rotate(motion.orientation, (x, y, z)))
+    return rotate(motion.orientation, vector)

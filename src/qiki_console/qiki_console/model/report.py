@@ -4,8 +4,8 @@ from dataclasses import asdict
 from math import degrees
 from typing import Any
 
-from qiki_console.model.attitude import roll_pitch_yaw, rotate
 from qiki_console.model.readings import Bot, Datum, Freshness, Heat, Moment, Motion, Share, Snapshot
+from qiki_vehicle.quaternion import roll_pitch_yaw, rotate
 
 
 def report(snapshot: Snapshot) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def _motion(motion: Motion) -> dict[str, Any]:
         "position_m": motion.position,
         "orientation_xyzw": motion.orientation,
         "roll_pitch_yaw_deg": [degrees(angle) for angle in roll_pitch_yaw(motion.orientation)],
-        "velocity_world_m_s": rotate(motion.orientation, motion.velocity),
+        "velocity_world_m_s": rotate(motion.orientation, motion.velocity).tolist(),
         "velocity_body_m_s": motion.velocity,
         "rate_body_rad_s": motion.rate,
     }

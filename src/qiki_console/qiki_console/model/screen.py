@@ -1,6 +1,6 @@
 """A snapshot as one screen for the operator."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import degrees, isfinite, sqrt
 from typing import Any
 
@@ -9,8 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from qiki_console.model.attitude import roll_pitch_yaw, rotate
-from qiki_console.model.readings import Bot, Datum, Freshness, Heat, Moment, Power, Share, Snapshot, Vector
+from qiki_console.model.readings import Bot, Datum, Freshness, Heat, Moment, Power, Share, Snapshot
+from qiki_vehicle.quaternion import roll_pitch_yaw, rotate
 
 NA = "N/A"
 
@@ -89,7 +89,7 @@ def _add_remarks(table: Table, bot: Bot) -> None:
         table.caption = "\n".join(filter(None, [str(table.caption or ""), *remarks]))
 
 
-def _vector(vector: Vector | tuple[float, ...], digits: int) -> str:
+def _vector(vector: Iterable[float], digits: int) -> str:
     return " ".join(number(component, digits) for component in vector)
 
 
@@ -117,7 +117,7 @@ def _allocation(share: Share) -> str:
 _ROWS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("position  m", "motion", lambda m: _vector(m.position, 2)),
     ("roll pitch yaw  deg", "motion", lambda m: _vector(tuple(map(degrees, roll_pitch_yaw(m.orientation))), 1)),
-    ("velocity, world  m/s", "motion", lambda m: _vector(rotate(m.orientation, m.velocity), 3)),
+    ("velocity, world  m/s", "motion", lambda m: _vector(rotate(m.orientation, m.velocity).tolist(), 3)),
     ("speed  m/s", "motion", lambda m: number(sqrt(sum(v * v for v in m.velocity)), 3)),
     ("rate, body  deg/s", "motion", lambda m: _vector(tuple(map(degrees, m.rate)), 2)),
     ("supercap SoC", "power", lambda p: _share_of_one(p.supercap_soc)),

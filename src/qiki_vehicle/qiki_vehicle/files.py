@@ -1,4 +1,4 @@
-"""Reading YAML configuration: one error type, unknown and repeated keys refused, field and allowed range named."""
+"""Strict reader of YAML and JSON configuration: unknown and repeated keys are refused, errors name field and range."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
-class ScenarioError(ValueError):
-    """A configuration file is refused; the text names file, field, value and allowed range, one line each."""
+class ConfigurationError(ValueError):
+    """A configuration file, field or argument is refused; the text names it, its value and the allowed range."""
 
 
 class Section(BaseModel):
-    """A mapping of a configuration file: immutable, finite numbers only, no key it does not know."""
+    """A mapping of a configuration file: immutable, typed without conversion, finite numbers, known keys only."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
     def _known_keys(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
+        if isinstance(data, cls):
             return data
+        if not isinstance(data, dict):
+            raise PydanticCustomError("not_a_mapping", "allowed: a mapping")
         unknown = sorted(str(key) for key in data if key not in cls.model_fields)
         if unknown:
             raise PydanticCustomError(
@@ -67,10 +69,10 @@ class _Loader(yaml.SafeLoader):
     """SafeLoader that refuses a key given twice instead of taking the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        repeated = sorted({str(key) for key in keys if keys.count(key) > 1})
-        if repeated:
-            raise yaml.MarkedYAMLError(problem=f"key given twice: {', '.join(repeated)}", problem_mark=node.start_mark)
+        try:
+            _refuse_repeats([self.construct_object(key, deep=True) for key, _ in node.value])
+        except ValueError as error:
+            raise yaml.MarkedYAMLError(problem=str(error), problem_mark=node.start_mark) from error
         return super().construct_mapping(node, deep)
 
 
@@ -78,20 +80,50 @@ def load(path: Path, model: type[Model]) -> Model:
     """Read a YAML or JSON file and validate it.
 
     Raises:
-        ScenarioError: the file is missing, is not YAML, or a field is refused.
+        ConfigurationError: the file is missing, cannot be parsed, or a field is refused.
+    """
+    return validate(path, read(path), model)
+
+
+def read(path: Path) -> Any:
+    """Content of a JSON (`.json`) or YAML file.
+
+    Raises:
+        ConfigurationError: the file is missing, cannot be parsed, or has a key twice.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"{path}: cannot be read: {error}") from error
+        raise ConfigurationError(f"{path}: cannot be read: {error}") from error
     try:
-        data = json.loads(text) if path.suffix == ".json" else yaml.load(text, _Loader)
-    except (yaml.YAMLError, ValueError) as error:
-        raise ScenarioError(f"{path}: cannot be parsed: {error}") from error
+        if path.suffix == ".json":
+            return json.loads(text, object_pairs_hook=_without_repeats)
+        return yaml.load(text, _Loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{path}: cannot be parsed: {error}") from error
+
+
+def validate(path: Path, data: Any, model: type[Model]) -> Model:
+    """The content of a file as a model.
+
+    Raises:
+        ConfigurationError: a field is refused; one line for each.
+    """
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise ScenarioError("\n".join(f"{path}: {_describe(detail)}" for detail in error.errors())) from error
+        raise ConfigurationError("\n".join(f"{path}: {_describe(detail)}" for detail in error.errors())) from error
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    _refuse_repeats([key for key, _ in pairs])
+    return dict(pairs)
+
+
+def _refuse_repeats(keys: list[Any]) -> None:
+    repeated = sorted({str(key) for key in keys if keys.count(key) > 1})
+    if repeated:
+        raise ValueError(f"key given twice: {', '.join(repeated)}")
 
 
 def _describe(detail: ErrorDetails) -> str:

@@ -1,0 +1,95 @@
+"""Sections of the vehicle file: modulation and control, as the allocator applies them."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from qiki_vehicle.files import Fraction, Integer, NonNegative, Positive, PositiveVector, Section
+
+
+class PulseWidth(Section):
+    """Pulse width modulation in windows."""
+
+    window: Positive  # s
+    carry: NonNegative  # s
+    repair: NonNegative  # s
+    tolerance: NonNegative  # s
+    gap: NonNegative  # s
+
+
+class Pwpf(Section):
+    """Pulse-width pulse-frequency modulation."""
+
+    km: Positive  # 1
+    tm: Positive  # s
+    uon: Positive  # 1
+    uoff: Positive  # 1
+
+
+class BangBang(Section):
+    """Bang-bang modulation with dead band and hysteresis."""
+
+    on_level: Fraction
+    off_level: Fraction
+
+
+class Modulation(Section):
+    """Conversion of a wrench into pulses."""
+
+    control_rate: Annotated[Positive, Field(ge=50.0, le=500.0)]  # Hz
+    zero_torque_tolerance: Positive  # N m
+    pulse_width: PulseWidth
+    pwpf: Pwpf
+    bang_bang: BangBang
+
+
+class Attitude(Section):
+    """Attitude loop and brake."""
+
+    natural_frequency: Positive  # rad/s
+    damping_ratio: Positive  # 1
+    braking_share: Annotated[Positive, Field(le=1.0)]  # 1
+    rate_limit: Positive  # rad/s
+    brake_time: Positive  # s
+    force_limit: PositiveVector  # N
+    torque_limit: PositiveVector  # N m
+
+
+class Rest(Section):
+    """Motion below which a brake ends."""
+
+    speed: Positive  # m/s
+    rate: Positive  # rad/s
+    timeout: Positive  # s
+
+
+class Telemetry(Section):
+    """Ages from which energy and thermal telemetry is stale, and lost."""
+
+    stale: Positive  # s
+    lost: Positive  # s
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.lost < self.stale:
+            raise ValueError(f"lost {self.lost} s; allowed: at least stale ({self.stale} s)")
+        return self
+
+
+class Profile(Section):
+    """Limits of thrust profiles."""
+
+    max_segments: Annotated[Integer, Field(ge=1)]
+    max_duration: Positive  # s
+    max_gap: Positive  # s
+
+
+class Control(Section):
+    """Attitude control and limits."""
+
+    attitude: Attitude
+    rest: Rest
+    telemetry: Telemetry
+    energy_horizon: Positive  # s
+    heat_horizon: NonNegative  # s
+    profile: Profile

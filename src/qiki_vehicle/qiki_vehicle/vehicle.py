@@ -1,0 +1,89 @@
+"""The vehicle file: every number of a bot, validated."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import model_validator
+
+from qiki_vehicle.body import Body, Port, Thruster, ThrusterFile, Valves
+from qiki_vehicle.control import Control, Modulation
+from qiki_vehicle.files import ConfigurationError, Name, Section, load, read, validate
+from qiki_vehicle.hull import Hull
+from qiki_vehicle.power import Avionics, Propulsion
+from qiki_vehicle.sensors import Sensors
+from qiki_vehicle.thermal import Thermal
+
+
+class Vehicle(Section):
+    """A vehicle file together with the thruster file that it names.
+
+    vehicle = Vehicle.from_file("launch/config/vehicles/dodecahedron.yaml")
+    vehicle.body.mass, vehicle.port("A").axis, vehicle.hull.vertices
+    """
+
+    name: Name
+    hull: Hull
+    body: Body
+    thrusters: tuple[Thruster, ...]
+    valves: Valves
+    propulsion: Propulsion
+    avionics: Avionics
+    thermal: Thermal
+    sensors: Sensors
+    ports: tuple[Port, ...]
+    modulation: Modulation
+    control: Control
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for cluster in self.clusters:
+            node = self.thermal.nodes.get(f"RCS_{cluster}")
+            if node is None:
+                raise ValueError(f"thermal.nodes: no node RCS_{cluster} for cluster {cluster} of the thrusters")
+            if node.warn is None:
+                raise ValueError(f"thermal.nodes.RCS_{cluster}.warn: missing; allowed: below trip ({node.trip} degC)")
+        ports = [port.name for port in self.ports]
+        if len(set(ports)) != len(ports):
+            raise ValueError(f"ports {ports}; allowed: each name once")
+        return self
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """Names of the thruster clusters, sorted."""
+        return tuple(sorted({thruster.cluster for thruster in self.thrusters}))
+
+    def port(self, name: str) -> Port:
+        """A docking port.
+
+        Raises:
+            KeyError: there is no such port.
+        """
+        for port in self.ports:
+            if port.name == name:
+                return port
+        raise KeyError(f"port = {name!r}: allowed: {', '.join(port.name for port in self.ports)}")
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Self:
+        """Read a vehicle file (YAML) and its thruster file (JSON, relative to it).
+
+        Raises:
+            ConfigurationError: a file is missing or a field is refused; naming file, field, value and allowed range.
+        """
+        path = Path(path)
+        data = read(path)
+        if isinstance(data, dict) and "thrusters" in data:
+            name = data["thrusters"]
+            if not isinstance(name, str):
+                raise ConfigurationError(f"{path}: thrusters = {name!r}: allowed: path of a thruster file")
+            data = {**data, "thrusters": load_thrusters(path.parent / name)}
+        return validate(path, data, cls)
+
+
+def load_thrusters(path: str | Path) -> tuple[Thruster, ...]:
+    """The thrusters of a thruster file.
+
+    Raises:
+        ConfigurationError: the file is missing or a field is refused.
+    """
+    return load(Path(path), ThrusterFile).thrusters
