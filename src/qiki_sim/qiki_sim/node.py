@@ -16,9 +16,9 @@ from qiki_msgs.srv import InjectFault, LoadScenario, SetSpeed, Step
 from qiki_node.node import QikiNode
 from qiki_node.parameters import NodeParameters, parameter
 from qiki_node.run import run
-from qiki_sim import diagnosis
 from qiki_sim.pacer import FASTEST, SLOWEST
-from qiki_sim.runner import Runner, load_world
+from qiki_sim.ros import diagnosis
+from qiki_sim.ros.runner import Runner, load_world
 from qiki_sim.valves import CommandError
 from qiki_vehicle import ConfigurationError
 

@@ -8,7 +8,7 @@ from qiki_node.health import Health, Level
 from qiki_sim.readings import Health as ValveHealth
 
 if TYPE_CHECKING:
-    from qiki_sim.runner import Runner
+    from qiki_sim.ros.runner import Runner
 
 KEEPS_UP = 0.9
 """Share of the asked speed under which the simulation counts as too slow."""

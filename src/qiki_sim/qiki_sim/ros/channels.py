@@ -11,7 +11,7 @@ from sensor_msgs.msg import BatteryState
 
 from qiki_msgs.msg import Energy, Thermal, ThrusterCommand, ThrusterState
 from qiki_node.qos import COMMAND, STATE, TELEMETRY
-from qiki_sim import conversions
+from qiki_sim.ros import conversions
 from qiki_sim.valves import ValveCommand
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from rosgraph_msgs.msg import Clock
 from visualization_msgs.msg import MarkerArray
 
 from qiki_node.qos import CLOCK, TELEMETRY
-from qiki_sim import conversions
-from qiki_sim.channels import BotChannel
-from qiki_sim.markers import MarkerSet
 from qiki_sim.occurrences import Watch
 from qiki_sim.pacer import Pacer
+from qiki_sim.ros import conversions
+from qiki_sim.ros.channels import BotChannel
+from qiki_sim.ros.markers import MarkerSet
 from qiki_sim.scenario import TICK_US
 from qiki_sim.world import World
 from qiki_vehicle import ConfigurationError

@@ -1,0 +1,1 @@
+"""ROS adapters of the simulator."""
