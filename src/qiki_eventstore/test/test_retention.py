@@ -1,6 +1,7 @@
 """Retention: what leaves the store is in files that verify, and can still be read."""
 
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -11,24 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import apsw
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mcap.reader import make_reader
 
 from qiki_events import JSON
 from qiki_events.proto.simulator_pb2 import EnergySampled
 from qiki_eventstore import Encoded, Event, EventStore, Query, StoreCorrupt, StoreUnavailable, open_store
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.heads import read_heads
-from qiki_eventstore.retention.archive import matches
-from qiki_eventstore.retention.parquet import read_parquet, verify_segment
+from qiki_eventstore.retention.parquet import read_parquet
 from qiki_eventstore.retention.policy import Hold, Policy
 from qiki_eventstore.retention.retention import Outcome, Retention, verify_segments
-from qiki_eventstore.retention.segment import Catalogue, Retainable, Segment
+from qiki_eventstore.retention.segment import Catalogue, Extent, Retainable, Segment
 from qiki_eventstore.transfer import Imported, export_events, import_events
 
 STREAMS = ("alpha/allocator", "bravo/allocator", "sim")
@@ -208,6 +204,27 @@ queries = st.builds(
 )
 
 
+def matches(event: RecordedEvent, query: Query) -> bool:
+    """Whether an event meets every condition of a query but its limit."""
+    return (
+        (query.after is None or event.position > query.after)
+        and (query.before is None or event.position < query.before)
+        and (query.start is None or event.time >= query.start)
+        and (query.end is None or event.time < query.end)
+        and (query.recorded_start is None or event.recorded >= query.recorded_start)
+        and (query.recorded_end is None or event.recorded < query.recorded_end)
+        and (query.correlation is None or event.correlation == query.correlation)
+        and named(event.type, query.types)
+        and named(event.stream, query.streams)
+    )
+
+
+def named(name: str, patterns: tuple[str, ...]) -> bool:
+    return not patterns or any(
+        name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern for pattern in patterns
+    )
+
+
 def expected(events: list[RecordedEvent], query: Query) -> list[RecordedEvent]:
     found = [event for event in events if matches(event, query)]
     return (found[::-1] if query.backwards else found)[: query.limit]
@@ -253,7 +270,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
 
 def test_missing_file_is_named_and_what_is_left_can_be_read(store: EventStore) -> None:
     done = apply(store, max_events=60)
-    (folder(store) / done.dropped[1].parquet).unlink()
+    (folder(store) / done.dropped[1].file).unlink()
     assert len(list(store.read_all(Query(after=20)))) == 80
     assert len(list(store.read_all(Query(before=11)))) == 10
     with pytest.raises(StoreUnavailable, match=r"positions 11 to 20 were dropped.*0000000011.*position 20"):
@@ -296,66 +313,62 @@ def test_reader_misses_nothing_while_events_are_dropped(tmp_path: Path, backward
 # Segment files ------------------------------------------------------------------------------------------------------
 
 
-def test_segment_verifies_alone_and_says_what_it_holds(store: EventStore) -> None:
+def read_only(path: Path) -> EventStore:
+    return open_store(f"sqlite:///{path}?mode=ro")
+
+
+def test_segment_is_a_store_that_verifies_alone(store: EventStore) -> None:
     events = list(store.read_all())
     (first, second, *_) = apply(store, max_events=50).dropped
-    extent = verify_segment(folder(store) / second.parquet)
-    assert extent == second.extent
+    extent = second.extent
     assert (extent.first, extent.last, extent.events) == (11, 20, 10)
     assert (extent.before, extent.hash) == (events[9].hash, events[19].hash)
     assert extent.before == first.extent.hash
-    assert list(read_parquet(folder(store) / second.parquet)) == events[10:20]
+    assert sorted(file.name for file in folder(store).iterdir()) == sorted(
+        segment.file for segment in catalogue(store).segments()
+    )
+    with read_only(folder(store) / second.file) as segment:
+        found = segment.verify()
+        assert (found.ok, found.checked, found.head) == (True, 10, 20), found.reason
+        assert list(segment.read_all()) == events[10:20]
+        assert segment.version("sim") == extent.streams["sim"][1]
+        assert isinstance(segment, Retainable)
+        assert isinstance(store, Retainable)
+        assert segment.store_id == store.store_id
 
 
-def test_any_tool_reads_the_columns(store: EventStore) -> None:
-    events = list(store.read_all())[:10]
-    (segment, *_) = apply(store, max_events=90).dropped
-    table = pq.read_table(folder(store) / segment.parquet)
-    assert table.column("position").to_pylist() == list(range(1, 11))
-    assert str(table.schema.field("recorded").type) == "timestamp[ns, tz=UTC]"
-    assert table.column("payload").to_pylist() == [event.payload for event in events]
-    metadata = json.loads(table.schema.metadata[b"qiki.segment"])
-    assert (metadata["first"], metadata["last"], metadata["hash"]) == (1, 10, events[-1].hash.hex())
-
-
-def test_mcap_has_a_channel_per_type_with_its_schema(store: EventStore) -> None:
-    events = list(store.read_all())[:40]
-    (segment,) = apply(store, max_events=60, segment_events=40).dropped
-    with (folder(store) / segment.mcap).open("rb") as file:
-        reader = make_reader(file, validate_crcs=True)
-        messages = list(reader.iter_messages(log_time_order=False))
-        summary = reader.get_summary()
-    assert [(channel.topic, message.data, message.sequence) for _, channel, message in messages] == [
-        (event.type, event.payload, event.position) for event in events
-    ]
-    assert [message.log_time for *_, message in messages] == [event.recorded for event in events]
-    assert summary is not None
-    channels = {channel.topic: channel for channel in summary.channels.values()}
-    assert {topic: channel.message_encoding for topic, channel in channels.items()} == {
-        "energy.sampled": "protobuf",
-        "launch.note": "json",
-        "unknown.thing": "protobuf",
-    }
-    schema = summary.schemas[channels["energy.sampled"].schema_id]
-    assert (schema.name, schema.encoding) == ("qiki.events.v1.EnergySampled", "protobuf")
-    files = FileDescriptorSet.FromString(schema.data)
-    assert "EnergySampled" in [message.name for file in files.file for message in file.message_type]
-
-
-def test_changed_segment_does_not_verify(tmp_path: Path, store: EventStore) -> None:
+def test_changed_segment_does_not_verify(store: EventStore) -> None:
+    assert isinstance(store, Retainable)
     (segment, *_) = apply(store, max_events=50, segment_events=50).dropped
-    path = folder(store) / segment.parquet
+    path = folder(store) / segment.file
     content = path.read_bytes()
     changed = 0
     for place in range(4, len(content), len(content) // 60):
-        damaged = tmp_path / "damaged.parquet"
-        damaged.write_bytes(content[:place] + bytes([content[place] ^ 0x55]) + content[place + 1 :])
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0x55]) + content[place + 1 :])
+        with pytest.raises(StoreCorrupt, match="is not the file that was sealed"):
+            verify_segments(store)
         try:
-            # A byte that means nothing to a reader (padding, statistics) may change; an event must not.
-            assert verify_segment(damaged) == segment.extent
+            # A byte that means nothing to a reader (free space) may change; an event must not.
+            with read_only(path) as alone:
+                verified, events = alone.verify().ok, list(alone.read_all())
+            assert not verified or Extent.of(events, segment.extent.before) == segment.extent
+            changed += not verified
         except StoreCorrupt as error:
-            changed += str(damaged) in str(error)
-    assert changed > 30
+            changed += str(path) in str(error) or "database" in str(error)
+    assert changed > 10
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("payload", "X'7B7D'"), ("time", "7"), ("hash", "zeroblob(32)"), ("correlation", "'z'")]
+)
+def test_changed_event_of_a_segment_is_named(store: EventStore, column: str, value: str) -> None:
+    (segment, *_) = apply(store, max_events=50, segment_events=50).dropped
+    path = folder(store) / segment.file
+    connection = apsw.Connection(str(path))
+    connection.execute(f"UPDATE events SET {column} = {value} WHERE position = 33")
+    connection.close()
+    with read_only(path) as alone:
+        assert (alone.verify().ok, alone.verify().first_bad) == (False, 33)
 
 
 def test_all_segments_verify_together(tmp_path: Path, store: EventStore) -> None:
@@ -363,9 +376,9 @@ def test_all_segments_verify_together(tmp_path: Path, store: EventStore) -> None
     assert verify_segments(store) == 0
     (first, second, *_) = apply(store, max_events=50).dropped
     assert verify_segments(store) == 50
-    path = folder(store) / second.parquet
+    path = folder(store) / second.file
     content = path.read_bytes()
-    path.write_bytes((folder(store) / first.parquet).read_bytes())
+    path.write_bytes((folder(store) / first.file).read_bytes())
     with pytest.raises(StoreCorrupt, match="positions 11 to 20: put it back"):
         verify_segments(store)
     path.write_bytes(content)
@@ -379,17 +392,12 @@ def test_all_segments_verify_together(tmp_path: Path, store: EventStore) -> None
             verify_segments(again)
 
 
-@pytest.mark.parametrize("content", [b"", b"PAR1", b"something else altogether"])
-def test_other_files_are_no_segments(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "x.parquet").write_bytes(content)
-    with pytest.raises(StoreCorrupt, match=r"x\.parquet: not a Parquet file"):
-        verify_segment(tmp_path / "x.parquet")
-
-
-def test_parquet_of_something_else_is_no_segment(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"a": [1]}), tmp_path / "x.parquet")
-    with pytest.raises(StoreCorrupt, match=r"x\.parquet: not a segment"):
-        verify_segment(tmp_path / "x.parquet")
+@pytest.mark.parametrize("content", [b"", b"something else altogether"])
+def test_other_files_are_no_segments(store: EventStore, content: bytes) -> None:
+    (segment, *_) = apply(store, max_events=50).dropped
+    (folder(store) / segment.file).write_bytes(content)
+    with pytest.raises(StoreCorrupt, match=segment.file):
+        list(store.read_all())
 
 
 # Interruptions and damage -------------------------------------------------------------------------------------------
@@ -418,7 +426,7 @@ def test_interrupted_run_is_finished_by_the_next(store: EventStore, name: str) -
     assert len(apply(store, max_events=50).dropped) == 5
     assert list(store.read_all()) == events
     assert store.verify().ok
-    assert len(list(folder(store).iterdir())) == 10
+    assert len(list(folder(store).iterdir())) == 5
 
 
 def test_segment_whose_file_was_changed_is_not_dropped(store: EventStore) -> None:
@@ -426,8 +434,8 @@ def test_segment_whose_file_was_changed_is_not_dropped(store: EventStore) -> Non
     with pytest.raises(InterruptedError):
         Retention(store, failing, folder(store), Policy(max_events=50, segment_events=10)).apply()
     (segment,) = catalogue(store).segments()
-    (folder(store) / segment.mcap).write_bytes(b"")
-    with pytest.raises(StoreCorrupt, match=r"\.mcap is not the file that was sealed with positions 1 to 10"):
+    (folder(store) / segment.file).write_bytes(b"")
+    with pytest.raises(StoreCorrupt, match=r"\.db is not the file that was sealed with positions 1 to 10"):
         apply(store, max_events=50)
     assert store.stats().events == 100
 
@@ -452,6 +460,66 @@ def test_catalogue_drops_only_the_oldest(store: EventStore) -> None:
     other: Segment = replace(segment, extent=replace(segment.extent, first=2))
     with pytest.raises(ValueError, match="only the oldest"):
         catalogue(store).drop(other, [])
+
+
+# Segments of the version before ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """A store of 100 events that version 0.1 wrote: 60 dropped into Parquet files (the second with several row groups,
+    the third without dictionaries), a hold, signed heads, and an export of everything."""
+    copy = tmp_path / "old"
+    shutil.copytree(Path(__file__).parent / "stores" / "parquet", copy)
+    return copy / "events.db"
+
+
+@pytest.mark.parametrize("mode", ["", "?mode=ro"])
+def test_store_with_parquet_segments_opens_verifies_and_reads_to_the_end(tmp_path: Path, old: Path, mode: str) -> None:
+    with open_at(old, mode) as store:
+        found = store.verify()
+        assert (found.ok, found.checked, found.head, found.signed) == (True, 40, 100, 100), found.reason
+        assert isinstance(store, Retainable)
+        assert verify_segments(store) == 60
+        export_events(store, tmp_path / "again.jsonl")
+        assert (tmp_path / "again.jsonl").read_bytes() == old.with_suffix(".jsonl").read_bytes()
+        events = list(store.read_all())
+        assert [event for event in events if event.stream == "sim"] == store.read("sim")
+        query = Query(after=15, before=70, correlation="c1", backwards=True)
+        assert list(store.read_all(query)) == expected(events, query)
+        assert [hold.name for hold in store.catalogue.holds()] == ["case"]
+        if not mode:
+            assert import_events(store, old.with_suffix(".jsonl")).known == 100
+
+
+def test_retention_goes_on_from_parquet_segments(old: Path) -> None:
+    with open_at(old) as store:
+        events = list(store.read_all())
+        fill(store, 20, first=100)
+        assert len(apply(store, max_events=40, segment_events=20).dropped) == 1
+        assert [segment.file.rsplit(".", 1)[1] for segment in catalogue(store).segments()] == 3 * ["parquet"] + ["db"]
+        assert list(store.read_all(Query(before=101))) == events
+        assert isinstance(store, Retainable)
+        assert verify_segments(store) == 80
+        catalogue(store).lift("case")
+        assert store.verify().ok
+
+
+def test_changed_parquet_segment_is_noticed_also_where_only_read(old: Path) -> None:
+    (path, *_) = sorted((old.parent / "events.db.segments").glob("*.parquet"))
+    content = path.read_bytes()
+    with open_at(old, "?mode=ro") as store:
+        events = list(store.read_all())
+        noticed = 0
+        for place in range(0, len(content), len(content) // 60):
+            path.write_bytes(content[:place] + bytes([content[place] ^ 0x55]) + content[place + 1 :])
+            try:
+                # A byte that means nothing to this reader (statistics) may change; an event must not.
+                assert list(store.read_all()) == events
+            except StoreCorrupt as error:
+                noticed += path.name in str(error)
+    assert noticed > 15
+    assert list(read_parquet(sorted(path.parent.glob("*.parquet"))[1])) == events[20:40]
 
 
 # Policies and holds -------------------------------------------------------------------------------------------------

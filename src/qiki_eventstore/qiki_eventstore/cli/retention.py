@@ -46,8 +46,8 @@ def retain(
 ) -> None:
     """Apply a policy once: events beyond any bound leave the store in whole segments.
 
-    They go to Parquet and MCAP files in the folder PATH.segments, which keep them readable. Events under a hold, and
-    all after them, stay. A running node does the same by its parameters retention_*.
+    They go to the folder PATH.segments, each segment a SQLite store of its own, and stay readable. Events under a hold,
+    and all after them, stay. A running node does the same by its parameters retention_*.
     """
     from qiki_eventstore.retention.retention import Retention
 
@@ -88,7 +88,7 @@ def segments(*, as_json: bool, url: str | None) -> None:
             continue
         state = "dropped" if segment.dropped else "sealed"
         recorded = f"{time_text(extent.recorded_start)} to {time_text(extent.recorded_end)}"
-        click.echo(f"{extent.first:>9} to {extent.last:<9} {state}  {recorded}  {folder / segment.parquet}")
+        click.echo(f"{extent.first:>9} to {extent.last:<9} {state}  {recorded}  {folder / segment.file}")
     if not found and not as_json:
         click.echo("no segments")
 
@@ -157,10 +157,8 @@ def _record(segment: Segment) -> dict[str, Any]:
         "recorded_start_ns": extent.recorded_start,
         "recorded_end_ns": extent.recorded_end,
         "hash": extent.hash.hex(),
-        "parquet": segment.parquet,
-        "parquet_sha256": segment.parquet_sha256.hex(),
-        "mcap": segment.mcap,
-        "mcap_sha256": segment.mcap_sha256.hex(),
+        "file": segment.file,
+        "sha256": segment.sha256.hex(),
         "sealed_ns": segment.sealed,
         "dropped": segment.dropped,
     }

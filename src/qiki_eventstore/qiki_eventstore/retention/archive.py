@@ -1,11 +1,18 @@
-"""Reading events that retention has dropped, from the Parquet files of their segments."""
+"""Reading events that retention has dropped, from the files of their segments."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import apsw
 
 from qiki_eventstore.errors import StoreUnavailable
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.retention.segment import Extent, Segment
+from qiki_eventstore.retention.segment_file import opened
+from qiki_eventstore.sqlite.pool import OneReader
+from qiki_eventstore.sqlite.rows import Names, matcher
+from qiki_eventstore.sqlite.selection import Selector
 from qiki_eventstore.store import Query
 
 
@@ -13,8 +20,8 @@ class Archive:
     """The dropped segments of a store.
 
     Args:
-        folder: where the segment files are.
-        segments: those that were dropped, in order of positions.
+        folder: of the segment files.
+        segments: the dropped ones, in order of positions.
     """
 
     def __init__(self, folder: Path, segments: Iterable[Segment]) -> None:
@@ -28,14 +35,10 @@ class Archive:
             StoreUnavailable: a file that may hold such events is not there; names it.
             StoreCorrupt: a file is damaged.
         """
-        after = 0 if query.after is None else query.after
-        before = 2**63 - 1 if query.before is None else query.before
         for segment in reversed(self._segments) if query.backwards else self._segments:
-            extent = segment.extent
-            if extent.last > after and extent.first < before and _may_match(extent, query):
-                for event in self._events(segment, after + 1, before - 1, backwards=query.backwards):
-                    if matches(event, query):
-                        yield event
+            if _may_match(segment.extent, query):
+                with self._opened(segment) as connection:
+                    yield from Selector(OneReader(connection), Names()).all(query)
 
     def read(self, stream: str, start: int, end: int | None) -> Iterator[RecordedEvent]:
         """Events of a stream with start <= version < end.
@@ -46,9 +49,8 @@ class Archive:
         for segment in self._segments:
             first, last = segment.extent.streams.get(stream, (0, -1))
             if last >= start and first <= last and (end is None or first < end):
-                for event in self._events(segment):
-                    if event.stream == stream and start <= event.version and (end is None or event.version < end):
-                        yield event
+                with self._opened(segment) as connection:
+                    yield from Selector(OneReader(connection), Names()).stream(stream, start, end)
 
     def ids(self) -> set[bytes]:
         """Ids of all events, 16 bytes each.
@@ -56,55 +58,34 @@ class Archive:
         Raises:
             StoreUnavailable, StoreCorrupt: as `read_all`.
         """
-        from qiki_eventstore.retention.parquet import read_ids
+        found: set[bytes] = set()
+        for segment in self._segments:
+            with self._opened(segment) as connection, OneReader(connection).connection():
+                found.update(id for (id,) in connection.execute("SELECT id FROM events"))
+        return found
 
-        return {id for segment in self._segments for id in read_ids(self._path(segment))}
-
-    def _events(
-        self, segment: Segment, first: int = 0, last: int = 2**63 - 1, *, backwards: bool = False
-    ) -> Iterator[RecordedEvent]:
-        # Here, as most stores never read a segment, and pyarrow takes long to import.
-        from qiki_eventstore.retention.parquet import read_parquet
-
-        return read_parquet(self._path(segment), first, last, backwards=backwards)
-
-    def _path(self, segment: Segment) -> Path:
-        path = self._folder / segment.parquet
+    @contextmanager
+    def _opened(self, segment: Segment) -> Iterator[apsw.Connection]:
+        path = self._folder / segment.file
         if not path.is_file():
             extent = segment.extent
             raise StoreUnavailable(
-                f"positions {extent.first} to {extent.last} were dropped by retention, and their file {path} is not"
-                f" there: put it back, or ask for what comes after position {extent.last}"
+                f"positions {extent.first} to {extent.last} were dropped by retention, and their file {path} is"
+                f" missing: put it back, or read only what comes after position {extent.last}"
             )
-        return path
-
-
-def matches(event: RecordedEvent, query: Query) -> bool:
-    """Whether an event meets every condition of a query but its limit."""
-    return (
-        (query.after is None or event.position > query.after)
-        and (query.before is None or event.position < query.before)
-        and (query.start is None or event.time >= query.start)
-        and (query.end is None or event.time < query.end)
-        and (query.recorded_start is None or event.recorded >= query.recorded_start)
-        and (query.recorded_end is None or event.recorded < query.recorded_end)
-        and (query.correlation is None or event.correlation == query.correlation)
-        and _named(event.type, query.types)
-        and _named(event.stream, query.streams)
-    )
+        with opened(path, segment) as connection:
+            yield connection
 
 
 def _may_match(extent: Extent, query: Query) -> bool:
     return (
-        (query.start is None or extent.end >= query.start)
+        (query.after is None or extent.last > query.after)
+        and (query.before is None or extent.first < query.before)
+        and (query.start is None or extent.end >= query.start)
         and (query.end is None or extent.start < query.end)
         and (query.recorded_start is None or extent.recorded_end >= query.recorded_start)
         and (query.recorded_end is None or extent.recorded_start < query.recorded_end)
-        and (not query.streams or any(_named(stream, query.streams) for stream in extent.streams))
-    )
-
-
-def _named(name: str, patterns: tuple[str, ...]) -> bool:
-    return not patterns or any(
-        name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern for pattern in patterns
+        and (
+            not query.streams or any(matcher(pattern)(stream) for pattern in query.streams for stream in extent.streams)
+        )
     )

@@ -1,148 +1,186 @@
-"""A segment as a Parquet file: every attribute a column, and in the metadata what is needed to verify it alone."""
+"""Reader of the Parquet segments that versions up to 0.1 wrote: flat columns, compressed with zstandard.
 
-from collections.abc import Iterator, Sequence
+It reads that one layout and no other. Its caller compares the events with the hash chain, so that a mistake in here
+cannot pass for an event.
+"""
+
+import struct
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import zstandard
 
-from qiki_eventstore.errors import StoreCorrupt
 from qiki_eventstore.events import RecordedEvent
-from qiki_eventstore.retention.segment import Extent, from_json, to_json
 
-_METADATA: Final = b"qiki.segment"
-_TIME: Final = pa.timestamp("ns", "UTC")
-_SCHEMA: Final = pa.schema(
-    [
-        pa.field("position", pa.int64(), nullable=False),
-        pa.field("stream", pa.string(), nullable=False),
-        pa.field("version", pa.int64(), nullable=False),
-        pa.field("id", pa.binary(16), nullable=False),
-        pa.field("type", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("time", _TIME, nullable=False),
-        pa.field("recorded", _TIME, nullable=False),
-        pa.field("correlation", pa.string()),
-        pa.field("causation", pa.string()),
-        pa.field("schema_version", pa.int64(), nullable=False),
-        pa.field("content_type", pa.string(), nullable=False),
-        pa.field("payload", pa.binary(), nullable=False),
-        pa.field("hash", pa.binary(32), nullable=False),
-    ]
-)
-_ROWS: Final = 5000
-"""Rows of a group: what is in memory at one time while reading."""
+_Values = list[Any]
 
 
-def write_parquet(file: IO[bytes], events: Sequence[RecordedEvent], extent: Extent) -> None:
-    """Write the events of a segment."""
-    columns = {name: [getattr(event, name) for event in events] for name in _SCHEMA.names}
-    columns["id"] = [event.id.bytes for event in events]
-    # Through integers: Python's datetime has no nanoseconds.
-    arrays = [
-        pa.array(columns[field.name], pa.int64()).view(_TIME)
-        if field.type == _TIME
-        else pa.array(columns[field.name], field.type)
-        for field in _SCHEMA
-    ]
-    table = pa.Table.from_arrays(arrays, schema=_SCHEMA.with_metadata({_METADATA: to_json(extent).encode()}))
-    pq.write_table(table, file, compression="zstd", row_group_size=_ROWS)
+def read_parquet(path: Path) -> Iterator[RecordedEvent]:
+    """Events of a segment in order of positions; any exception means that the file is damaged, or no segment."""
+    content = path.read_bytes()
+    (length,) = struct.unpack_from("<i", content, len(content) - 8)
+    footer, _ = _thrift(content, len(content) - 8 - length)
+    for group in footer[4]:
+        columns = {}
+        for chunk in group[1]:
+            about = chunk[3]
+            name = about[3][0].decode()
+            columns[name] = _column(content, about, _KINDS[name])
+        for row in zip(*(columns[name] for name in _KINDS), strict=True):
+            yield RecordedEvent(**dict(zip(_KINDS, row, strict=True)))
 
 
-def read_extent(path: Path) -> Extent:
-    """What a file says of itself.
-
-    Raises:
-        StoreCorrupt: it is no segment.
-    """
-    with _opened(path) as file:
-        return _extent(path, file)
+# Values -------------------------------------------------------------------------------------------------------------
 
 
-def read_parquet(
-    path: Path, first: int = 0, last: int = 2**63 - 1, *, backwards: bool = False
-) -> Iterator[RecordedEvent]:
-    """Events of a segment with first <= position <= last, in order of positions or backwards.
-
-    Raises:
-        StoreCorrupt: it is no segment, or damaged.
-    """
-    with _opened(path) as file:
-        base = _extent(path, file).first
-        groups = range(file.metadata.num_row_groups)
-        for group in reversed(groups) if backwards else groups:
-            begin = base + group * _ROWS
-            if begin > last or begin + file.metadata.row_group(group).num_rows <= first:
-                continue
-            events = [event for event in _group(path, file, group) if first <= event.position <= last]
-            yield from reversed(events) if backwards else events
+def _integers(data: bytes, count: int) -> _Values:
+    return list(struct.unpack_from(f"<{count}q", data))
 
 
-def read_ids(path: Path) -> set[bytes]:
-    """The ids of a segment's events, 16 bytes each.
-
-    Raises:
-        StoreCorrupt: it is no segment, or damaged.
-    """
-    with _opened(path) as file:
-        _extent(path, file)
-        try:
-            return set(file.read(columns=["id"]).column("id").to_pylist())
-        except (pa.ArrowException, OSError) as error:
-            raise StoreCorrupt(f"{path}: damaged: {error}") from error
+def _fixed(size: int) -> Callable[[bytes, int], _Values]:
+    return lambda data, count: [data[place : place + size] for place in range(0, count * size, size)]
 
 
-def verify_segment(path: Path) -> Extent:
-    """Verify a segment file alone: positions, versions, every hash of the chain, and the digest of the content.
-
-    Whether its first and last hash are those of the store's chain is the store's to tell.
-
-    Raises:
-        StoreCorrupt: naming the first position that is wrong.
-    """
-    claimed = read_extent(path)
-    try:
-        found = Extent.of(read_parquet(path), claimed.before)
-    except StoreCorrupt as error:
-        raise StoreCorrupt(f"{path}: {error}", error.position) from error
-    if found != claimed:
-        raise StoreCorrupt(f"{path}: the metadata are not those of the events in it", claimed.first)
-    return found
+def _ids(data: bytes, count: int) -> _Values:
+    return [UUID(bytes=id) for id in _fixed(16)(data, count)]
 
 
-def _opened(path: Path) -> Any:
-    try:
-        return pq.ParquetFile(path)
-    except FileNotFoundError:
-        raise
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise StoreCorrupt(f"{path}: not a Parquet file, or damaged: {error}") from error
+def _binary(data: bytes, count: int) -> _Values:
+    values, place = [], 0
+    for _ in range(count):
+        (size,) = struct.unpack_from("<I", data, place)
+        values.append(data[place + 4 : place + 4 + size])
+        place += 4 + size
+    return values
 
 
-def _extent(path: Path, file: Any) -> Extent:
-    metadata = (file.schema_arrow.metadata or {}).get(_METADATA)
-    if metadata is None:
-        raise StoreCorrupt(f"{path}: not a segment of an event store")
-    try:
-        return from_json(metadata.decode())
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise StoreCorrupt(f"{path}: its metadata are damaged: {error}") from error
+def _texts(data: bytes, count: int) -> _Values:
+    return [value.decode() for value in _binary(data, count)]
 
 
-def _group(path: Path, file: Any, group: int) -> list[RecordedEvent]:
-    try:
-        table = file.read_row_group(group)
-        columns = []
-        for field in _SCHEMA:
-            column = table.column(field.name).combine_chunks()
-            columns.append((column.view(pa.int64()) if field.type == _TIME else column).to_pylist())
-        return [_event(row) for row in zip(*columns, strict=True)]
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
-        raise StoreCorrupt(f"{path}: damaged: {error}") from error
+_KINDS: Final[dict[str, Callable[[bytes, int], _Values]]] = {
+    "position": _integers,
+    "stream": _texts,
+    "version": _integers,
+    "id": _ids,
+    "type": _texts,
+    "source": _texts,
+    "time": _integers,
+    "recorded": _integers,
+    "correlation": _texts,
+    "causation": _texts,
+    "schema_version": _integers,
+    "content_type": _texts,
+    "payload": _binary,
+    "hash": _fixed(32),
+}
+_OPTIONAL: Final = (b"correlation", b"causation")
+_DATA_PAGE: Final = 0
+_PLAIN: Final = 0
 
 
-def _event(row: tuple[Any, ...]) -> RecordedEvent:
-    values = dict(zip(_SCHEMA.names, row, strict=True))
-    return RecordedEvent(**{**values, "id": UUID(bytes=values["id"])})
+# Pages --------------------------------------------------------------------------------------------------------------
+
+
+def _column(content: bytes, about: dict[int, Any], kind: Callable[[bytes, int], _Values]) -> _Values:
+    """The values of a column chunk: a dictionary page, if there is one, and data pages."""
+    optional = about[3][0] in _OPTIONAL
+    place = min(about[9], about.get(11, about[9]))
+    dictionary: _Values = []
+    values: _Values = []
+    while len(values) < about[5]:
+        page, place = _thrift(content, place)
+        data = zstandard.ZstdDecompressor().decompress(content[place : place + page[3]], max_output_size=page[2])
+        place += page[3]
+        if page[1] != _DATA_PAGE:
+            dictionary = kind(data, page[7][1])
+            continue
+        count = page[5][1]
+        levels = [1] * count
+        if optional:
+            (size,) = struct.unpack_from("<I", data)
+            levels, data = _hybrid(data[4 : 4 + size], 1, count), data[4 + size :]
+        if page[5][2] == _PLAIN:
+            found = iter(kind(data, sum(levels)))
+        else:
+            found = iter([dictionary[index] for index in _hybrid(data[1:], data[0], sum(levels))])
+        values += [next(found) if level else None for level in levels]
+    return values
+
+
+def _hybrid(data: bytes, width: int, count: int) -> list[int]:
+    """Integers of `width` bits as Parquet's hybrid of runs and packed groups of eight."""
+    values: list[int] = []
+    place = 0
+    while len(values) < count:
+        head, place = _varint(data, place)
+        if head & 1:
+            size = (head >> 1) * width
+            packed, place = int.from_bytes(data[place : place + size], "little"), place + size
+            mask = (1 << width) - 1
+            values += [packed >> (index * width) & mask for index in range((head >> 1) * 8)]
+        else:
+            size = (width + 7) // 8
+            values += [int.from_bytes(data[place : place + size], "little")] * (head >> 1)
+            place += size
+    return values[:count]
+
+
+# Metadata: Thrift's compact protocol ----------------------------------------------------------------------------------
+
+
+def _thrift(data: bytes, place: int) -> tuple[dict[int, Any], int]:
+    """A structure as values by field number, and the place behind it."""
+    fields: dict[int, Any] = {}
+    number = 0
+    while kind := data[place] & 0x0F:
+        step = data[place] >> 4
+        place += 1
+        if not step:
+            value, place = _varint(data, place)
+            number = _signed(value)
+        number += step
+        if kind in (1, 2):
+            fields[number] = kind == 1
+        else:
+            fields[number], place = _field(data, place, kind)
+    return fields, place + 1
+
+
+def _field(data: bytes, place: int, kind: int) -> tuple[Any, int]:
+    if kind in (3, 4, 5, 6):
+        value, place = _varint(data, place)
+        return _signed(value), place
+    if kind == 8:
+        size, place = _varint(data, place)
+        return data[place : place + size], place + size
+    if kind == 9:
+        size, inner = data[place] >> 4, data[place] & 0x0F
+        place += 1
+        if size == 15:
+            size, place = _varint(data, place)
+        values = []
+        for _ in range(size):
+            value, place = _field(data, place, inner)
+            values.append(value)
+        return values, place
+    if kind == 12:
+        return _thrift(data, place)
+    raise ValueError(f"field of kind {kind}")
+
+
+def _varint(data: bytes, place: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[place]
+        place += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, place
+        shift += 7
+
+
+def _signed(value: int) -> int:
+    return value >> 1 ^ -(value & 1)

@@ -1,24 +1,29 @@
-"""Old events leave the store for files: sealed, verified by reading back, recorded, and only then dropped."""
+"""Old events leave the store for segment files: sealed, verified, recorded, and only then dropped."""
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from qiki_events import REGISTRY
 from qiki_eventstore.chain import GENESIS
 from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
-from qiki_eventstore.files import digest_of, new_file
-from qiki_eventstore.retention.mcap_segment import read_mcap, write_mcap
-from qiki_eventstore.retention.parquet import verify_segment, write_parquet
+from qiki_eventstore.files import digest_of
 from qiki_eventstore.retention.policy import Hold, Policy
 from qiki_eventstore.retention.segment import Catalogue, Extent, Retainable, Segment
+from qiki_eventstore.retention.segment_file import opened, write_segment
+from qiki_eventstore.sqlite.pool import OneReader
+from qiki_eventstore.sqlite.verification import SqliteContent
 from qiki_eventstore.store import EventStore, Query
+from qiki_eventstore.verification import verify
+
+if TYPE_CHECKING:
+    from qiki_eventstore.events import RecordedEvent
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run of retention did.
+    """Result of a run of retention.
 
     Attributes:
         dropped: segments whose events left the store.
@@ -97,8 +102,8 @@ class Retention:
             if segment is None:
                 segment = self._seal(last + 1, end, before)
                 self._catalogue.add(segment)
-            # They may be as old as a hold that was lifted just now.
-            _check_files(self._folder, segment)
+            # It may be as old as a hold that was lifted just now.
+            _check_file(self._folder, segment)
             if not self._catalogue.drop(segment, holds):
                 waiting = [segment]
                 continue
@@ -111,20 +116,12 @@ class Retention:
             raise StoreCorrupt(f"events between {first} and {last} are missing", first)
         extent = Extent.of(events, before)
         self._folder.mkdir(parents=True, exist_ok=True)
-        name = f"{extent.first:012d}-{extent.last:012d}-{extent.hash.hex()[:12]}"
-        parquet, mcap = self._folder / f"{name}.parquet", self._folder / f"{name}.mcap"
-        # Left over from a run that was interrupted before the segment was recorded.
-        parquet.unlink(missing_ok=True)
-        mcap.unlink(missing_ok=True)
-        with new_file(parquet) as file:
-            write_parquet(file, events, extent)
-        with new_file(mcap) as file:
-            write_mcap(file, events, REGISTRY.message_class)
-        if verify_segment(parquet) != extent:
-            raise StoreCorrupt(f"{parquet}: reads back as other events than were written")
-        if list(read_mcap(mcap)) != [(event.type, event.position & 0xFFFFFFFF, event.payload) for event in events]:
-            raise StoreCorrupt(f"{mcap}: reads back as other events than were written")
-        return Segment(extent, parquet.name, digest_of(parquet), mcap.name, digest_of(mcap), self._clock())
+        name = f"{extent.first:012d}-{extent.last:012d}-{extent.hash.hex()[:12]}.db"
+        path = self._folder / name
+        write_segment(path, events, extent, self._store.store_id if isinstance(self._store, Retainable) else "")
+        segment = Segment(extent, name, digest_of(path), self._clock())
+        _verify_file(path, segment)
+        return segment
 
     def _first_on(self, holds: Sequence[Hold], first: int, last: int) -> str:
         return next((hold.name for hold in holds if hold.covers(self._store, first, last)), "")
@@ -141,20 +138,32 @@ def verify_segments(store: Retainable) -> int:
     before, count = GENESIS, 0
     for segment in store.catalogue.segments():
         extent = segment.extent
-        _check_files(store.segments_folder, segment)
-        path = store.segments_folder / segment.parquet
-        if verify_segment(path) != extent or extent.before != before:
+        path = _check_file(store.segments_folder, segment)
+        _verify_file(path, segment)
+        if extent.before != before:
             raise StoreCorrupt(f"{path}: the chain does not go on from the segment before", extent.first)
         before, count = extent.hash, count + extent.events
     return count
 
 
-def _check_files(folder: Path, segment: Segment) -> None:
-    for name, digest in ((segment.parquet, segment.parquet_sha256), (segment.mcap, segment.mcap_sha256)):
-        path = folder / name
-        if not path.is_file() or digest_of(path) != digest:
-            raise StoreCorrupt(
-                f"{path} is not the file that was sealed with positions {segment.extent.first} to"
-                f" {segment.extent.last}: put it back",
-                segment.extent.first,
-            )
+def _verify_file(path: Path, segment: Segment) -> None:
+    """Verify the events of a segment's file by the walk that verifies a store, and that they are those sealed."""
+    extent = segment.extent
+    events: list[RecordedEvent] = []
+    with opened(path, segment) as connection:
+        found = verify(SqliteContent(OneReader(connection)), visit=events.append)
+    if not found.ok:
+        raise StoreCorrupt(f"{path}: {found.reason}", found.first_bad)
+    if not events or Extent.of(events, extent.before) != extent:
+        raise StoreCorrupt(f"{path}: its events are not those that were sealed", extent.first)
+
+
+def _check_file(folder: Path, segment: Segment) -> Path:
+    path = folder / segment.file
+    if not path.is_file() or digest_of(path) != segment.sha256:
+        raise StoreCorrupt(
+            f"{path} is not the file that was sealed with positions {segment.extent.first} to"
+            f" {segment.extent.last}: put it back",
+            segment.extent.first,
+        )
+    return path

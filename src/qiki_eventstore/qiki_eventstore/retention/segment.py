@@ -1,13 +1,11 @@
-"""A sealed segment: a range of positions whose events are in files of their own, with their hashes."""
+"""A sealed segment: a range of positions whose events are in a file of their own, with their hashes."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from qiki_eventstore import jsonl
 from qiki_eventstore.chain import link_event
 from qiki_eventstore.errors import StoreCorrupt
 from qiki_eventstore.events import RecordedEvent
@@ -28,7 +26,6 @@ class Extent:
         streams: first and last version of each stream; there is no gap.
         before: hash of the chain before the first event.
         hash: hash of the chain after the last event.
-        content: SHA-256 of the events' lines in an export.
     """
 
     first: int
@@ -40,7 +37,6 @@ class Extent:
     streams: Mapping[str, tuple[int, int]]
     before: bytes
     hash: bytes
-    content: bytes
 
     @property
     def events(self) -> int:
@@ -54,7 +50,7 @@ class Extent:
             StoreCorrupt: a position or version is missing, or the hashes are not those of the events.
         """
         streams: dict[str, tuple[int, int]] = {}
-        content, hash = sha256(), before
+        hash = before
         times: list[int] = []
         recorded: list[int] = []
         first = position = 0
@@ -70,7 +66,6 @@ class Extent:
             hash = link_event(hash, event)
             if hash != event.hash:
                 raise StoreCorrupt(f"position {position}: the hash is not that of the event and those before", position)
-            content.update(jsonl.encode(event))
             times = [min([*times, event.time]), max([*times, event.time])]
             recorded = [*recorded[:1], event.recorded]
         return cls(
@@ -83,35 +78,31 @@ class Extent:
             streams=streams,
             before=before,
             hash=hash,
-            content=content.digest(),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A range of positions in files.
+    """A range of positions in a file.
 
     Attributes:
-        extent: what it holds.
-        parquet: name of the Parquet file in the store's folder of segments: all attributes, from which it can be read.
-        parquet_sha256: SHA-256 of that file.
-        mcap: name of the MCAP file, for tools that show recordings.
-        mcap_sha256: SHA-256 of that file.
-        sealed: when, ns since the Unix epoch.
+        extent: its events in brief.
+        file: name in the store's folder of segments: a SQLite database with the tables of a store. Segments of versions
+            up to 0.1 are Parquet files.
+        sha256: SHA-256 of that file.
+        sealed: time of sealing, ns since the Unix epoch.
         dropped: its events are no longer in the store.
     """
 
     extent: Extent
-    parquet: str
-    parquet_sha256: bytes = field(repr=False)
-    mcap: str
-    mcap_sha256: bytes = field(repr=False)
+    file: str
+    sha256: bytes = field(repr=False)
     sealed: int
     dropped: bool = False
 
 
 class Catalogue(Protocol):
-    """What an engine keeps of segments and holds. Each call is one durable transaction."""
+    """An engine's records of segments and holds. Each call is one durable transaction."""
 
     def segments(self) -> list[Segment]:
         """All, in order of positions."""
@@ -151,12 +142,16 @@ class Retainable(Protocol):
     """A store from which segments can be dropped."""
 
     @property
+    def store_id(self) -> str:
+        """UUID of the store; its segments have it too."""
+
+    @property
     def catalogue(self) -> Catalogue:
         """Its segments and holds."""
 
     @property
     def segments_folder(self) -> Path:
-        """Where the files of its segments are, from which it reads what was dropped."""
+        """Folder of the files of its segments, from which it reads dropped events."""
 
 
 def to_json(extent: Extent) -> str:
@@ -168,7 +163,8 @@ def to_json(extent: Extent) -> str:
 def from_json(text: str) -> Extent:
     """The inverse of `to_json`."""
     values: dict[str, Any] = json.loads(text)
-    for name in ("before", "hash", "content"):
+    values.pop("content", None)  # a digest that versions up to 0.1 wrote besides the chain's hashes
+    for name in ("before", "hash"):
         values[name] = bytes.fromhex(values[name])
     values["streams"] = {stream: (first, last) for stream, (first, last) in values["streams"].items()}
     return Extent(**values)

@@ -55,3 +55,15 @@ class Readers:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+
+
+class OneReader(Readers):
+    """One open connection in place of a pool, for one thread; its opener closes it."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    @contextmanager
+    def connection(self) -> Iterator[apsw.Connection]:
+        with damage():
+            yield self._connection

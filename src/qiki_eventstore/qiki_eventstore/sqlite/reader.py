@@ -12,7 +12,7 @@ from qiki_eventstore.sqlite.location import beside
 from qiki_eventstore.sqlite.pool import Readers
 from qiki_eventstore.sqlite.rows import Names
 from qiki_eventstore.sqlite.segments import load_floor, load_segments
-from qiki_eventstore.sqlite.selection import LAST, Dropped, Selector
+from qiki_eventstore.sqlite.selection import Dropped, Selector
 from qiki_eventstore.store import Query
 
 
@@ -20,11 +20,11 @@ class Reader:
     """Answers from any thread, over connections of its own."""
 
     def __init__(self, path: Path) -> None:
-        self._readers = Readers(path)
+        self.readers = Readers(path)
         self._segments = beside(path, ".segments")
         self._names = Names()
-        self.connection = self._readers.connection
-        self.close = self._readers.close
+        self.connection = self.readers.connection
+        self.close = self.readers.close
 
     def head(self) -> int:
         """Position of the last event, as the database has it."""
@@ -78,10 +78,6 @@ class Reader:
                 if last is not None:
                     query = replace(query, before=last) if query.backwards else replace(query, after=last)
 
-    def stored(self, query: Query) -> Iterator[RecordedEvent]:
-        """Events that match and are in the database."""
-        return self._since(LAST).all(query)
-
     def _all_once(self, query: Query) -> Iterator[RecordedEvent]:
         floor = self._floor()
         stored = self._since(floor)
@@ -106,4 +102,4 @@ class Reader:
             return Archive(self._segments, [segment for segment in load_segments(connection) if segment.dropped])
 
     def _since(self, floor: int) -> Selector:
-        return Selector(self._readers, self._names, floor)
+        return Selector(self.readers, self._names, floor)

@@ -22,14 +22,19 @@ _DDL: Final = """
 CREATE TABLE IF NOT EXISTS segments(
     first INTEGER PRIMARY KEY,
     extent TEXT NOT NULL,
-    parquet TEXT NOT NULL,
-    parquet_sha256 BLOB NOT NULL,
-    mcap TEXT NOT NULL,
-    mcap_sha256 BLOB NOT NULL,
+    file TEXT NOT NULL,
+    sha256 BLOB NOT NULL,
     sealed INTEGER NOT NULL,
     dropped INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS holds(name TEXT PRIMARY KEY, hold TEXT NOT NULL) STRICT, WITHOUT ROWID;
+"""
+# Versions up to 0.1 sealed a Parquet file and an MCAP file, which repeats its payloads.
+_FROM_PARQUET: Final = """
+ALTER TABLE segments RENAME COLUMN parquet TO file;
+ALTER TABLE segments RENAME COLUMN parquet_sha256 TO sha256;
+ALTER TABLE segments DROP COLUMN mcap;
+ALTER TABLE segments DROP COLUMN mcap_sha256;
 """
 
 
@@ -56,14 +61,12 @@ class SqliteCatalogue:
         row = (
             segment.extent.first,
             to_json(segment.extent),
-            segment.parquet,
-            segment.parquet_sha256,
-            segment.mcap,
-            segment.mcap_sha256,
+            segment.file,
+            segment.sha256,
             segment.sealed,
             int(segment.dropped),
         )
-        self._write(lambda connection: connection.execute("INSERT INTO segments VALUES (?,?,?,?,?,?,?,?)", row))
+        self._write(lambda connection: connection.execute("INSERT INTO segments VALUES (?,?,?,?,?,?)", row))
 
     def drop(self, segment: Segment, holds: Sequence[Hold]) -> bool:
         def work(connection: apsw.Connection) -> bool:
@@ -97,6 +100,8 @@ class SqliteCatalogue:
     def _write(self, work: Callable[[apsw.Connection], R]) -> R:
         def made(connection: apsw.Connection) -> R:
             connection.execute(_DDL)
+            if _has_parquet(connection):
+                connection.execute(_FROM_PARQUET)
             return work(connection)
 
         result: R = self._run(made)
@@ -113,10 +118,9 @@ def load_segments(connection: apsw.Connection) -> list[Segment]:
     """All segments, in order of positions."""
     if not _exists(connection, "segments"):
         return []
-    rows = connection.execute(
-        "SELECT extent, parquet, parquet_sha256, mcap, mcap_sha256, sealed, dropped FROM segments ORDER BY first"
-    )
-    return [Segment(from_json(row[0]), row[1], row[2], row[3], row[4], row[5], bool(row[6])) for row in rows]
+    file = "parquet, parquet_sha256" if _has_parquet(connection) else "file, sha256"
+    rows = connection.execute(f"SELECT extent, {file}, sealed, dropped FROM segments ORDER BY first")
+    return [Segment(from_json(row[0]), row[1], row[2], row[3], bool(row[4])) for row in rows]
 
 
 def load_holds(connection: apsw.Connection) -> list[Hold]:
@@ -140,6 +144,10 @@ def _drop(connection: apsw.Connection, segment: Segment) -> None:
         "INSERT INTO dropped VALUES (?, ?, ?, ?)", (extent.first, extent.last, extent.recorded_end, extent.hash)
     )
     connection.execute("UPDATE segments SET dropped = 1 WHERE first = ?", (extent.first,))
+
+
+def _has_parquet(connection: apsw.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM pragma_table_info('segments') WHERE name = 'parquet'").get is not None
 
 
 def _exists(connection: apsw.Connection, table: str) -> bool:

@@ -10,12 +10,12 @@ from uuid import UUID
 import apsw
 
 from qiki_events import Projection
-from qiki_eventstore import reconstruction
+from qiki_eventstore import reconstruction, verification
 from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
 from qiki_eventstore.events import ANY, Event, Moment, RecordedEvent
 from qiki_eventstore.preparation import check_name, prepare
 from qiki_eventstore.receipt import Receipt
-from qiki_eventstore.sqlite import copying, schema, verification
+from qiki_eventstore.sqlite import copying, schema
 from qiki_eventstore.sqlite.intake import Call
 from qiki_eventstore.sqlite.location import beside, parse_url
 from qiki_eventstore.sqlite.options import Options, options_from
@@ -25,6 +25,7 @@ from qiki_eventstore.sqlite.rows import matcher
 from qiki_eventstore.sqlite.segments import SqliteCatalogue
 from qiki_eventstore.sqlite.snapshots import SqliteSnapshots
 from qiki_eventstore.sqlite.subscription import PolledTail, SqliteSubscription
+from qiki_eventstore.sqlite.verification import SqliteContent
 from qiki_eventstore.sqlite.writing import Writing
 from qiki_eventstore.store import Delivery, EventStore, Query, Stats, Subscription, Verification
 
@@ -185,7 +186,7 @@ class SqliteStore(EventStore):
 
     def verify(self) -> Verification:
         heads = Path(self._options.heads or beside(self.path, ".heads"))
-        return verification.verify(self._reader, heads)
+        return verification.verify(SqliteContent(self._reader.readers), heads)
 
     def backup(self, path: Path) -> None:
         heads = Path(self._options.heads or beside(self.path, ".heads"))
