@@ -14,8 +14,10 @@ from qiki_eventstore.events import RecordedEvent
 GENESIS: Final = bytes(32)
 """The hash before the first event."""
 
-_FIXED = struct.Struct(">qqqqq16s")
-_LENGTHS = struct.Struct(">qqqqqq")
+FIXED: Final = struct.Struct(">qqqqq16s")
+"""Position, version, event time, recording time, schema version (signed, 64 bits, big-endian) and id."""
+
+_LENGTHS: Final = struct.Struct(">qqqqqq")
 
 
 def texts(
@@ -29,23 +31,6 @@ def texts(
         None if text is None else text.encode() for text in (stream, type, source, content_type, correlation, causation)
     ]
     return _LENGTHS.pack(*(-1 if part is None else len(part) for part in parts)) + b"".join(filter(None, parts))
-
-
-def link_texts(
-    previous: bytes,
-    *,
-    position: int,
-    version: int,
-    time: int,
-    recorded: int,
-    schema_version: int,
-    id: bytes,
-    texts: bytes,
-    payload_digest: bytes,
-) -> bytes:
-    """`link` with the outcome of `texts`. Integers are signed, 64 bits, big-endian; `id` is the UUID's 16 bytes."""
-    fixed = _FIXED.pack(position, version, time, recorded, schema_version, id)
-    return sha256(previous + fixed + texts + payload_digest).digest()
 
 
 def link(
@@ -66,24 +51,16 @@ def link(
     payload_digest: bytes,
 ) -> bytes:
     """SHA-256 (32 bytes) over the hash before, the attributes and the SHA-256 of the payload."""
-    return link_texts(
-        previous,
-        position=position,
-        version=version,
-        time=time,
-        recorded=recorded,
-        schema_version=schema_version,
-        id=id,
-        texts=texts(
-            stream=stream,
-            type=type,
-            source=source,
-            content_type=content_type,
-            correlation=correlation,
-            causation=causation,
-        ),
-        payload_digest=payload_digest,
+    fixed = FIXED.pack(position, version, time, recorded, schema_version, id)
+    tail = texts(
+        stream=stream,
+        type=type,
+        source=source,
+        content_type=content_type,
+        correlation=correlation,
+        causation=causation,
     )
+    return sha256(previous + fixed + tail + payload_digest).digest()
 
 
 def link_event(previous: bytes, event: RecordedEvent) -> bytes:

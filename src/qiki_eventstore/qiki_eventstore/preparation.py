@@ -1,10 +1,9 @@
 """Events checked and encoded before they are queued: in the caller's thread, where the caller's mistakes belong."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from qiki_eventstore import chain
@@ -22,16 +21,14 @@ MAX_PAYLOAD: Final = 16 * 1024 * 1024
 _INT64 = 2**63
 
 
-@dataclass(slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """An event that can be stored: everything but its position, version and recording time.
 
     Attributes:
         id: the UUID's 16 bytes; made here if the event had none.
         time: event time, ns; None: the recording time.
         payload: bytes of `content_type`.
-        digest: SHA-256 of the payload.
-        texts: see `chain.texts`.
+        tail: the end of what its hash covers: `chain.texts` and the SHA-256 of the payload.
     """
 
     id: bytes
@@ -43,8 +40,7 @@ class Prepared:
     schema_version: int
     content_type: str
     payload: bytes
-    digest: bytes
-    texts: bytes
+    tail: bytes
 
 
 def prepare(stream: str, events: Sequence[Event], expected_version: int = ANY) -> list[Prepared]:
@@ -95,19 +91,24 @@ def _prepared(stream: str, event: Event) -> Prepared:
     content_type, payload = encode(event)
     if len(payload) > MAX_PAYLOAD:
         raise PayloadError(f"event {event.type!r}: the payload has {len(payload)} bytes, allowed are {MAX_PAYLOAD}")
-    return Prepared(
-        id=new_id() if event.id is None else event.id.bytes,
-        type=event.type,
-        source=event.source,
-        time=event.time,
-        correlation=event.correlation,
-        causation=event.causation,
-        schema_version=event.schema_version,
-        content_type=content_type,
-        payload=payload,
-        digest=sha256(payload).digest(),
-        texts=_texts(stream, event, content_type),
+    return _new(
+        Prepared,
+        (
+            new_id() if event.id is None else event.id.bytes,
+            event.type,
+            event.source,
+            event.time,
+            event.correlation,
+            event.causation,
+            event.schema_version,
+            content_type,
+            payload,
+            _texts(stream, event, content_type) + sha256(payload).digest(),
+        ),
     )
+
+
+_new: Final = tuple.__new__  # half the time of `Prepared(…)`
 
 
 def _check_names(event: Event) -> None:

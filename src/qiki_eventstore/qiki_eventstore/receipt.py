@@ -1,8 +1,11 @@
 """What becomes of an append that was submitted."""
 
+import logging
 from _thread import allocate_lock
 from collections.abc import Callable
 from typing import Final
+
+_log = logging.getLogger(__name__)
 
 _LOCK: Final = allocate_lock()
 """Held for moments by whoever settles a receipt or begins to wait for one. One for all: a lock of its own would cost
@@ -59,7 +62,10 @@ class Receipt:
             self._done = True
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
-            callback(self)
+            try:
+                callback(self)
+            except Exception:  # it is another caller's thread
+                _log.exception("a callback of a receipt failed")
 
     def _wait(self, timeout: float | None) -> None:
         if self._done:

@@ -1,7 +1,7 @@
 """The contract that every engine keeps: SQLite and PostgreSQL run the same tests against it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -54,6 +54,14 @@ class Query:
     correlation: str | None = None
     limit: int | None = None
     backwards: bool = False
+
+
+def matcher(pattern: str) -> Callable[[str], bool]:
+    """Whether a name is the pattern, or begins with what precedes its trailing `*`."""
+    if pattern.endswith("*"):
+        prefix = pattern[:-1]
+        return lambda name: name.startswith(prefix)
+    return lambda name: name == pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +244,12 @@ class EventStore(ABC):
 
         Starts from the newest snapshot before the moment, if there is one of the same projection version.
         """
+
+    def reconstruct_all(
+        self, projections: Sequence[Projection[Any]], stream: str, at: Moment | None = None
+    ) -> list[Any]:
+        """States of several projections, as `reconstruct` gives each, in one pass over the events if the engine can."""
+        return [self.reconstruct(projection, stream, at) for projection in projections]
 
     @abstractmethod
     def snapshot(self, projection: Projection[Any], stream: str) -> int:

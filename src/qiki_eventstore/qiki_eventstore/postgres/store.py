@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 import psycopg
 
 from qiki_events import Projection
-from qiki_eventstore import reconstruction
+from qiki_eventstore.engine import reconstruction
 from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
 from qiki_eventstore.events import ANY, NO_STREAM, Event, Moment, RecordedEvent
 from qiki_eventstore.postgres.background import Herald, Keeper
@@ -208,7 +208,14 @@ class PostgresStore(EventStore):
 
     def reconstruct(self, projection: Projection[S], stream: str, at: Moment | None = None) -> S:
         """See `EventStore.reconstruct`."""
-        return reconstruction.reconstruct(self, self._snapshots, projection, stream, at)
+        state: S = self.reconstruct_all([projection], stream, at)[0]
+        return state
+
+    def reconstruct_all(
+        self, projections: Sequence[Projection[Any]], stream: str, at: Moment | None = None
+    ) -> list[Any]:
+        """See `EventStore.reconstruct_all`."""
+        return reconstruction.reconstruct(self, self._snapshots, projections, stream, at)
 
     def snapshot(self, projection: Projection[Any], stream: str) -> int:
         """See `EventStore.snapshot`; of what is decided: later commits come after it."""

@@ -1,39 +1,9 @@
-"""What the writer knows by heart: the last event, the version of every stream, the numbers of the names."""
-
-from dataclasses import dataclass, field
+"""The end of the store, as the database has it."""
 
 import apsw
 
-from qiki_eventstore import chain
+from qiki_eventstore.engine.batch import Head, Heads
 from qiki_eventstore.errors import StoreCorrupt
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The last event of the store."""
-
-    position: int = 0
-    hash: bytes = chain.GENESIS
-    recorded: int = 0
-
-
-@dataclass(slots=True)
-class Heads:
-    """State of the store as of the last commit.
-
-    Attributes:
-        head: the last event.
-        versions: version of every stream's last event.
-        streams: number of every stream's name.
-        types: number of every type's name.
-        sources: number of every source's name.
-    """
-
-    head: Head = Head()
-    versions: dict[str, int] = field(default_factory=dict)
-    streams: dict[str, int] = field(default_factory=dict)
-    types: dict[str, int] = field(default_factory=dict)
-    sources: dict[str, int] = field(default_factory=dict)
 
 
 def load_heads(connection: apsw.Connection) -> Heads:

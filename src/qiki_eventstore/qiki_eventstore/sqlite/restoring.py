@@ -5,10 +5,10 @@ from itertools import islice
 
 import apsw
 
+from qiki_eventstore.engine.batch import CONTENT_TYPES
 from qiki_eventstore.errors import StoreUnavailable
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.sqlite.heads import load_head
-from qiki_eventstore.sqlite.schema import CONTENT_TYPES
 
 _PAGE = 1000
 

@@ -1,19 +1,18 @@
 """Rows of the database as recorded events, and names as numbers."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final
 
 import apsw
 
+from qiki_eventstore.engine import batch
+from qiki_eventstore.engine.batch import CONTENT_TYPES
 from qiki_eventstore.errors import StoreCorrupt
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.ids import as_uuid
-from qiki_eventstore.sqlite.schema import CONTENT_TYPES
+from qiki_eventstore.store import matcher
 
-COLUMNS: Final = (
-    "position, stream, version, id, type, source, time, recorded, correlation, causation, schema_version, content,"
-    " payload, hash"
-)
+COLUMNS: Final = ", ".join(batch.COLUMNS)
 
 
 class Names:
@@ -73,11 +72,3 @@ class Names:
         known = self._tables[table]
         # Numbers run without gap, so that their count is the last that is known.
         known.update(connection.execute(f"SELECT id, name FROM {table} WHERE id > ?", (len(known),)))
-
-
-def matcher(pattern: str) -> Callable[[str], bool]:
-    """Whether a name is the pattern, or begins with what precedes its trailing `*`."""
-    if pattern.endswith("*"):
-        prefix = pattern[:-1]
-        return lambda name: name.startswith(prefix)
-    return lambda name: name == pattern

@@ -12,9 +12,6 @@ from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
 APPLICATION_ID: Final = 0x51494B49  # "QIKI"
 SCHEMA_VERSION: Final = 1
 
-CONTENT_TYPES: Final = (JSON, PROTOBUF)
-"""The column `content` is the place in this tuple."""
-
 # Streams, types and sources are integers: the B-trees cost more than all else. `dropped` is the last version of the
 # stream that retention took out of `events`, and the table `dropped` the ranges it took, with the chain's hash at their
 # ends, so that versions and chain go on from there.

@@ -1,9 +1,8 @@
-"""What must not burden the writer: checkpoints of the write-ahead log, and signing heads."""
+"""Checkpoints of the write-ahead log, beside the writer."""
 
 import logging
 import threading
 import time
-from collections.abc import Callable
 from typing import Final
 
 import apsw
@@ -58,33 +57,3 @@ class Checkpointer:
         except apsw.Error as error:
             _log.error("the last checkpoint failed, the log is kept: %s", error)
         self._connection.close()
-
-
-class Upkeep:
-    """A thread that runs jobs at intervals, and at once when it is asked to."""
-
-    def __init__(self, interval: float, jobs: Callable[[], None]) -> None:
-        self._interval, self._jobs = interval, jobs
-        self._wanted = threading.Event()
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name="eventstore-upkeep", daemon=True)
-        self._thread.start()
-
-    def ask(self) -> None:
-        """Run the jobs soon."""
-        self._wanted.set()
-
-    def close(self) -> None:
-        self._closed = True
-        self._wanted.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._closed:
-            self._wanted.wait(self._interval)
-            self._wanted.clear()
-            if not self._closed:
-                try:
-                    self._jobs()
-                except Exception:
-                    _log.exception("upkeep failed")

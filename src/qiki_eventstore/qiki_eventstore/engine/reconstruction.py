@@ -5,26 +5,24 @@ A moment cuts each stream somewhere. `AtPosition`, `AtRecorded` and `AtVersion` 
 positions. A snapshot holds the state up to a position, so it serves as long as no stream is cut before that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from qiki_events import Projection
 from qiki_eventstore.events import AtPosition, AtRecorded, AtTime, AtVersion, Moment
 from qiki_eventstore.payload import decode
 from qiki_eventstore.store import EventStore, Query
 
-S = TypeVar("S")
 
+class Kept(Protocol):
+    """Where snapshots are: see `engine.tables.Tables`."""
 
-class Snapshots(Protocol):
-    """Where an engine keeps states of projections."""
+    def snapshot(self, projection: Projection[Any], stream: str, last: int) -> tuple[int, Mapping[str, Any]] | None:
+        """Position and state of the newest one at or before a position."""
 
-    def newest(self, name: str, version: int, stream: str, last: int) -> tuple[int, Mapping[str, Any]] | None:
-        """Position and state of the newest snapshot at or before a position; `stream` may be a pattern."""
-
-    def keep(self, name: str, version: int, stream: str, position: int, state: Mapping[str, Any]) -> None:
-        """Keep the state up to a position."""
+    def keep_snapshots(self, snapshots: list[tuple[Projection[Any], str, Any]], position: int) -> None:
+        """Keep states up to a position."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,33 +41,56 @@ class _Cut:
 
 
 def reconstruct(
-    store: EventStore, snapshots: Snapshots, projection: Projection[S], stream: str, at: Moment | None = None
-) -> S:
-    """See `EventStore.reconstruct`.
+    store: EventStore, tables: Kept, projections: Sequence[Projection[Any]], stream: str, at: Moment | None = None
+) -> list[Any]:
+    """States of projections at a moment, in one pass over the events that they handle. See `EventStore.reconstruct`.
 
     Raises:
         ValueError: a version that the stream has not reached, or the version of more than one stream.
     """
-    return _fold(store, snapshots, projection, stream, _cut(store, stream, at))
+    return _fold(store, tables, projections, stream, _cut(store, stream, at))
 
 
 def take_snapshot(
-    store: EventStore, snapshots: Snapshots, projection: Projection[Any], stream: str, head: int | None = None
+    store: EventStore, tables: Kept, projection: Projection[Any], stream: str, head: int | None = None
 ) -> int:
     """See `EventStore.snapshot`. `head`: nothing can appear any more up to it; None: the end."""
     head = store.head() if head is None else head
-    state = _fold(store, snapshots, projection, stream, _Cut(head, head))
-    snapshots.keep(projection.name, projection.version, stream, head, projection.dump(state))
+    (state,) = _fold(store, tables, [projection], stream, _Cut(head, head))
+    tables.keep_snapshots([(projection, stream, state)], head)
     return head
 
 
-def _fold(store: EventStore, snapshots: Snapshots, projection: Projection[S], stream: str, cut: _Cut) -> S:
-    found = snapshots.newest(projection.name, projection.version, stream, cut.complete)
-    after, state = (0, projection.initial()) if found is None else (found[0], projection.load(found[1]))
-    for event in store.read_all(Query(after=after, before=cut.last + 1, streams=(stream,))):
-        if event.stream not in cut.versions or event.version <= cut.versions[event.stream]:
-            state = projection.apply(state, event, decode(event))
-    return state
+def handled(projections: Iterable[Projection[Any]]) -> tuple[str, ...] | None:
+    """Types of events that change any of the states; None: all may. A projection without `types` handles all."""
+    types: set[str] = set()
+    for projection in projections:
+        own = getattr(projection, "types", None)
+        if own is None:
+            return None
+        types.update(own)
+    return tuple(sorted(types))
+
+
+def _fold(store: EventStore, tables: Kept, projections: Sequence[Projection[Any]], stream: str, cut: _Cut) -> list[Any]:
+    found = [tables.snapshot(projection, stream, cut.complete) for projection in projections]
+    starts = [0 if snapshot is None else snapshot[0] for snapshot in found]
+    states = [
+        projection.initial() if snapshot is None else projection.load(snapshot[1])
+        for projection, snapshot in zip(projections, found, strict=True)
+    ]
+    types = handled(projections)
+    if types == () or not projections:
+        return states
+    query = Query(after=min(starts), before=cut.last + 1, streams=(stream,), types=types or ())
+    for event in store.read_all(query):
+        if event.stream in cut.versions and event.version > cut.versions[event.stream]:
+            continue
+        data = decode(event)
+        for index, projection in enumerate(projections):
+            if event.position > starts[index]:
+                states[index] = projection.apply(states[index], event, data)
+    return states
 
 
 def _cut(store: EventStore, stream: str, at: Moment | None) -> _Cut:

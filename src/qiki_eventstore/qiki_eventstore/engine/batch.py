@@ -1,0 +1,206 @@
+"""What one transaction stores: versions, positions, recording times and hashes of the calls that were queued.
+
+Plain computing on the state after the last commit; the database is asked only for ids that may be stored already.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Final, TypeAlias
+
+from qiki_eventstore import chain
+from qiki_eventstore.engine.queue import Call
+from qiki_eventstore.errors import PayloadError, VersionConflict
+from qiki_eventstore.events import ANY, JSON, NO_STREAM, PROTOBUF
+from qiki_eventstore.ids import as_uuid
+
+CONTENT_TYPES: Final = (JSON, PROTOBUF)
+"""The column `content` is the place in this tuple."""
+
+COLUMNS: Final = (
+    "position",
+    "stream",
+    "version",
+    "id",
+    "type",
+    "source",
+    "time",
+    "recorded",
+    "correlation",
+    "causation",
+    "schema_version",
+    "content",
+    "payload",
+    "hash",
+)
+"""Columns of the table `events`, in the order of `Batch.rows`. Streams, types and sources are numbers of names."""
+
+Found: TypeAlias = dict[bytes, tuple[int, str]]
+"""Position and stream of ids that are stored."""
+
+_CONTENT: Final = {name: number for number, name in enumerate(CONTENT_TYPES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last event of the store."""
+
+    position: int = 0
+    hash: bytes = chain.GENESIS
+    recorded: int = 0
+
+
+@dataclass(slots=True)
+class Heads:
+    """State of the store after a commit.
+
+    Attributes:
+        head: the last event.
+        versions: version of every stream's last event.
+        streams: number of every stream's name.
+        types: number of every type's name.
+        sources: number of every source's name.
+    """
+
+    head: Head = Head()
+    versions: dict[str, int] = field(default_factory=dict)
+    streams: dict[str, int] = field(default_factory=dict)
+    types: dict[str, int] = field(default_factory=dict)
+    sources: dict[str, int] = field(default_factory=dict)
+
+
+class Batch:
+    """The outcome of appending calls one after the other; nothing of it is true before it is committed.
+
+    Args:
+        heads: state before; `advance` makes it the state after.
+        clock: ns since the Unix epoch.
+        find: finds stored ids.
+        careful: look every id up before it is appended, instead of only where a version does not fit. Without it a
+            retry breaks the unique index on ids, and the batch is computed again with care.
+
+    Attributes:
+        rows: rows of the table `events`, see `COLUMNS`.
+        versions: version of the last event of each stream that the batch appends to.
+        new_streams, new_types, new_sources: names to be inserted and their numbers, which run from 1 without gap.
+        conflicts: calls that met another version.
+        duplicates: events that had been stored before.
+    """
+
+    def __init__(
+        self, heads: Heads, clock: int, find: Callable[[Iterable[bytes]], Found], *, careful: bool = False
+    ) -> None:
+        self._heads, self._clock, self._find, self._careful = heads, clock, find, careful
+        self._head = heads.head
+        self.rows: list[tuple[Any, ...]] = []
+        self.versions: dict[str, int] = {}
+        self.new_streams: dict[str, int] = {}
+        self.new_types: dict[str, int] = {}
+        self.new_sources: dict[str, int] = {}
+        self.conflicts = 0
+        self.duplicates = 0
+
+    def add(self, call: Call) -> None:
+        """Give the call its positions, or the error for which it alone fails."""
+        stream = call.stream
+        actual = self.versions.get(stream)
+        if actual is None:
+            actual = self._heads.versions.get(stream, NO_STREAM)
+        fits = call.expected == ANY or call.expected == actual  # noqa: PLR1714 - for every append
+        if (self._careful or not fits) and call.events and self._repeated(call):
+            return
+        if fits:
+            self._append(call, actual)
+        else:
+            self.conflicts += 1
+            call.error = VersionConflict(stream, call.expected, actual)
+
+    def advance(self) -> Head:
+        """The batch is committed: its end is the new state."""
+        heads = self._heads
+        heads.head = self._head
+        heads.versions.update(self.versions)
+        heads.streams.update(self.new_streams)
+        heads.types.update(self.new_types)
+        heads.sources.update(self.new_sources)
+        return heads.head
+
+    def _append(self, call: Call, version: int) -> None:
+        if not call.events:
+            return
+        head, heads, clock, rows = self._head, self._heads, self._clock, self.rows
+        position, hash, recorded = head.position, head.hash, head.recorded
+        first = position + 1
+        stream = _number(call.stream, heads.streams, self.new_streams)
+        last_type = last_source = None
+        type_number = source_number = 0
+        pack = chain.FIXED.pack
+        for id, type, source, time, correlation, causation, schema, content, payload, tail in call.events:
+            position += 1
+            version += 1
+            # Strictly ascending, so that a moment of recording time names one position, also if the clock jumps back.
+            recorded = clock if clock > recorded else recorded + 1
+            if time is None:
+                time = recorded  # noqa: PLW2901
+            if type is not last_type:
+                type_number, last_type = _number(type, heads.types, self.new_types), type
+            if source is not last_source:
+                source_number, last_source = _number(source, heads.sources, self.new_sources), source
+            hash = sha256(hash + pack(position, version, time, recorded, schema, id) + tail).digest()
+            rows.append(
+                (
+                    position,
+                    stream,
+                    version,
+                    id,
+                    type_number,
+                    source_number,
+                    time,
+                    recorded,
+                    correlation,
+                    causation,
+                    schema,
+                    _CONTENT[content],
+                    payload,
+                    hash,
+                )
+            )
+        self._head = Head(position, hash, recorded)
+        self.versions[call.stream] = version
+        call.positions = list(range(first, position + 1))
+
+    def _repeated(self, call: Call) -> bool:
+        """Whether the call ends here, because ids of it are stored, or come earlier in this batch."""
+        ids = [event.id for event in call.events]
+        found = self._find(ids)
+        if self.rows:
+            earlier = {row[3]: row for row in self.rows}
+            names = {**{number: name for name, number in self._heads.streams.items()}} if earlier else {}
+            names.update({number: name for name, number in self.new_streams.items()})
+            found.update((id, (earlier[id][0], names[earlier[id][1]])) for id in ids if id in earlier)
+        if not found:
+            return False
+        elsewhere = next(((id, place) for id, place in found.items() if place[1] != call.stream), None)
+        if elsewhere is not None:
+            id, (position, stream) = elsewhere
+            call.error = PayloadError(
+                f"id {as_uuid(id)} is stored already at position {position} in stream {stream!r}, not in"
+                f" {call.stream!r}: an event needs an id of its own"
+            )
+        elif len(found) < len(ids):
+            call.error = PayloadError(
+                f"{len(found)} of the {len(ids)} ids are stored already, {as_uuid(next(iter(found)))} for one: appends"
+                " are stored as a whole, so this cannot be a retry; a retry repeats the whole call"
+            )
+        else:
+            self.duplicates += len(ids)
+            call.positions = [found[id][0] for id in ids]
+        return True
+
+
+def _number(name: str, known: dict[str, int], new: dict[str, int]) -> int:
+    number = known.get(name)
+    if number is None and (number := new.get(name)) is None:
+        # Names are never removed, so that numbers run from 1 without gap.
+        number = new[name] = len(known) + len(new) + 1
+    return number

@@ -1,0 +1,236 @@
+"""An event store over a backend: everything that engines share."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from qiki_eventstore.engine import reconstruction
+from qiki_eventstore.engine.backend import Backend
+from qiki_eventstore.engine.batch import Head
+from qiki_eventstore.engine.following import Follower, Tail, Window
+from qiki_eventstore.engine.options import Options
+from qiki_eventstore.engine.queue import Call, Queue
+from qiki_eventstore.engine.snapshots import Snapshots
+from qiki_eventstore.engine.tables import Tables
+from qiki_eventstore.engine.upkeep import Signing, Upkeep
+from qiki_eventstore.engine.writer import Writer
+from qiki_eventstore.errors import StoreUnavailable
+from qiki_eventstore.events import ANY, Event, Moment, RecordedEvent
+from qiki_eventstore.preparation import check_name, prepare
+from qiki_eventstore.projection import Projection
+from qiki_eventstore.receipt import Receipt
+from qiki_eventstore.store import Delivery, EventStore, Query, Stats, Subscription, Verification, matcher
+
+S = TypeVar("S")
+R = TypeVar("R")
+
+_EVERYTHING: Final = Query()
+
+
+class EngineStore(EventStore):
+    """See `EventStore`; engines derive from it and make the backend in their `open`.
+
+    Args:
+        backend: the database; closed with the store.
+        options: of the engine.
+        heads: file of signed heads; None: none are signed or compared.
+        key: file of the private key that signs.
+        read_only: why it only reads; empty if it writes.
+
+    Raises:
+        EventStoreError: what `Backend.load` raises.
+    """
+
+    def __init__(
+        self, backend: Backend, options: Options, *, heads: Path | None, key: Path | None, read_only: str = ""
+    ) -> None:
+        self._backend, self._options, self._heads, self._why_read_only = backend, options, heads, read_only
+        self._closed = False
+        self._tail = Tail()
+        self._window = Window(backend.all)
+        self._followers: set[Follower] = set()
+        self._tables = Tables(backend, self.run)
+        self._signing: Signing | None = None
+        self._writer: Writer | None = None
+        self._queue = Queue(options.max_events, options.max_bytes, options.patience)
+        self._snapshots = Snapshots(self, self._tables, list(options.projections), options.snapshot_events)
+        self._ended = threading.Event()
+        self._watching = False
+        if read_only:
+            return
+        if heads is not None and key is not None:
+            self._signing = Signing(heads, key, backend.store_id(), options.sign_events, options.sign_seconds)
+        jobs: list[Callable[[], None]] = [backend.upkeep, self._snapshots.job]
+        if self._signing is not None:
+            jobs.append(self._signing.job)
+        self._upkeep = Upkeep(min(1.0, options.sign_seconds), *jobs)
+        self._writer = Writer(backend, self._queue, committed=self._committed, probe=options.probe, clock=options.clock)
+        try:
+            self._writer.start()
+        except BaseException:
+            self._upkeep.close()
+            raise
+
+    # Writing --------------------------------------------------------------------------------------------------------
+
+    def submit(
+        self, stream: str, events: Sequence[Event], expected_version: int = ANY, delivery: Delivery = Delivery.AUDIT
+    ) -> Receipt:
+        self._writing()
+        call = Call(stream, prepare(stream, events, expected_version), expected_version)
+        if not self._queue.put(call, delivery):
+            call.settle([])
+        return call
+
+    def append(
+        self, stream: str, events: Sequence[Event], expected_version: int = ANY, delivery: Delivery = Delivery.AUDIT
+    ) -> list[int]:
+        writer = self._writer or self._writing()
+        return writer.append(Call(stream, prepare(stream, events, expected_version), expected_version), delivery)
+
+    def run(self, work: Callable[[Any], R], *, moves_head: bool = False) -> R:
+        """Do some work durably in a transaction of the writer, between appends. If it raises, it alone is undone.
+
+        Args:
+            work: takes the writer's connection; must not begin or end transactions.
+            moves_head: it changes events at the end of the store or versions of streams.
+        """
+        result: R = self._writing().run(work, moves_head=moves_head)
+        return result
+
+    # Reading --------------------------------------------------------------------------------------------------------
+
+    @property
+    def store_id(self) -> str:
+        """UUID that tells this store from others; its backups and what was restored from its exports have it too."""
+        return str(UUID(bytes=self._backend.store_id()))
+
+    def read(self, stream: str, start: int = 0, end: int | None = None) -> list[RecordedEvent]:
+        return self._backend.stream(stream, start, end)
+
+    def read_all(self, query: Query = _EVERYTHING) -> Iterator[RecordedEvent]:
+        return self._backend.all(query)
+
+    def version(self, stream: str) -> int:
+        return self._backend.version(stream)
+
+    def streams(self, pattern: str = "*") -> list[str]:
+        match = matcher(pattern)
+        return [name for name in self._backend.streams() if match(name)]
+
+    def head(self) -> int:
+        return self._backend.head()
+
+    def settled(self) -> int:
+        return self._backend.head()
+
+    def subscribe(
+        self,
+        after: int | None = None,
+        *,
+        name: str | None = None,
+        types: Sequence[str] = (),
+        streams: Sequence[str] = (),
+    ) -> Subscription:
+        if name is not None:
+            check_name("name", name)
+        if after is None:
+            after = 0 if name is None else self._tables.checkpoint(name)
+
+        def remember(event: RecordedEvent) -> None:
+            if name is None:
+                raise ValueError("the subscription has no name to keep a checkpoint under: subscribe with name=…")
+            self._tables.keep_checkpoint(name, event.position)
+
+        if self._closed:
+            raise StoreUnavailable("the store is closed: open it again")
+        self._watch()
+        query = Query(after=after, types=tuple(types), streams=tuple(streams))
+        follower = Follower(self._window, self._tail, query, remember, self._followers.discard)
+        self._followers.add(follower)
+        return follower
+
+    # The past -------------------------------------------------------------------------------------------------------
+
+    def reconstruct(self, projection: Projection[S], stream: str, at: Moment | None = None) -> S:
+        state: S = self.reconstruct_all([projection], stream, at)[0]
+        return state
+
+    def reconstruct_all(
+        self, projections: Sequence[Projection[Any]], stream: str, at: Moment | None = None
+    ) -> list[Any]:
+        return reconstruction.reconstruct(self, self._tables, projections, stream, at)
+
+    def snapshot(self, projection: Projection[Any], stream: str) -> int:
+        return reconstruction.take_snapshot(self, self._tables, projection, stream)
+
+    # Care -----------------------------------------------------------------------------------------------------------
+
+    def verify(self) -> Verification:
+        return self._backend.verify(self._heads)
+
+    def backup(self, path: Path) -> None:
+        self._backend.backup(path, self._heads)
+
+    def stats(self) -> Stats:
+        counts, writer = self._backend.counts(), self._writer
+        return Stats(
+            engine=self._backend.name,
+            events=counts.events,
+            streams=counts.streams,
+            head=counts.head,
+            bytes=counts.bytes,
+            queued=self._queue.events,
+            appended=writer.appended if writer else 0,
+            commits=writer.commits if writer else 0,
+            conflicts=writer.conflicts if writer else 0,
+            duplicates=writer.duplicates if writer else 0,
+            dropped=self._queue.dropped,
+            read_only=writer.read_only if writer else self._why_read_only,
+            last_checkpoint=counts.last_checkpoint,
+            free_bytes=counts.free_bytes,
+        )
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._ended.set()
+        for follower in list(self._followers):
+            follower.close()
+        self._queue.close()
+        try:
+            if self._writer is not None:
+                self._writer.join()
+                self._upkeep.close()
+                if self._signing is not None:
+                    self._signing.sign()
+        finally:
+            self._backend.close()
+
+    def _writing(self) -> Writer:
+        if self._writer is None:
+            raise StoreUnavailable(f"the store was {self._why_read_only}: append through the process that writes")
+        return self._writer
+
+    def _adopt(self, store: bytes) -> None:
+        """Sign as the store of this id from now on."""
+        if self._signing is not None:
+            self._signing.adopt(store)
+
+    def _committed(self, head: Head) -> None:
+        self._tail.advance(head.position)
+        signed = self._signing is not None and self._signing.committed(head)
+        if signed or self._snapshots.due(head.position) or self._backend.wants_upkeep():
+            self._upkeep.ask()
+
+    def _watch(self) -> None:
+        """Where another process writes, a thread watches for what it commits, from the first subscription on."""
+        if self._writer is None and not self._watching:
+            self._watching = True
+            self._tail.advance(self._backend.head())
+            watch = partial(self._backend.watch, self._tail.advance, self._ended)
+            threading.Thread(target=watch, name="eventstore-watch", daemon=True).start()

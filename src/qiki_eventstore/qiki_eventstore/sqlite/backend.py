@@ -1,0 +1,223 @@
+"""SQLite as a backend: the one connection that writes, and those that read."""
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from qiki_eventstore.engine.backend import Connection, Counts, Stale
+from qiki_eventstore.engine.batch import COLUMNS, Batch, Found, Heads
+from qiki_eventstore.engine.queue import Task
+from qiki_eventstore.errors import StoreCorrupt, StoreFull, StoreUnavailable
+from qiki_eventstore.events import RecordedEvent
+from qiki_eventstore import verification
+from qiki_eventstore.sqlite import copying, schema
+from qiki_eventstore.sqlite.checkpoints import Checkpointer
+from qiki_eventstore.sqlite.heads import load_heads
+from qiki_eventstore.sqlite.location import WriterLock, beside
+from qiki_eventstore.sqlite.options import Options
+from qiki_eventstore.sqlite.reader import Reader
+from qiki_eventstore.sqlite.verification import SqliteContent
+from qiki_eventstore.store import Query, Verification
+
+_INSERT: Final = f"INSERT INTO events VALUES ({','.join('?' * len(COLUMNS))})"
+_FIND: Final = "SELECT position, name FROM events JOIN streams ON streams.id = stream WHERE events.id = ?"
+
+
+class SqliteBackend:
+    """See `engine.backend.Backend`.
+
+    Raises:
+        StoreUnavailable: held by another writer, or it cannot be opened.
+        StoreCorrupt: it is damaged, or no event store.
+    """
+
+    name = "sqlite"
+
+    def __init__(self, path: Path, options: Options, *, read_only: bool) -> None:
+        self._path, self._options = path, options
+        self._folder = path.absolute().parent
+        self._lock: WriterLock | None = None
+        try:
+            if read_only:
+                connection = schema.open_reader(path)
+                schema.check(connection, path)
+                connection.close()
+            else:
+                self._open_writer()
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            raise StoreCorrupt(f"{path} is damaged or no event store ({error}): restore a backup") from error
+        except apsw.Error as error:
+            raise StoreUnavailable(f"{path} cannot be opened: {error}") from error
+        self.reader = Reader(path)
+
+    def _open_writer(self) -> None:
+        self._lock = WriterLock(self._path)
+        try:
+            self._connection = schema.open_writer(self._path, self._options.synchronous)
+            page_size = schema.pragma(self._connection, "page_size")
+            self._most_pages = max(1, self._options.checkpoint_bytes // page_size)
+            self._pages = 0
+            self._connection.set_wal_hook(self._logged)
+            self._gate = threading.Lock()
+            self._checkpointer = Checkpointer(apsw.Connection(str(self._path)), self._gate)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    # Writing --------------------------------------------------------------------------------------------------------
+
+    def load(self) -> Heads:
+        with _translated():
+            return load_heads(self._connection)
+
+    def find(self, ids: Iterable[bytes]) -> Found:
+        rows = ((id, self._connection.execute(_FIND, (id,)).get) for id in ids)
+        return {id: row for id, row in rows if row is not None}
+
+    def commit(self, batch: Batch, tasks: Sequence[Task]) -> None:
+        self._check_space()
+        with _translated(), self._gate:
+            if self._connection.in_transaction:  # a rollback failed with the disk, or a signal struck
+                self._connection.execute("ROLLBACK")
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._store(batch)
+                for task in tasks:
+                    self._perform(task)
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _store(self, batch: Batch) -> None:
+        for table, new in (("streams", batch.new_streams), ("types", batch.new_types), ("sources", batch.new_sources)):
+            if new:
+                self._connection.executemany(f"INSERT INTO {table}(name, id) VALUES (?, ?)", new.items())
+        self._connection.executemany(_INSERT, batch.rows)
+
+    def _perform(self, task: Task) -> None:
+        """A task that fails is undone alone; a disk that fails ends the transaction."""
+        task.error = None
+        try:
+            with self._connection:
+                task.result = task.work(self._connection)
+        except (apsw.FullError, apsw.IOError, apsw.CorruptError, apsw.NotADBError):
+            raise
+        except Exception as error:
+            task.error = error
+
+    def _check_space(self) -> None:
+        if self._options.reserve_bytes:
+            disk = os.statvfs(self._folder)
+            free = disk.f_bavail * disk.f_frsize
+            if free < self._options.reserve_bytes:
+                raise StoreFull(
+                    f"the disk is full or failed: only {free} bytes are free at {self._folder},"
+                    f" {self._options.reserve_bytes} are kept free"
+                )
+
+    def touch(self, connection: apsw.Connection) -> None:
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('probe', zeroblob(65536))")
+        connection.execute("DELETE FROM meta WHERE key = 'probe'")
+
+    def wants_upkeep(self) -> bool:
+        return self._pages >= self._most_pages
+
+    def upkeep(self) -> None:
+        if self.wants_upkeep():
+            self._checkpointer.run()
+
+    def _logged(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
+        self._pages = pages
+        return apsw.SQLITE_OK
+
+    # Reading --------------------------------------------------------------------------------------------------------
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        return self.reader.connection()
+
+    def head(self) -> int:
+        return self.reader.head()
+
+    def all(self, query: Query) -> Iterator[RecordedEvent]:
+        return self.reader.all(query)
+
+    def stream(self, name: str, start: int, end: int | None) -> list[RecordedEvent]:
+        return self.reader.stream(name, start, end)
+
+    def version(self, stream: str) -> int:
+        return self.reader.version(stream)
+
+    def streams(self) -> list[str]:
+        return self.reader.streams()
+
+    def counts(self) -> Counts:
+        head, streams, gone = self.reader.counts()
+        disk = os.statvfs(self._folder)
+        return Counts(
+            events=head - gone,
+            streams=streams,
+            head=head,
+            bytes=sum(file.stat().st_size for file in (self._path, beside(self._path, "-wal")) if file.exists()),
+            free_bytes=float(disk.f_bavail * disk.f_frsize),
+            last_checkpoint=float("nan") if self._lock is None else self._checkpointer.last,
+        )
+
+    def watch(self, advance: Callable[[int], None], ended: threading.Event) -> None:
+        # The data version is that of one connection, so the watch keeps one.
+        with self.reader.connection() as connection:
+            seen = None
+            while not ended.is_set():
+                version = connection.pragma("data_version")
+                if version != seen:
+                    seen = version
+                    advance(self.head())
+                ended.wait(self._options.poll)
+
+    # Care -----------------------------------------------------------------------------------------------------------
+
+    def store_id(self) -> bytes:
+        with self.reader.connection() as connection:
+            return schema.store_id(connection)
+
+    def verify(self, heads: Path | None) -> Verification:
+        assert heads is not None
+        return verification.verify(SqliteContent(self.reader.readers), heads)
+
+    def backup(self, path: Path, heads: Path | None) -> None:
+        assert heads is not None
+        copying.backup(self.reader, path, heads)
+
+    def close(self) -> None:
+        self.reader.close()
+        if self._lock is not None:
+            try:
+                self._connection.close()
+                self._checkpointer.close()
+            finally:
+                self._lock.release()
+
+
+class _translated:  # noqa: N801
+    """SQLite's errors as those of the event store."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
+        match error:
+            case apsw.ConstraintError():
+                raise Stale(str(error)) from error
+            case apsw.CorruptError() | apsw.NotADBError():
+                reason = f"the database is damaged ({error}): restore a backup, or export what was recorded before"
+                raise StoreCorrupt(reason) from error
+            case apsw.FullError() | apsw.IOError() | OSError():
+                raise StoreFull(f"the disk is full or failed: {error}") from error
+            case apsw.Error():
+                raise StoreUnavailable(f"not stored: {error!r}") from error
