@@ -54,7 +54,7 @@ def fill(path: Path) -> None:
 class Count:
     """Number of events."""
 
-    name, version, types = "count", 1, None
+    name, version, types = "count", 1, ("*",)
 
     def initial(self) -> int:
         return 0

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final, TypeAlias
 
+from qiki_events import JSON, PROTOBUF
 from qiki_eventstore import chain
 from qiki_eventstore.engine.queue import Call
 from qiki_eventstore.errors import PayloadError, VersionConflict
-from qiki_eventstore.events import ANY, JSON, NO_STREAM, PROTOBUF
+from qiki_eventstore.events import ANY, NO_STREAM
 from qiki_eventstore.ids import as_uuid
 
 CONTENT_TYPES: Final = (JSON, PROTOBUF)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Self
 
-from qiki_eventstore.projection import Projection
+from qiki_events import Projection
 
 MIB: Final = 1024 * 1024
 

@@ -62,14 +62,11 @@ def take_snapshot(
 
 
 def handled(projections: Iterable[Projection[Any]]) -> tuple[str, ...] | None:
-    """Types of events that change any of the states; None: all may. A projection without `types` handles all."""
+    """Types of events that change any of the states; None: all may. `*` stands for all."""
     types: set[str] = set()
     for projection in projections:
-        own = getattr(projection, "types", None)
-        if own is None:
-            return None
-        types.update(own)
-    return tuple(sorted(types))
+        types.update(getattr(projection, "types", ("*",)))
+    return None if "*" in types else tuple(sorted(types))
 
 
 def _fold(store: EventStore, tables: Kept, projections: Sequence[Projection[Any]], stream: str, cut: _Cut) -> list[Any]:

@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
+from qiki_events import Projection
 from qiki_eventstore.engine.reconstruction import handled
 from qiki_eventstore.engine.tables import Tables
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.payload import decode
-from qiki_eventstore.projection import Projection
 from qiki_eventstore.store import EventStore, Query
 
 _PAGE: Final = 1000

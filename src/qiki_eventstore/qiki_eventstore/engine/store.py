@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+from qiki_events import Projection
 from qiki_eventstore.engine import reconstruction
 from qiki_eventstore.engine.backend import Backend
 from qiki_eventstore.engine.batch import Head
@@ -20,7 +21,6 @@ from qiki_eventstore.engine.writer import Writer
 from qiki_eventstore.errors import StoreUnavailable
 from qiki_eventstore.events import ANY, Event, Moment, RecordedEvent
 from qiki_eventstore.preparation import check_name, prepare
-from qiki_eventstore.projection import Projection
 from qiki_eventstore.receipt import Receipt
 from qiki_eventstore.store import Delivery, EventStore, Query, Stats, Subscription, Verification, matcher
 
@@ -232,5 +232,8 @@ class EngineStore(EventStore):
         if self._writer is None and not self._watching:
             self._watching = True
             self._tail.advance(self._backend.head())
-            watch = partial(self._backend.watch, self._tail.advance, self._ended)
-            threading.Thread(target=watch, name="eventstore-watch", daemon=True).start()
+            threading.Thread(target=self._run_watch, name="eventstore-watch", daemon=True).start()
+
+    def _run_watch(self) -> None:
+        with suppress(StoreUnavailable):  # closed meanwhile
+            self._backend.watch(self._tail.advance, self._ended)

@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from qiki_events import Projection
 from qiki_eventstore.engine.backend import Backend, Connection
-from qiki_eventstore.projection import Projection
 
 
 class Tables:

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from qiki_events import Projection
 from qiki_eventstore.postgres.readers import Readers
-from qiki_eventstore.projection import Projection
 
 
 class PostgresSnapshots:

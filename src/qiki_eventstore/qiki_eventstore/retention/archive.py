@@ -11,9 +11,9 @@ from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.retention.segment import Extent, Segment
 from qiki_eventstore.retention.segment_file import opened
 from qiki_eventstore.sqlite.pool import OneReader
-from qiki_eventstore.sqlite.rows import Names, matcher
+from qiki_eventstore.sqlite.rows import Names
 from qiki_eventstore.sqlite.selection import Selector
-from qiki_eventstore.store import Query
+from qiki_eventstore.store import Query, matcher
 
 
 class Archive:

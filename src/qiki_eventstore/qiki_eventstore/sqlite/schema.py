@@ -6,7 +6,6 @@ from uuid import uuid4
 
 import apsw
 
-from qiki_events import JSON, PROTOBUF
 from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
 
 APPLICATION_ID: Final = 0x51494B49  # "QIKI"
