@@ -1,4 +1,4 @@
-"""Reader of the Parquet segments that versions up to 0.1 wrote: flat columns, compressed with zstandard.
+"""Reader of the Parquet segments that version 0.1 wrote: flat columns, compressed with zstandard.
 
 It reads that one layout and no other. Its caller compares the events with the hash chain, so that a mistake in here
 cannot pass for an event.

@@ -112,9 +112,7 @@ class Retention:
 
     def _seal(self, first: int, last: int, before: bytes) -> Segment:
         events = list(self._store.read_all(Query(after=first - 1, before=last + 1)))
-        if len(events) != last - first + 1:
-            raise StoreCorrupt(f"events between {first} and {last} are missing", first)
-        extent = Extent.of(events, before)
+        extent = Extent.of(events, before, first, last)
         self._folder.mkdir(parents=True, exist_ok=True)
         name = f"{extent.first:012d}-{extent.last:012d}-{extent.hash.hex()[:12]}.db"
         path = self._folder / name
@@ -154,7 +152,7 @@ def _verify_file(path: Path, segment: Segment) -> None:
         found = verify(SqliteContent(OneReader(connection)), visit=events.append)
     if not found.ok:
         raise StoreCorrupt(f"{path}: {found.reason}", found.first_bad)
-    if not events or Extent.of(events, extent.before) != extent:
+    if not events or Extent.of(events, extent.before, extent.first, extent.last) != extent:
         raise StoreCorrupt(f"{path}: its events are not those that were sealed", extent.first)
 
 

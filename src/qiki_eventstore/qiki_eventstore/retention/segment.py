@@ -14,11 +14,12 @@ from qiki_eventstore.retention.policy import Hold
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """What a segment holds, computed from its events.
+    """The events of a segment in brief, computed from them.
 
     Attributes:
         first: its first position.
-        last: its last position; there is no gap.
+        last: its last position.
+        events: number of events; a PostgreSQL store of version 0.1 may have left positions out.
         start: earliest event time, ns.
         end: latest event time, ns.
         recorded_start: first recording time, ns.
@@ -30,6 +31,7 @@ class Extent:
 
     first: int
     last: int
+    events: int
     start: int
     end: int
     recorded_start: int
@@ -38,39 +40,45 @@ class Extent:
     before: bytes
     hash: bytes
 
-    @property
-    def events(self) -> int:
-        return self.last - self.first + 1
-
     @classmethod
-    def of(cls, events: Iterable[RecordedEvent], before: bytes) -> "Extent":
-        """Of consecutive events, at least one, and the hash of the chain before them.
+    def of(cls, events: Iterable[RecordedEvent], before: bytes, first: int = 0, last: int = 0) -> "Extent":
+        """Of consecutive events, at least one.
+
+        Args:
+            events: by position.
+            before: hash of the chain before them.
+            first: first position of the segment; 0: that of the first event.
+            last: last position of the segment; 0: that of the last event.
 
         Raises:
-            StoreCorrupt: a position or version is missing, or the hashes are not those of the events.
+            StoreCorrupt: an event or version is missing, or the hashes are not those of the events.
         """
         streams: dict[str, tuple[int, int]] = {}
-        hash = before
+        hash, count = before, 0
         times: list[int] = []
         recorded: list[int] = []
-        first = position = 0
+        position = first - 1 if first else None
         for event in events:
-            if position and event.position != position + 1:
-                raise StoreCorrupt(f"position {position + 1} is missing", position + 1)
+            follows = position is None or event.position == position + 1
             position = event.position
             first = first or position
-            begin, last = streams.get(event.stream, (event.version, event.version - 1))
-            if event.version != last + 1:
-                raise StoreCorrupt(f"position {position}: {event.stream!r} lacks version {last + 1}", position)
-            streams[event.stream] = (begin, event.version)
+            begin, end = streams.get(event.stream, (event.version, event.version - 1))
             hash = link_event(hash, event)
             if hash != event.hash:
-                raise StoreCorrupt(f"position {position}: the hash is not that of the event and those before", position)
+                reason = "the hash does not fit the event and those before" if follows else "an event before is missing"
+                raise StoreCorrupt(f"position {position}: {reason}", position)
+            if event.version != end + 1:
+                raise StoreCorrupt(f"position {position}: {event.stream!r} lacks version {end + 1}", position)
+            streams[event.stream] = (begin, event.version)
             times = [min([*times, event.time]), max([*times, event.time])]
             recorded = [*recorded[:1], event.recorded]
+            count += 1
+        if position is None or not count:
+            raise StoreCorrupt(f"no event from position {first} to {last}", first)
         return cls(
             first=first,
-            last=position,
+            last=last or position,
+            events=count,
             start=times[0],
             end=times[1],
             recorded_start=recorded[0],
@@ -87,8 +95,8 @@ class Segment:
 
     Attributes:
         extent: its events in brief.
-        file: name in the store's folder of segments: a SQLite database with the tables of a store. Segments of versions
-            up to 0.1 are Parquet files.
+        file: name in the store's folder of segments: a SQLite database with the tables of a store. Segments of version
+            0.1 are Parquet files.
         sha256: SHA-256 of that file.
         sealed: time of sealing, ns since the Unix epoch.
         dropped: its events are no longer in the store.
@@ -163,7 +171,8 @@ def to_json(extent: Extent) -> str:
 def from_json(text: str) -> Extent:
     """The inverse of `to_json`."""
     values: dict[str, Any] = json.loads(text)
-    values.pop("content", None)  # a digest that versions up to 0.1 wrote besides the chain's hashes
+    values.pop("content", None)  # a digest that version 0.1 wrote besides the chain's hashes
+    values.setdefault("events", values["last"] - values["first"] + 1)
     for name in ("before", "hash"):
         values[name] = bytes.fromhex(values[name])
     values["streams"] = {stream: (first, last) for stream, (first, last) in values["streams"].items()}

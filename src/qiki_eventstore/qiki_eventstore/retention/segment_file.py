@@ -65,7 +65,7 @@ def opened(path: Path, segment: Segment, store_id: str = "") -> Iterator[apsw.Co
 def _from_parquet(path: Path, extent: Extent) -> list[RecordedEvent]:
     try:
         events = list(read_parquet(path))
-        found = Extent.of(events, extent.before)
+        found = Extent.of(events, extent.before, extent.first, extent.last)
     except StoreCorrupt as error:
         raise StoreCorrupt(f"{path}: {error}", error.position) from error
     except Exception as error:

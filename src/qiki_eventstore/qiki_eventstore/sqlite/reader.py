@@ -5,13 +5,15 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+from qiki_eventstore.errors import StoreUnavailable
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.retention.archive import Archive
+from qiki_eventstore.retention.catalogue import load_floor
 from qiki_eventstore.sqlite.heads import load_head
 from qiki_eventstore.sqlite.location import beside
 from qiki_eventstore.sqlite.pool import Readers
 from qiki_eventstore.sqlite.rows import Names
-from qiki_eventstore.sqlite.segments import load_floor, load_segments
+from qiki_eventstore.sqlite.segments import SqliteCatalogue
 from qiki_eventstore.sqlite.selection import Dropped, Selector
 from qiki_eventstore.store import Query
 
@@ -98,8 +100,12 @@ class Reader:
             return load_floor(connection)
 
     def _archive(self) -> Archive:
-        with self.connection() as connection:
-            return Archive(self._segments, [segment for segment in load_segments(connection) if segment.dropped])
+        segments = SqliteCatalogue(self.connection, _only_reads).segments()
+        return Archive(self._segments, [segment for segment in segments if segment.dropped])
 
     def _since(self, floor: int) -> Selector:
         return Selector(self.readers, self._names, floor)
+
+
+def _only_reads(_work: object) -> None:
+    raise StoreUnavailable("a reader does not write")

@@ -1,0 +1,131 @@
+"""Segments and holds of a store, and dropping a segment's events: the same tables and statements for every engine.
+
+Events are dropped from the oldest on, so that the store keeps everything after one position, the floor.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from qiki_eventstore.errors import StoreCorrupt
+from qiki_eventstore.retention.policy import Hold
+from qiki_eventstore.retention.segment import Segment, from_json, to_json
+
+R = TypeVar("R")
+
+
+class StoreCatalogue:
+    """See `retention.Catalogue`.
+
+    Args:
+        connection: gives a connection that reads.
+        run: does some work durably in the writer's transaction.
+        prepare: called first in each such transaction; makes the tables where a store has none yet.
+    """
+
+    def __init__(
+        self,
+        connection: Callable[[], AbstractContextManager[Any]],
+        run: Callable[[Callable[[Any], Any]], Any],
+        prepare: Callable[[Any], object] = lambda _connection: None,
+    ) -> None:
+        self._connection, self._run, self._prepare = connection, run, prepare
+
+    def segments(self) -> list[Segment]:
+        with self._connection() as connection:
+            return load_segments(connection)
+
+    def add(self, segment: Segment) -> None:
+        row = (
+            segment.extent.first,
+            to_json(segment.extent),
+            segment.file,
+            segment.sha256,
+            segment.sealed,
+            int(segment.dropped),
+        )
+        sql = "INSERT INTO segments(first, extent, file, sha256, sealed, dropped) VALUES ($1, $2, $3, $4, $5, $6)"
+        self._write(lambda connection: connection.execute(sql, row))
+
+    def drop(self, segment: Segment, holds: Sequence[Hold]) -> bool:
+        def work(connection: Any) -> bool:
+            if load_holds(connection) != list(holds):
+                return False
+            _drop(connection, segment)
+            return True
+
+        return self._write(work)
+
+    def holds(self) -> list[Hold]:
+        with self._connection() as connection:
+            return load_holds(connection)
+
+    def place(self, hold: Hold) -> None:
+        def work(connection: Any) -> None:
+            if _is_placed(connection, hold.name):
+                raise ValueError(f"name = {hold.name!r}: a hold of that name is there already; lift it first")
+            connection.execute("INSERT INTO holds(name, hold) VALUES ($1, $2)", (hold.name, json.dumps(asdict(hold))))
+
+        self._write(work)
+
+    def lift(self, name: str) -> None:
+        def work(connection: Any) -> None:
+            if not _is_placed(connection, name):
+                raise ValueError(f"name = {name!r}: there is no hold of that name")
+            connection.execute("DELETE FROM holds WHERE name = $1", (name,))
+
+        self._write(work)
+
+    def _write(self, work: Callable[[Any], R]) -> R:
+        def prepared(connection: Any) -> R:
+            self._prepare(connection)
+            return work(connection)
+
+        result: R = self._run(prepared)
+        return result
+
+
+def load_floor(connection: Any) -> int:
+    """Last position that was dropped; 0 if none was."""
+    ((floor,),) = connection.execute("SELECT coalesce(max(last), 0) FROM dropped")
+    return int(floor)
+
+
+def load_segments(connection: Any, table: str = "segments") -> list[Segment]:
+    """All segments, in order of positions."""
+    rows = connection.execute(f"SELECT extent, file, sha256, sealed, dropped FROM {table} ORDER BY first")
+    return [Segment(from_json(row[0]), row[1], row[2], row[3], bool(row[4])) for row in rows]
+
+
+def load_holds(connection: Any) -> list[Hold]:
+    """All holds, sorted by name."""
+    return [_hold(text) for (text,) in connection.execute("SELECT hold FROM holds ORDER BY name")]
+
+
+def _drop(connection: Any, segment: Segment) -> None:
+    extent = segment.extent
+    first, last = extent.first, extent.last
+    if first != load_floor(connection) + 1:
+        raise ValueError(f"segment from {first}: only the oldest events can be dropped")
+    ((count,),) = connection.execute("SELECT count(*) FROM events WHERE position BETWEEN $1 AND $2", (first, last))
+    if count != extent.events:
+        raise StoreCorrupt(f"events between {first} and {last} are missing", first)
+    connection.execute("DELETE FROM events WHERE position BETWEEN $1 AND $2", (first, last))
+    for name, (_, version) in extent.streams.items():
+        connection.execute("UPDATE streams SET dropped = $1 WHERE name = $2", (version, name))
+    connection.execute(
+        "INSERT INTO dropped(first, last, recorded, hash) VALUES ($1, $2, $3, $4)",
+        (first, last, extent.recorded_end, extent.hash),
+    )
+    connection.execute("UPDATE segments SET dropped = 1 WHERE first = $1", (first,))
+
+
+def _is_placed(connection: Any, name: str) -> bool:
+    return bool(list(connection.execute("SELECT 1 FROM holds WHERE name = $1", (name,))))
+
+
+def _hold(text: str) -> Hold:
+    values = json.loads(text)
+    return Hold(**{**values, "streams": tuple(values["streams"])})
