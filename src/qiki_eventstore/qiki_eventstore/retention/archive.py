@@ -6,13 +6,13 @@ from pathlib import Path
 
 import apsw
 
+from qiki_eventstore.engine.rows import Names
+from qiki_eventstore.engine.selection import Selector
 from qiki_eventstore.errors import StoreUnavailable
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.retention.segment import Extent, Segment
 from qiki_eventstore.retention.segment_file import opened
 from qiki_eventstore.sqlite.pool import OneReader
-from qiki_eventstore.sqlite.rows import Names
-from qiki_eventstore.sqlite.selection import Selector
 from qiki_eventstore.store import Query, matcher
 
 

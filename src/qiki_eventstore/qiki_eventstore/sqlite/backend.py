@@ -12,15 +12,15 @@ import apsw
 from qiki_eventstore import verification
 from qiki_eventstore.engine.backend import Connection, Counts, Stale
 from qiki_eventstore.engine.batch import COLUMNS, Batch, Found, Heads
+from qiki_eventstore.engine.heads import load_head, load_heads
 from qiki_eventstore.engine.queue import Task
+from qiki_eventstore.engine.reader import Reader
 from qiki_eventstore.errors import StoreCorrupt, StoreFull, StoreUnavailable
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.sqlite import copying, schema
 from qiki_eventstore.sqlite.checkpoints import Checkpointer
-from qiki_eventstore.sqlite.heads import load_head, load_heads
 from qiki_eventstore.sqlite.location import WriterLock, beside
 from qiki_eventstore.sqlite.options import Options
-from qiki_eventstore.sqlite.reader import Reader
 from qiki_eventstore.sqlite.verification import SqliteContent
 from qiki_eventstore.store import Query, Verification
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import apsw
 
+from qiki_eventstore.engine.heads import load_head
+from qiki_eventstore.engine.reader import Reader
 from qiki_eventstore.errors import StoreFull, StoreUnavailable
 from qiki_eventstore.heads import public_keys_file, read_heads
-from qiki_eventstore.sqlite.heads import load_head
 from qiki_eventstore.sqlite.location import beside
-from qiki_eventstore.sqlite.reader import Reader
 
 
 def backup(reader: Reader, path: Path, heads: Path) -> None:

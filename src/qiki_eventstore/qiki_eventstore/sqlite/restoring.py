@@ -6,9 +6,9 @@ from itertools import islice
 import apsw
 
 from qiki_eventstore.engine.batch import CONTENT_TYPES
+from qiki_eventstore.engine.heads import load_head
 from qiki_eventstore.errors import StoreUnavailable
 from qiki_eventstore.events import RecordedEvent
-from qiki_eventstore.sqlite.heads import load_head
 
 _PAGE = 1000
 

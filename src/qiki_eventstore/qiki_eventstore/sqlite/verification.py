@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
+from qiki_eventstore.engine.heads import load_head
+from qiki_eventstore.engine.rows import Names
+from qiki_eventstore.engine.selection import Selector
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.sqlite import schema
-from qiki_eventstore.sqlite.heads import load_head
 from qiki_eventstore.sqlite.pool import Readers
-from qiki_eventstore.sqlite.rows import Names
-from qiki_eventstore.sqlite.selection import Selector
 from qiki_eventstore.store import Query
 from qiki_eventstore.verification import Bounds
 

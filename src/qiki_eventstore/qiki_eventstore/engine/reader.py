@@ -5,16 +5,16 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+from qiki_eventstore.engine.heads import load_head
+from qiki_eventstore.engine.rows import Names
+from qiki_eventstore.engine.selection import Dropped, Selector
 from qiki_eventstore.errors import StoreUnavailable
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.retention.archive import Archive
 from qiki_eventstore.retention.catalogue import load_floor
-from qiki_eventstore.sqlite.heads import load_head
 from qiki_eventstore.sqlite.location import beside
 from qiki_eventstore.sqlite.pool import Readers
-from qiki_eventstore.sqlite.rows import Names
 from qiki_eventstore.sqlite.segments import SqliteCatalogue
-from qiki_eventstore.sqlite.selection import Dropped, Selector
 from qiki_eventstore.store import Query
 
 

@@ -6,11 +6,11 @@ from typing import Any, Final, TypeAlias
 
 import apsw
 
+from qiki_eventstore.engine.heads import load_head
+from qiki_eventstore.engine.rows import COLUMNS, Names
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.retention.catalogue import load_floor
-from qiki_eventstore.sqlite.heads import load_head
 from qiki_eventstore.sqlite.pool import Readers
-from qiki_eventstore.sqlite.rows import COLUMNS, Names
 from qiki_eventstore.store import Query
 
 _PAGE: Final = 1000
