@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from qiki_sim.scenario import BodyEntry, BotEntry, Scenario
     from qiki_vehicle import Port, Vehicle
 
-    Floats = NDArray[np.floating[Any]]
+    Floats = NDArray[np.float64]
 
 _AXES = np.eye(3)
 _NO_COM = np.zeros(3)

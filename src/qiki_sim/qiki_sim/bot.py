@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -58,7 +58,7 @@ class Bot:
 
         self._step_us = step_us
         self._now_us = self._start_us = 0
-        self._schedule: NDArray[np.floating[Any]] | None = None
+        self._schedule: NDArray[np.float64] | None = None
         self._open = [False] * count
         self._open_row = np.zeros(count)
         self._total = np.zeros(_CLUSTERS + len(clusters))
@@ -71,7 +71,7 @@ class Bot:
         self._blocked = [False] * len(clusters)
         self._refresh()
 
-    def _effect_table(self, clusters: int) -> NDArray[np.floating[Any]]:
+    def _effect_table(self, clusters: int) -> NDArray[np.float64]:
         """(n, 8 + clusters): wrench about the centre of mass N, N m; mass flow kg/s; draw W, in all and per cluster."""
         table = np.zeros((len(self.vehicle.thrusters), _CLUSTERS + clusters))
         for row, thruster in zip(table, self.vehicle.thrusters, strict=True):
@@ -108,7 +108,7 @@ class Bot:
         self._start_us = self._now_us
         self._refresh()
 
-    def advance(self, until_us: int, wrench: NDArray[np.floating[Any]]) -> bool:
+    def advance(self, until_us: int, wrench: NDArray[np.float64]) -> bool:
         """Pass time up to `until_us`, a whole number of physics steps later.
 
         wrench: (steps, 6) N, N m about the centre of mass in base_link axes, filled with the mean over each step, so
@@ -193,7 +193,7 @@ class Bot:
         self._open, self._open_row, self._total = wanted, row, total
         bus.thrust_power = float(total[_DRAW])
 
-    def _schedule_change(self, wanted: list[bool], row: NDArray[np.floating[Any]], steps: int) -> None:
+    def _schedule_change(self, wanted: list[bool], row: NDArray[np.float64], steps: int) -> None:
         for index, (old, new) in enumerate(zip(self._open, wanted, strict=True)):
             if new and not old:
                 self._firings[index] += 1
@@ -235,7 +235,7 @@ class Bot:
         return self._dry_mass + self.working_mass
 
     @property
-    def moments(self) -> NDArray[np.floating[Any]]:
+    def moments(self) -> NDArray[np.float64]:
         """(3,) kg m^2, principal moments now: the working mass is used up evenly, so they fall with the mass."""
         return self._inertia * (self.mass / self.vehicle.body.mass)
 
@@ -306,7 +306,7 @@ class Bot:
         tripped = tuple(net.tripped.tolist())
         return ThermalReading(net.names, net.temperature, net.heat, net.warn, net.trip, tripped)
 
-    def state(self) -> NDArray[np.floating[Any]]:
+    def state(self) -> NDArray[np.float64]:
         """All continuous and counted state in one vector, for comparison."""
         bus = self.bus
         scalars = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -42,14 +42,14 @@ class ThermalNetwork:
         self._input = modes / root[:, None] @ (gain[:, None] * modes.T / root)
         self._space_heat = to_space * config.space_temperature
         start = config.initial_temperature if temperature is None else temperature
-        self.temperature: NDArray[np.floating[Any]] = np.full(len(self.names), start)
-        self.heat: NDArray[np.floating[Any]] = np.zeros(len(self.names))
+        self.temperature: NDArray[np.float64] = np.full(len(self.names), start)
+        self.heat: NDArray[np.float64] = np.zeros(len(self.names))
         self.warn = np.array([np.nan if node.warn is None else node.warn for node in nodes])
         self.trip = np.array([node.trip for node in nodes])
         self._hysteresis = config.hysteresis
         self.tripped = self.temperature >= self.trip
 
-    def advance(self, heat: NDArray[np.floating[Any]]) -> bool:
+    def advance(self, heat: NDArray[np.float64]) -> bool:
         """Pass one period with `heat` (n,) W put into the nodes; True if a node tripped or came back."""
         self.heat = heat
         self.temperature = self._state @ self.temperature + self._input @ (heat + self._space_heat)

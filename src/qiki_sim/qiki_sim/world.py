@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -182,7 +182,7 @@ class World:
     def faults(self, bot: str) -> FaultBook:
         return self.bot(bot).faults
 
-    def state(self) -> NDArray[np.floating[Any]]:
+    def state(self) -> NDArray[np.float64]:
         """The state of everything in one vector, for comparing two runs bit by bit."""
         parts = [np.array([self._time_us]), self.bodies.state(), *(bot.state() for bot in self._bots.values())]
         return np.concatenate(parts)

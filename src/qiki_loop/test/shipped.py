@@ -1,0 +1,5 @@
+"""Files of the project."""
+
+from pathlib import Path
+
+VEHICLE = Path(__file__).resolve().parents[3] / "launch" / "config" / "vehicles" / "dodecahedron.yaml"
