@@ -419,6 +419,39 @@ def test_manual_override_fires_single_thrusters_under_the_limits(bot):
     assert peak(bot.hardware.pulses(), bot.array.f_max * 33.333) <= 45000.0
 
 
+def test_other_commands_do_not_keep_levels_alive(bot):
+    """A pilot goes on with zero wrenches, which are accepted in every mode."""
+    bot.controller.set_mode(bot.now, Mode.MANUAL_OVERRIDE, arm=True)
+    levels = np.zeros(16)
+    levels[8] = 0.5
+    bot.send(bot.controller.command_levels(bot.now, levels))
+    levels[:] = 1.0  # the caller's own
+    begun = bot.now
+    bot.run(3.0, ZERO, rate=50.0)
+    assert bot.state is State.WATCHDOG
+    assert not bot.controller.is_active
+    pulses = bot.hardware.pulses()
+    assert not any(own for i, own in enumerate(pulses) if i != 8)
+    assert begun + 0.25 < max(close for _, close in pulses[8]) <= begun + 0.5 + 0.02 + 0.04 + 0.031
+    assert [one.type for one in bot.controller.journal.take()][-1] == "allocator.watchdog_stopped"
+
+
+def test_other_commands_do_not_keep_a_wrench_alive(bot):
+    """Refused levels and an attitude mode: the hold goes on, the force ends."""
+    bot.controller.update_motion(bot.now, odometry(bot))
+    bot.controller.set_attitude(bot.now, AttitudeMode.HOLD)
+    bot.command(FORCE)
+    for _ in range(100):
+        bot.run(0.01)
+        bot.controller.update_motion(bot.now, odometry(bot))
+        with pytest.raises(ValueError, match="cmd_levels: mode ADAPTIVE"):
+            bot.controller.command_levels(bot.now, np.ones(16))
+        bot.controller.set_attitude(bot.now, AttitudeMode.HOLD)
+    assert bot.state is State.ACTIVE
+    assert not bot.controller.telemetry(bot.now).commanded.any()
+    assert bot.impulse[0] == pytest.approx(200.0 * 0.51, rel=0.05)
+
+
 def test_late_edges_are_made_up_for(bot):
     """Half the pulses come 20 ms short, as the valves' own counters tell."""
     given = np.zeros(16)

@@ -1,38 +1,69 @@
-"""What the allocator is asked for and hears: admitted or refused, then flown."""
+"""The controller of one bot: commands and telemetry in, valve commands out."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from qiki_allocator.allocation.answers import checked_wrench
-from qiki_allocator.flight import admission
+from qiki_allocator.allocation.answers import Allocation, checked_wrench
 from qiki_allocator.flight.attitude import Body
-from qiki_allocator.flight.cycles import Cycles
-from qiki_allocator.flight.motion_control import AttitudeMode
-from qiki_allocator.flight.profile import Segment
-from qiki_allocator.flight.telemetry import Mode, State
+from qiki_allocator.flight.control_cycle import ControlCycle
+from qiki_allocator.flight.demand import Demand, check_gate
+from qiki_allocator.flight.drive import Drive
+from qiki_allocator.flight.motion_control import MOVED, AttitudeMode, MotionControl
+from qiki_allocator.flight.occurrences import Journal, Standing
+from qiki_allocator.flight.profile import ProfileConfig, Segment
+from qiki_allocator.flight.profile_source import ProfileSource
+from qiki_allocator.flight.telemetry import Mode, State, Telemetry
 from qiki_allocator.health.readings import MotionReading, ValveReading
 from qiki_allocator.health.table import Condition
 from qiki_allocator.health.watch import Finding
 from qiki_allocator.limits.energy_gate import EnergyReading
+from qiki_allocator.limits.limiter import HardLimits
 from qiki_allocator.modulation.level_pulses import checked_levels
 from qiki_allocator.modulation.valves import ValveCommand
 
-_MOVED = 1e-4
-"""m, and relative: changes of mass properties below it are ignored."""
+_BACK = 1e-3
+"""s; a clock that goes back by more has been set back."""
 
 
-class Controller(Cycles):
-    """Takes wrenches, levels, profiles and odometry, and gives valve commands, for one bot.
+class Controller:
+    """Flies one bot:
 
-    Time is the caller's clock in s. A wrench holds until the next one; when none came for the watchdog's time, it ends.
+        command = controller.command(now, [200.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+        while controller.is_active:
+            command = controller.tick(now)  # at the control rate
+
+    Each method returns the valve command to send at once, if any. Time is the caller's clock in s; a clock that is set
+    back, as by a simulator that was restarted, clears all that was commanded.
+
+    Args:
+        watchdog: s, see `Demand`.
+        tick: s between two cycles.
+
+    Attributes:
+        drive: the way from a wrench to the valves.
+        motion: attitude mode and brake.
+        profile: the thrust profile.
+        journal: keeps occurrences until they are taken.
     """
 
-    # What is asked for ----------------------------------------------------------------------------------------------
+    def __init__(
+        self, drive: Drive, motion: MotionControl, profiles: ProfileConfig, *, watchdog: float, tick: float
+    ) -> None:
+        self.drive = drive
+        self.motion = motion
+        self.profile = ProfileSource(drive, profiles, tick)
+        self.journal = Journal()
+        self._demand = Demand(motion, self.profile, len(drive.array), watchdog)
+        self._cycle = ControlCycle(drive, self._demand, self.journal)
+        self._now = -math.inf
+
+    # Commands -------------------------------------------------------------------------------------------------------
 
     def command(self, now: float, wrench: npt.ArrayLike) -> ValveCommand | None:
-        """Take a wrench, (6,) N and N m; the valve command to send at once.
+        """Take a wrench, (6,) N and N m. While valves are in use the answer is never None.
 
         A wrench that is refused changes nothing, does not feed the watchdog and is counted.
 
@@ -41,69 +72,53 @@ class Controller(Cycles):
         """
         self._keep_time(now)
         try:
-            commanded = checked_wrench(wrench)
-            admission.check_wrench(self._situation(now), commanded)
+            self._demand.take_wrench(now, checked_wrench(wrench), self.drive.limits(now).energy)
         except ValueError as error:
             self.refuse(now, "cmd_wrench", str(error))
             raise
-        self._accept(now)
-        self._orders.wrench = commanded
-        new = self._cycle(now)
+        self.journal.accepted()
+        new = self._run(now)
         if new is None and self.drive.is_active:
             return self.drive.repeat(now)
         return new
 
-    def _situation(self, now: float) -> admission.Situation:
-        return admission.Situation(
-            mode=self._mode,
-            attitude_mode=self.motion.mode,
-            is_braking=self.motion.is_braking,
-            is_profile_on=self.profile.is_on,
-            stopped=self._stream.pause_left(now),
-            energy=self.drive.limits(now).energy,
-        )
-
     def command_levels(self, now: float, levels: npt.ArrayLike) -> ValveCommand | None:
-        """Take levels of single thrusters, (n,) 0..1; the valve command to send at once.
+        """Take levels of single thrusters, (n,) 0..1.
 
         Raises:
             ValueError: they are refused; the text names field, value and allowed range.
         """
         self._keep_time(now)
+        array = self.drive.array
         try:
-            wanted = checked_levels(levels, len(self.drive.array))
-            wrench = self.drive.array.effectiveness @ (wanted * self.drive.array.f_max)
-            admission.check_levels(self._situation(now), wrench)
+            wanted = checked_levels(levels, len(array))
+            wrench = array.effectiveness @ (wanted * array.f_max)
+            self._demand.take_levels(now, wanted, wrench, self.drive.limits(now).energy)
         except ValueError as error:
             self.refuse(now, "cmd_levels", str(error))
             raise
-        self._accept(now)
-        self._orders.levels = wanted
-        return self._cycle(now)
-
-    def _accept(self, now: float) -> None:
-        self._stream.accept(now)
         self.journal.accepted()
+        return self._run(now)
 
     def refuse(self, now: float, topic: str, reason: str) -> None:
         """Count a command that was refused, and why."""
         self._keep_time(now)
-        self._stream.refuse(reason)
+        self._demand.refuse(reason)
         self._observe(now)
         self.journal.refused(now, topic, reason)
 
     def set_attitude(self, now: float, mode: AttitudeMode, target: npt.ArrayLike | None = None) -> None:
-        """Keep the attitude so from now on; HOLD takes a target, (4,) x y z w, or the attitude of now.
+        """Set the attitude mode; HOLD takes a target, (4,) x y z w, or the attitude of now.
 
         Raises:
             ValueError: it is refused; the text names field, value and allowed range.
         """
         self._keep_time(now)
-        admission.check_attitude(self._situation(now), mode)
+        self._demand.check_attitude(now, mode)
         self.motion.set_mode(now, mode, target)
-        self._orders.wrench[3:] = 0.0
+        self._demand.wrenches.value[3:] = 0.0
         if mode is not AttitudeMode.OFF:
-            self._stream.state = State.ACTIVE
+            self._demand.state = State.ACTIVE
         self._observe(now)
 
     def brake(self, now: float) -> ValveCommand:
@@ -115,11 +130,11 @@ class Controller(Cycles):
         self._keep_time(now)
         self.motion.begin_brake(now)
         self.motion.mode = AttitudeMode.OFF
-        self._stream.state = State.ACTIVE
+        self._demand.state = State.ACTIVE
         return self._cancel(now, "brake")
 
     def set_mode(self, now: float, mode: Mode, *, arm: bool = False) -> ValveCommand | None:
-        """Set which thrusters may be combined, and end `stop`. A change ends what is flown.
+        """Set which thrusters may be combined, and end `stop`. A change cancels profile and commands.
 
         Raises:
             ValueError: MANUAL_OVERRIDE is not armed.
@@ -128,12 +143,12 @@ class Controller(Cycles):
         if mode is Mode.MANUAL_OVERRIDE and not arm:
             raise ValueError("arm: False; allowed for MANUAL_OVERRIDE: True")
         self.resume()
-        if mode is self._mode:
+        if mode is self.mode:
             return None
-        self._mode = mode
+        self._demand.mode = mode
         self.drive.by_groups = mode is Mode.AUTO
         if mode is Mode.MANUAL_OVERRIDE:
-            self._orders.leave_attitude()
+            self.motion.leave()
         elif self.motion.is_braking:
             self.motion.mode = AttitudeMode.OFF
         was_active = self.is_active
@@ -141,19 +156,18 @@ class Controller(Cycles):
         return command if was_active else None
 
     def start_profile(self, now: float, segments: Sequence[Segment], name: str = "") -> None:
-        """Fly a thrust profile from now on; its name is that of its occurrences.
+        """Fly a thrust profile from now on; `name` identifies its occurrences.
 
         Raises:
             ValueError: it is refused; the text names field, value and allowed range.
         """
         self._keep_time(now)
-        situation = self._situation(now)
-        admission.check_profile(situation)
+        self._demand.check_profile(now)
         for segment in segments:
-            admission.check_gate(situation, np.asarray(segment.wrench) * segment.level)
+            check_gate(self.drive.limits(now).energy, np.asarray(segment.wrench) * segment.level)
         self.profile.start(now, segments, name)
-        self._forget_commands()
-        self._stream.state = State.ACTIVE
+        self._cycle.clear(now)
+        self._demand.state = State.ACTIVE
         self._observe(now)
 
     def cancel_profile(self, now: float) -> ValveCommand | None:
@@ -167,18 +181,31 @@ class Controller(Cycles):
         return command
 
     def stop(self, now: float) -> ValveCommand:
-        """Close all valves, leave the attitude alone; commands are refused until their stream has paused for the
-        watchdog's time or `resume`."""
+        """Close all valves, leave the attitude alone; commands are refused until they have paused for the watchdog's
+        time, or until `resume`."""
         self._keep_time(now)
-        self._orders.leave_attitude()
-        self._stream.state = State.STOPPED
+        self.motion.leave()
+        self._demand.state = State.STOPPED
         return self._cancel(now, "stopped")
 
     def resume(self) -> None:
         """End `stop`."""
-        self._stream.resume()
+        if self._demand.state is State.STOPPED:
+            self._demand.state = State.IDLE
 
-    # Telemetry ------------------------------------------------------------------------------------------------------
+    def set_health(self, now: float, thruster: int, condition: Condition, level: float = 1.0) -> Finding:
+        """Set the condition of a thruster from the next cycle on; level: 0..1 of its thrust, of a weak one.
+
+        Raises:
+            ValueError: there is no such thruster, or the level is out of range.
+        """
+        self._keep_time(now)
+        finding = self.drive.faults.set(thruster, condition, level)
+        self.drive.health_changed()
+        self._observe(now)
+        return finding
+
+    # Telemetry in ---------------------------------------------------------------------------------------------------
 
     def update_energy(self, now: float, reading: EnergyReading) -> None:
         """Take energy telemetry; it counts in the same cycle."""
@@ -194,58 +221,131 @@ class Controller(Cycles):
         """Take odometry; findings about thrusters."""
         self._keep_time(now)
         self.motion.read(reading)
-        found = self.drive.faults.move_seen(reading)
-        if any(finding.condition is not None for finding in found):
-            self.drive.health_changed()
-        return self._found(now, found)
+        return self._record(now, self.drive.update_motion(reading))
 
     def update_valves(self, now: float, reading: ValveReading) -> list[Finding]:
         """Take a report of the valves; findings about thrusters."""
         self._keep_time(now)
-        return self._found(now, self.drive.update_valves(reading))
+        return self._record(now, self.drive.update_valves(reading))
 
     def update_mass(self, now: float, body: Body, *, composite: bool = False) -> bool:
-        """Take mass properties; whether the centre of mass moved.
-
-        Args:
-            composite: of this bot docked to others. From the first of these on, the bot's own are ignored.
-        """
+        """Take mass properties, see `MotionControl.take_mass`; whether the centre of mass moved."""
         self._keep_time(now)
-        if self._is_composite and not composite:
+        before = self.drive.array.com
+        if not self.motion.take_mass(body, composite=composite):
             return False
-        self._is_composite = composite
-        before = self.motion.body
-        if not _differs(before, body):
-            return False
-        if not np.array_equal(body.com, self.drive.array.com):
-            self.drive.move(body.com)
-        self.motion.body = body
-        self.drive.faults.move(self.drive.array, body)
-        return not np.allclose(before.com, body.com, atol=_MOVED)
+        self.drive.move(body)
+        return not np.allclose(before, body.com, rtol=0.0, atol=MOVED)
 
-    def _found(self, now: float, found: list[Finding]) -> list[Finding]:
+    def _record(self, now: float, found: list[Finding]) -> list[Finding]:
         for finding in found:
             self.journal.found(now, finding, self.drive.uncontrollable)
         if found:
             self._observe(now)
         return found
 
-    def set_health(self, now: float, thruster: int, condition: Condition, level: float = 1.0) -> Finding:
-        """What is known of a thruster; counts from the next cycle on.
+    # Cycles ---------------------------------------------------------------------------------------------------------
 
-        Raises:
-            ValueError: there is no such thruster, or the level is out of range.
-        """
+    @property
+    def is_active(self) -> bool:
+        """Whether `tick` must be called at the control rate."""
+        return self._cycle.is_active
+
+    def tick(self, now: float) -> ValveCommand | None:
+        """Run a control cycle."""
         self._keep_time(now)
-        finding = self.drive.faults.set(thruster, condition, level)
-        self.drive.health_changed()
+        return self._run(now)
+
+    def _run(self, now: float) -> ValveCommand | None:
+        command = self._cycle.run(now)
         self._observe(now)
-        return finding
+        return command
 
+    def _cancel(self, now: float, reason: str) -> ValveCommand:
+        command = self._cycle.cancel(now, reason)
+        self._observe(now)
+        return command
 
-def _differs(one: Body, other: Body) -> bool:
-    return not (
-        np.allclose(one.com, other.com, rtol=0.0, atol=_MOVED)
-        and np.allclose(one.inertia, other.inertia, rtol=_MOVED)
-        and abs(one.mass - other.mass) <= _MOVED * one.mass
-    )
+    # Telemetry out --------------------------------------------------------------------------------------------------
+
+    @property
+    def mode(self) -> Mode:
+        """Which thrusters may be combined."""
+        return self._demand.mode
+
+    @property
+    def status(self) -> tuple[State, str, int]:
+        """State, reason of the last refusal (empty since a command was accepted), number of refusals."""
+        return self._demand.state, self._demand.refusal, self._demand.refused
+
+    @property
+    def allocation(self) -> Allocation:
+        """Allocation of the demand of the last cycle."""
+        return self._cycle.allocation(self._now)
+
+    def limits(self, now: float) -> HardLimits:
+        """All hard limits at `now`."""
+        limits = self.drive.limits(now)
+        self._observe(now)
+        return limits
+
+    def warnings(self, now: float) -> tuple[str, ...]:
+        """Telemetry that is missing or old, and its consequence."""
+        needs_motion = self.motion.is_braking or self.motion.mode is not AttitudeMode.OFF
+        stale = needs_motion and not self.motion.is_fresh(now)
+        odometry = (f"odometry {self.motion.age(now):.2f} s old: attitude is not kept",) if stale else ()
+        return self.drive.limits(now).warnings + odometry
+
+    def telemetry(self, now: float) -> Telemetry:
+        """Snapshot at `now`; duty and mean power are those since the last call."""
+        self._keep_time(now)
+        drive, demand = self.drive, self._demand
+        limits, answer = drive.limits(now), self.allocation
+        duty, power_mean = drive.take_duty(now)
+        self._observe(now)
+        return Telemetry(
+            state=demand.state,
+            mode=demand.mode,
+            activity=demand.activity,
+            attitude_mode=self.motion.mode,
+            refusal=demand.refusal,
+            refused=demand.refused,
+            commanded=answer.wrench if demand.levels.value.any() else self._cycle.wrench,
+            allocation=answer,
+            binding=((demand.blocked,) if demand.blocked else ()) + answer.binding,
+            limits=limits,
+            power_now=drive.meter.power_now,
+            power_mean=power_mean,
+            energy=drive.meter.energy,
+            duty=duty,
+            firings=drive.meter.firings.copy(),
+            solve_time=drive.solve_time,
+            conditions=tuple(one.condition for one in drive.health),
+            levels=np.array([one.level for one in drive.health]),
+            uncontrollable=drive.uncontrollable,
+            warnings=self.warnings(now),
+        )
+
+    # Time and journal ----------------------------------------------------------------------------------------------
+
+    def _keep_time(self, now: float) -> None:
+        if now < self._now - _BACK:
+            self._clear(now)
+        self._now = now
+
+    def _clear(self, now: float) -> None:
+        """The clock was set back."""
+        self.drive.reset()
+        self.motion.reset()
+        self.profile.abort("clock: set back; allowed: forward only")
+        self._observe(now)
+        self.journal.begin_anew("clock set back")
+        self._demand.reset()
+        self._cycle.clear(-math.inf)
+
+    def _observe(self, now: float) -> None:
+        """Let the journal compare the allocator's standing with the last one."""
+        energy = (self.drive.known or self.drive.limits(now)).energy
+        flown = self.profile.name if self.profile.is_on else None
+        standing = Standing(self.mode, energy.gate, self.motion.mode, self.drive.health, flown)
+        self.journal.see(now, standing, energy, self.profile)

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from qiki_allocator.allocation.answers import Allocation, Limits
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
+from qiki_allocator.flight.attitude import Body
 from qiki_allocator.groups.selection import GroupTable, Selection, uncontrollable_axes
 from qiki_allocator.groups.thrust_groups import ThrustGroup
-from qiki_allocator.health.readings import ValveReading
+from qiki_allocator.health.readings import MotionReading, ValveReading
 from qiki_allocator.health.table import Condition
 from qiki_allocator.health.watch import FaultWatch, Finding, shortfall
 from qiki_allocator.limits.energy_gate import EnergyReading
@@ -47,7 +47,7 @@ class ThrusterHealth(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Flown:
+class Delivered:
     """What the thrusters gave in a time.
 
     Attributes:
@@ -65,7 +65,7 @@ class Flown:
     more_energy: float
 
 
-_NOTHING = Flown(np.zeros(6), 0.0, 0.0, np.zeros(6), 0.0)
+_NOTHING = Delivered(np.zeros(6), 0.0, 0.0, np.zeros(6), 0.0)
 
 
 class Drive:
@@ -117,7 +117,7 @@ class Drive:
         self.meter.watch(self._modulator.bank)
         self._selection: Selection | None = None
         self._busy_until = -math.inf
-        self._flown = _NOTHING
+        self._delivered = _NOTHING
         self._forget_limits()
 
     # What there is --------------------------------------------------------------------------------------------------
@@ -185,27 +185,27 @@ class Drive:
 
     def _count(self) -> None:
         """Book what the valves were told to do up to the bank's time."""
-        passed, flown = self.meter.read(), self._flown
+        passed, delivered = self.meter.read(), self._delivered
         thrust = self.faults.health.thrust(self.array)
-        self._flown = replace(
-            flown,
-            impulse=flown.impulse + self.array.effectiveness @ (thrust * passed.on) + self.bias * passed.elapsed,
-            energy=flown.energy + float(self.meter.power @ passed.on) + self._stuck_power * passed.elapsed,
-            elapsed=flown.elapsed + passed.elapsed,
+        self._delivered = replace(
+            delivered,
+            impulse=delivered.impulse + self.array.effectiveness @ (thrust * passed.on) + self.bias * passed.elapsed,
+            energy=delivered.energy + float(self.meter.power @ passed.on) + self._stuck_power * passed.elapsed,
+            elapsed=delivered.elapsed + passed.elapsed,
         )
 
-    def flown(self) -> Flown:
+    def take_delivered(self) -> Delivered:
         """What the valves were told to give since the last call."""
         self._count()
-        flown, self._flown = self._flown, _NOTHING
-        return flown
+        delivered, self._delivered = self._delivered, _NOTHING
+        return delivered
 
     def awaits_counters(self, now: float) -> bool:
         """Whether the valves' counters are heard, but have not told of the last edges yet."""
         told_until = self._account.told_until
         return bool(told_until < self._modulator.bank.since.max()) and now - told_until <= _REPORTS
 
-    def tell(self, now: float) -> tuple[Floats, float]:
+    def take_duty(self, now: float) -> tuple[Floats, float]:
         """See `Meter.tell`, up to `now`."""
         self._modulator.bank.advance(now)
         self._count()
@@ -258,6 +258,13 @@ class Drive:
         self.limiter.read_thermal(time, temperatures)
         self._forget_limits()
 
+    def update_motion(self, reading: MotionReading) -> list[Finding]:
+        """Take odometry; findings from the motion."""
+        found = self.faults.move_seen(reading)
+        if any(finding.condition is not None for finding in found):
+            self.health_changed()
+        return found
+
     def update_valves(self, reading: ValveReading) -> list[Finding]:
         """Take a report of the valves; findings of their own sensors."""
         stamp = reading.time
@@ -271,10 +278,10 @@ class Drive:
             return found
         late = shortfall(late, self.faults.health)
         missing = self.array.effectiveness @ (self.faults.health.thrust(self.array) * late)
-        self._flown = replace(
-            self._flown,
-            more_impulse=self._flown.more_impulse - missing,
-            more_energy=self._flown.more_energy - float(self.meter.power @ late),
+        self._delivered = replace(
+            self._delivered,
+            more_impulse=self._delivered.more_impulse - missing,
+            more_energy=self._delivered.more_energy - float(self.meter.power @ late),
         )
         if np.abs(late).max() > _UNKNOWN_CAUSE:
             self.faults.distrust(stamp)
@@ -293,11 +300,9 @@ class Drive:
         self.uncontrollable = uncontrollable_axes(array, table)
         self._forget_limits()
 
-    def move(self, com: npt.ArrayLike) -> None:
-        """Go on with another centre of mass, (3,) m in base_link.
-
-        Raises:
-            ConfigurationError: it is not three finite numbers.
-        """
-        self._modulator.allocator.move(com)
-        self.health_changed()
+    def move(self, body: Body) -> None:
+        """Go on with other mass properties."""
+        if not np.array_equal(body.com, self.array.com):
+            self._modulator.allocator.move(body.com)
+            self.health_changed()
+        self.faults.move(self.array, body)

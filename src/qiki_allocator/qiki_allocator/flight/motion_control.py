@@ -2,7 +2,7 @@
 
 import enum
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,9 @@ from qiki_allocator.allocation.thrusters import Floats
 from qiki_allocator.checks import require
 from qiki_allocator.flight.attitude import Body, ControlConfig, attitude_error, attitude_hold, brake, rate_damping
 from qiki_allocator.health.readings import MotionReading
+
+MOVED = 1e-4
+"""m, and relative; smaller changes of mass properties are ignored."""
 
 
 class AttitudeMode(enum.Enum):
@@ -54,7 +57,7 @@ class MotionControl:
         self._control = control
         self._rest = rest
         self.mode = AttitudeMode.OFF
-        self.is_braking = False
+        self.is_braking = self._is_composite = False
         self._target: Floats | None = None
         self._reading: MotionReading | None = None
 
@@ -118,13 +121,28 @@ class MotionControl:
             return attitude_hold(self._reading.attitude, self._reading.rates, self._target, self.body, self._control)
         return rate_damping(self._reading.rates, self.body, self._control)
 
-    def move(self, mass: float, com: npt.ArrayLike, inertia: npt.ArrayLike) -> None:
-        """Go on with other mass properties.
+    def leave(self) -> None:
+        """End attitude mode and brake."""
+        self.mode, self.is_braking = AttitudeMode.OFF, False
 
-        Raises:
-            ConfigurationError: naming field, value and allowed range.
+    def take_mass(self, body: Body, *, composite: bool) -> bool:
+        """Take mass properties; whether they differ from those in use.
+
+        Args:
+            composite: of this body docked to others. From the first of these on, the body's own are ignored.
         """
-        self.body = replace(self.body, mass=mass, com=np.asarray(com), inertia=np.asarray(inertia))
+        if self._is_composite and not composite:
+            return False
+        self._is_composite = composite
+        before = self.body
+        is_same = (
+            np.allclose(before.com, body.com, rtol=0.0, atol=MOVED)
+            and np.allclose(before.inertia, body.inertia, rtol=MOVED)
+            and abs(before.mass - body.mass) <= MOVED * before.mass
+        )
+        if not is_same:
+            self.body = body
+        return not is_same
 
     def _fresh(self, now: float) -> MotionReading:
         if self._reading is None or not self.is_fresh(now):

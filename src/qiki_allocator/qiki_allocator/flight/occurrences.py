@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from qiki_allocator.flight.drive import ThrusterHealth
 from qiki_allocator.flight.motion_control import AttitudeMode
-from qiki_allocator.flight.profile_flight import ProfileFlight
+from qiki_allocator.flight.profile_source import ProfileSource
 from qiki_allocator.flight.telemetry import Mode
 from qiki_allocator.health.watch import Finding
 from qiki_allocator.limits.energy_gate import EnergyLimits, Gate
@@ -127,7 +127,7 @@ class Journal:
 
     # Differences ----------------------------------------------------------------------------------------------------
 
-    def see(self, time: float, now: Standing, energy: EnergyLimits, flight: ProfileFlight) -> None:
+    def see(self, time: float, now: Standing, energy: EnergyLimits, flight: ProfileSource) -> None:
         """Record how the allocator differs from what it was when this was called last.
 
         Args:
@@ -175,7 +175,7 @@ class Journal:
                 )
 
     def _see_profile(
-        self, time: float, before: str | None, now: str | None, flight: ProfileFlight, mode: Occurrence | None
+        self, time: float, before: str | None, now: str | None, flight: ProfileSource, mode: Occurrence | None
     ) -> None:
         started, self._started = self._started, None
         ended = flight.result

@@ -1,4 +1,4 @@
-"""One thrust profile at a time: flown, accounted for, ended."""
+"""The thrust profile as a source of demand: one at a time, with its account."""
 
 from collections.abc import Sequence
 
@@ -7,15 +7,17 @@ from qiki_allocator.flight.drive import Drive
 from qiki_allocator.flight.profile import ProfileConfig, ProfileResult, ProfileRunner, Segment
 
 _LAST_PULSES = 0.5
-"""s after its end in which a profile's last pulses, and the report of them, are waited for."""
+"""s after its end in which a profile waits for its last pulses, and for the report of them."""
 
 
-class ProfileFlight:
-    """The profile that a drive flies, if there is one.
+class ProfileSource:
+    """The profile in flight, if any. Its watchdog: it ends when control cycles pause for longer than `max_gap`.
+
+    Args:
+        tick: s between two cycles.
 
     Attributes:
-        tick: s between two cycles.
-        name: of the profile that is flown, or of the last one.
+        name: of the profile in flight, or of the last one.
         segments: their number.
         duration: s of all of them.
     """
@@ -33,12 +35,12 @@ class ProfileFlight:
 
     @property
     def is_on(self) -> bool:
-        """Whether one is flown."""
+        """Whether a profile is in flight, or its last pulses are."""
         return self._runner is not None
 
     @property
     def result(self) -> ProfileResult | None:
-        """How it goes, or how the last one ended; None: there was none."""
+        """Progress, or the result of the last profile; None: there was none."""
         return self._runner.result() if self._runner is not None else self._result
 
     def start(self, now: float, segments: Sequence[Segment], name: str) -> None:
@@ -49,52 +51,50 @@ class ProfileFlight:
         """
         runner = ProfileRunner(segments, self._config)
         runner.start(now)
-        self._drive.flown()
+        self._drive.take_delivered()
         self._runner, self._result = runner, None
         self._last = now
         self.name, self.segments, self.duration = name, len(segments), runner.duration
 
     def wrench(self, now: float) -> Floats:
-        """(6,) for the cycle that begins at `now`; one must be flown."""
+        """(6,) for the cycle that begins at `now`, of the profile in flight."""
         assert self._runner is not None
         return self._runner.at(now, self._tick).wrench.copy()
 
     def fail(self, reason: str) -> None:
-        """End it FAILED; its last pulses are still waited for."""
+        """End it FAILED, after its last pulses."""
         if self._runner is not None:
             self._runner.fail(reason)
 
     def follow(self, now: float) -> None:
-        """Book what was flown in a cycle; one that has ended is over when its last pulses are done, and the valves'
-        counters, if they are heard, have told of them."""
-        runner = self._runner
-        if runner is None:
+        """Add a cycle to the account. A profile that has ended is over after its last pulses and, if the valves'
+        counters come, their report."""
+        if self._runner is None:
             return
-        self._book(runner)
-        if runner.result().outcome is None:
+        self._add_delivered(self._runner)
+        if self._runner.result().outcome is None:
             self._last = now
         elif now - self._last > _LAST_PULSES or not (self._drive.is_active or self._drive.awaits_counters(now)):
-            self.settle()
+            self._close()
 
     def cancel(self) -> None:
-        """It is over now, CANCELED."""
+        """End it CANCELED now."""
         if self._runner is not None:
             self._runner.cancel()
-            self.settle()
+        self._close()
 
-    def end(self, reason: str) -> None:
-        """It is over now, FAILED."""
+    def abort(self, reason: str) -> None:
+        """End it FAILED now."""
         self.fail(reason)
-        self.settle()
+        self._close()
 
-    def settle(self) -> None:
-        """It is over now."""
+    def _close(self) -> None:
         if self._runner is not None:
-            self._book(self._runner)
+            self._add_delivered(self._runner)
             self._result, self._runner = self._runner.result(), None
 
-    def _book(self, runner: ProfileRunner) -> None:
-        flown = self._drive.flown()
-        if flown.elapsed > 0.0:
-            runner.deliver(flown.impulse / flown.elapsed, flown.energy / flown.elapsed, flown.elapsed)
-        runner.correct(flown.more_impulse, flown.more_energy)
+    def _add_delivered(self, runner: ProfileRunner) -> None:
+        given = self._drive.take_delivered()
+        if given.elapsed > 0.0:
+            runner.deliver(given.impulse / given.elapsed, given.energy / given.elapsed, given.elapsed)
+        runner.correct(given.more_impulse, given.more_energy)

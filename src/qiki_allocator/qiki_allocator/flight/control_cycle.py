@@ -1,0 +1,105 @@
+"""The control cycle: from the demand to the valves."""
+
+import math
+
+import numpy as np
+
+from qiki_allocator.allocation.answers import Allocation
+from qiki_allocator.allocation.thrusters import Floats
+from qiki_allocator.flight import occurrences
+from qiki_allocator.flight.demand import Demand
+from qiki_allocator.flight.drive import Drive
+from qiki_allocator.flight.occurrences import Journal
+from qiki_allocator.flight.telemetry import Activity, Mode, State
+from qiki_allocator.modulation.valves import ValveCommand
+
+
+class ControlCycle:
+    """Steps the drive with the demand of the source in charge. Methods return the valve command to send, if any.
+
+    Attributes:
+        wrench: (6,) N and N m, demanded in the last cycle.
+    """
+
+    def __init__(self, drive: Drive, demand: Demand, journal: Journal) -> None:
+        self._drive, self._demand, self._journal = drive, demand, journal
+        self.wrench = np.zeros(6)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether `run` must be called at the control rate."""
+        return self._is_flying or self._drive.is_active or self._demand.is_standing
+
+    @property
+    def _is_flying(self) -> bool:
+        return self._demand.state is State.ACTIVE
+
+    def allocation(self, now: float) -> Allocation:
+        """Allocation of the demand of the last cycle."""
+        levels = self._demand.levels.value
+        if levels.any():
+            return self._drive.answer_of_levels(now, levels)
+        return self._drive.answer(now, self._wanted())
+
+    def run(self, now: float) -> ValveCommand | None:
+        """Step the drive, or stop it if the watchdog of all that was demanded has run out."""
+        if not self._demand.has_lapsed(now):
+            return self._step(now)
+        demand, commanded = self._demand, self.wrench
+        was_flown = demand.mode is Mode.MANUAL_OVERRIDE or bool(self._wanted().any())
+        self.wrench = np.zeros(6)
+        if not was_flown:
+            demand.state = State.IDLE
+            return self._step(now)
+        silent = now - demand.stream.time
+        self._journal.record(
+            occurrences.WATCHDOG_STOPPED,
+            now,
+            silent=silent if math.isfinite(silent) else None,
+            allowed=demand.watchdog,
+            commanded=None if demand.source is Activity.LEVELS else commanded.tolist(),
+        )
+        demand.state = State.WATCHDOG
+        return self._drive.stop(now)
+
+    def _step(self, now: float) -> ValveCommand | None:
+        if self._demand.source is Activity.LEVELS:
+            return self._step_levels(now)
+        demand, is_flying = self._demand, self._is_flying
+        self.wrench = np.zeros(6)
+        if is_flying:
+            was_blocked = demand.blocked
+            self.wrench = demand.wrench(now, self._drive.limits(now).energy)
+            if demand.blocked and not was_blocked:
+                self._journal.refused(now, "flown", demand.refusal)
+        wanted = self._wanted()
+        command = self._drive.step(now, wanted)
+        demand.profile.follow(now)
+        if is_flying and not demand.is_standing and not self._drive.is_active and not wanted.any():
+            demand.state = State.IDLE
+        return command
+
+    def _step_levels(self, now: float) -> ValveCommand | None:
+        if not self._is_flying:
+            return None
+        levels = self._demand.levels.value
+        if levels.any():
+            return self._drive.step_levels(now, levels)
+        self._demand.state = State.IDLE
+        return self._drive.stop(now)
+
+    def _wanted(self) -> Floats:
+        """Wrench for the thrusters that can be controlled: the demand, less that of thrusters stuck open."""
+        return self.wrench - self._drive.bias if self._is_flying else self.wrench
+
+    def cancel(self, now: float, reason: str) -> ValveCommand:
+        """Close the valves and end profile and streams."""
+        command = self._drive.stop(now)
+        self._demand.profile.abort(reason)
+        self.clear(now)
+        return command
+
+    def clear(self, now: float) -> None:
+        """End the streams."""
+        self._demand.clear(now)
+        self.wrench = np.zeros(6)

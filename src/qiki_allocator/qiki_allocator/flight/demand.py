@@ -1,0 +1,221 @@
+"""The demand on the drive: sources that exclude each other, each with its own watchdog."""
+
+import math
+
+import numpy as np
+
+from qiki_allocator.allocation.thrusters import Floats
+from qiki_allocator.flight.motion_control import AttitudeMode, MotionControl
+from qiki_allocator.flight.profile_source import ProfileSource
+from qiki_allocator.flight.telemetry import Activity, Mode, State
+from qiki_allocator.limits.energy_gate import EnergyLimits
+
+_IN_CHARGE = {
+    Activity.BRAKE: "a brake is on; allowed: after it, or after stop",
+    Activity.PROFILE: "a thrust profile is flown; allowed: after it, or after its cancellation",
+    Activity.LEVELS: "mode MANUAL_OVERRIDE; allowed: cmd_levels, or another mode",
+}
+
+
+class Stream:
+    """Commands, each of which holds until the next one.
+
+    Attributes:
+        value: (size,) commanded now; zero: nothing.
+        time: s, of the last command.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self.time = -math.inf
+        self.clear()
+
+    def take(self, now: float, value: Floats) -> None:
+        """Take a command."""
+        self.time, self.value = now, value.copy()
+
+    def clear(self) -> None:
+        """End the last command."""
+        self.value = np.zeros(self._size)
+
+
+class Demand:
+    """The demand of the source in charge: a brake, else a thrust profile, else levels of single thrusters (in mode
+    MANUAL_OVERRIDE), else the stream of wrenches. An attitude mode gives the torque beside a profile or wrenches.
+
+    Each source has its own watchdog, which commands to other sources do not feed. A stream ends `watchdog` s after its
+    last command. Brake and attitude mode demand nothing without fresh odometry. A profile ends when cycles pause.
+
+    Args:
+        n: number of thrusters.
+        watchdog: s.
+
+    Attributes:
+        motion: attitude mode and brake.
+        profile: the thrust profile.
+        wrenches: stream of (6,) N and N m.
+        levels: stream of (n,) 0..1.
+        mode: which thrusters may be combined.
+        state: of the allocator.
+        refusal: reason of the last refusal; empty since a command was accepted.
+        refused: number of commands refused.
+        blocked: limit that keeps the force of the demand from being flown; empty: none does.
+    """
+
+    def __init__(self, motion: MotionControl, profile: ProfileSource, n: int, watchdog: float) -> None:
+        self.motion, self.profile = motion, profile
+        self.watchdog = watchdog
+        self.mode = Mode.ADAPTIVE
+        self.refused = 0
+        self._n = n
+        self.reset()
+
+    def reset(self) -> None:
+        """The clock was set back: no command has come."""
+        self.wrenches, self.levels = Stream(6), Stream(self._n)
+        self.state = State.IDLE
+        self.refusal = self.blocked = ""
+        self._last_request = self._standing_at = -math.inf
+
+    @property
+    def source(self) -> Activity:
+        """The source in charge."""
+        if self.motion.is_braking:
+            return Activity.BRAKE
+        if self.profile.is_on:
+            return Activity.PROFILE
+        return Activity.LEVELS if self.mode is Mode.MANUAL_OVERRIDE else Activity.COMMAND
+
+    @property
+    def stream(self) -> Stream:
+        """The stream that counts in this mode."""
+        return self.levels if self.mode is Mode.MANUAL_OVERRIDE else self.wrenches
+
+    @property
+    def activity(self) -> Activity:
+        """The source in charge, if it demands anything."""
+        is_idle = self.source in (Activity.LEVELS, Activity.COMMAND) and not self.stream.value.any()
+        return Activity.NONE if is_idle else self.source
+
+    @property
+    def is_standing(self) -> bool:
+        """Whether a source that needs no stream is on."""
+        return self.motion.is_braking or self.motion.mode is not AttitudeMode.OFF or self.profile.is_on
+
+    # Admission: the text of each ValueError names field, value and what is allowed -----------------------------------
+
+    def take_wrench(self, now: float, wrench: Floats, energy: EnergyLimits) -> None:
+        """Take a wrench, (6,). Zero is always accepted, but has no effect while another source is in charge.
+
+        Raises:
+            ValueError: it is refused.
+        """
+        self._check_running(now)
+        if wrench.any():
+            self._check_source("cmd_wrench", Activity.BRAKE, Activity.PROFILE, Activity.LEVELS)
+            if self.motion.mode is not AttitudeMode.OFF and wrench[3:].any():
+                mode = self.motion.mode.name
+                raise ValueError(f"torque: {wrench[3:].tolist()} N m; allowed: 0 N m while the attitude mode is {mode}")
+        check_gate(energy, wrench)
+        self._last_request, self.refusal = now, ""
+        if self.source is Activity.COMMAND:
+            self.wrenches.take(now, wrench)
+            self.state = State.ACTIVE
+        elif self.state is State.REFUSED:
+            self.state = State.IDLE
+
+    def take_levels(self, now: float, levels: Floats, wrench: Floats, energy: EnergyLimits) -> None:
+        """Take levels, (n,), that give a wrench, (6,).
+
+        Raises:
+            ValueError: they are refused.
+        """
+        self._check_running(now)
+        if self.mode is not Mode.MANUAL_OVERRIDE:
+            raise ValueError(f"cmd_levels: mode {self.mode.value}; allowed: MANUAL_OVERRIDE, armed")
+        self._check_source("cmd_levels", Activity.BRAKE)
+        check_gate(energy, wrench)
+        self._last_request, self.refusal = now, ""
+        self.levels.take(now, levels)
+        self.state = State.ACTIVE
+
+    def check_attitude(self, now: float, mode: AttitudeMode) -> None:
+        """Whether an attitude mode may be set.
+
+        Raises:
+            ValueError: it may not.
+        """
+        if mode is not AttitudeMode.OFF:
+            self._check_running(now)
+            self._check_source(f"mode: {mode.name}", Activity.BRAKE, Activity.LEVELS)
+
+    def check_profile(self, now: float) -> None:
+        """Whether a thrust profile may be started.
+
+        Raises:
+            ValueError: it may not.
+        """
+        self._check_running(now)
+        self._check_source("profile", Activity.BRAKE, Activity.PROFILE, Activity.LEVELS)
+
+    def _check_running(self, now: float) -> None:
+        """Refuse while stopped; each request begins the pause anew."""
+        if self.state is State.STOPPED and now - self._last_request <= self.watchdog:
+            self._last_request = now
+            pause = f"{self.watchdog:g} s"
+            raise ValueError(f"cmd_wrench: stopped; allowed: after a pause of {pause}, or when the mode is set")
+
+    def _check_source(self, request: str, *excluding: Activity) -> None:
+        if self.source in excluding:
+            raise ValueError(f"{request}: {_IN_CHARGE[self.source]}")
+
+    def refuse(self, reason: str) -> None:
+        """Count a refusal; it feeds no watchdog."""
+        self.refused += 1
+        self.refusal = reason
+        if self.state in (State.IDLE, State.WATCHDOG):
+            self.state = State.REFUSED
+
+    # Cycles ---------------------------------------------------------------------------------------------------------
+
+    def has_lapsed(self, now: float) -> bool:
+        """End a stream that has run dry; whether nothing else was demanded for as long."""
+        if self.is_standing:
+            self._standing_at = now
+        if self.state is not State.ACTIVE or now - self.stream.time <= self.watchdog:
+            return False
+        self.stream.clear()
+        return now - self._standing_at > self.watchdog
+
+    def wrench(self, now: float, energy: EnergyLimits) -> Floats:
+        """(6,) for the cycle that begins at `now`. A force that the gate does not admit is dropped, a profile fails."""
+        self.blocked = ""
+        if self.motion.is_braking:
+            return self.motion.brake(now)
+        wrench = self.profile.wrench(now) if self.profile.is_on else self.wrenches.value.copy()
+        if self.motion.mode is not AttitudeMode.OFF:
+            wrench[3:] = self.motion.torque(now)[3:]
+        refusal = "" if energy.translation_allowed else energy.refusal(wrench.tolist())
+        if refusal:
+            wrench[:3] = 0.0
+            self.refusal, self.blocked = refusal, f"gate:{energy.gate}"
+            self.profile.fail(refusal)
+        return wrench
+
+    def clear(self, now: float) -> None:
+        """End what streams have commanded."""
+        self.wrenches.clear()
+        self.levels.clear()
+        self.blocked = ""
+        self._standing_at = now
+
+
+def check_gate(energy: EnergyLimits, wrench: Floats) -> None:
+    """Whether the energy gate admits a wrench, (6,).
+
+    Raises:
+        ValueError: it does not; the text names the force and the gate's reason.
+    """
+    refusal = "" if energy.translation_allowed else energy.refusal(wrench.tolist())
+    if refusal:
+        raise ValueError(refusal)
