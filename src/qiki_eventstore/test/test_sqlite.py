@@ -525,7 +525,7 @@ def test_a_range_of_time_is_read_by_its_index(path: Path) -> None:
             store.append(ALLOCATOR, [event(number, time=number) for number in range(start, start + 1000)])
         query = Query(start=15_000, end=15_100)
         steps: list[int] = []
-        with store._reader.connection() as connection:
+        with store._readers.connection() as connection:
             connection.set_progress_handler(lambda: bool(steps.append(1)), 1000)
         assert [found.time for found in store.read_all(query)] == list(range(15_000, 15_100))
         by_index = len(steps)

@@ -1,32 +1,31 @@
-"""Reading a store: what is in the database, and what retention moved out of it."""
+"""Reading a store: events in the database, and those that retention moved out of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 
 from qiki_eventstore.engine.heads import load_head
 from qiki_eventstore.engine.rows import Names
-from qiki_eventstore.engine.selection import Dropped, Selector
-from qiki_eventstore.errors import StoreUnavailable
+from qiki_eventstore.engine.selection import Dialect, Dropped, Pool, Selector
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.retention.archive import Archive
 from qiki_eventstore.retention.catalogue import load_floor
-from qiki_eventstore.sqlite.location import beside
-from qiki_eventstore.sqlite.pool import Readers
-from qiki_eventstore.sqlite.segments import SqliteCatalogue
 from qiki_eventstore.store import Query
 
 
 class Reader:
-    """Answers from any thread, over connections of its own."""
+    """Answers from any thread, over connections of its own.
 
-    def __init__(self, path: Path) -> None:
-        self.readers = Readers(path)
-        self._segments = beside(path, ".segments")
-        self._names = Names()
-        self.connection = self.readers.connection
-        self.close = self.readers.close
+    Args:
+        pool: connections to the database.
+        dialect: of the engine.
+        archive: gives the dropped segments at this moment.
+    """
+
+    def __init__(self, pool: Pool, dialect: Dialect, archive: Callable[[], Archive]) -> None:
+        self.names = Names()
+        self.connection = pool.connection
+        self._pool, self._dialect, self._archive = pool, dialect, archive
 
     def head(self) -> int:
         """Position of the last event, as the database has it."""
@@ -34,27 +33,29 @@ class Reader:
             return load_head(connection).position
 
     def counts(self) -> tuple[int, int, int]:
-        """Position of the last event, number of streams, events that retention dropped."""
+        """Position of the last event, number of streams, positions that retention dropped."""
         with self.connection() as connection:
-            gone = connection.execute("SELECT coalesce(sum(last - first + 1), 0) FROM dropped").get
-            streams = connection.execute("SELECT coalesce(max(id), 0) FROM streams").get
-            head = load_head(connection).position
-        return head, streams, gone
+            ((gone, streams),) = connection.execute(
+                "SELECT (SELECT coalesce(sum(last - first + 1), 0) FROM dropped),"
+                " (SELECT coalesce(max(id), 0) FROM streams)"
+            )
+            return load_head(connection).position, streams, int(gone)
 
     def version(self, stream: str) -> int:
         """Version of the stream's last event, or -1."""
         with self.connection() as connection:
-            row = connection.execute(
-                "SELECT max(dropped, (SELECT coalesce(max(version), -1) FROM events WHERE stream = streams.id))"
-                " FROM streams WHERE name = ?",
+            for dropped, stored in connection.execute(
+                "SELECT dropped, (SELECT max(version) FROM events WHERE stream = streams.id) FROM streams"
+                " WHERE name = $1",
                 (stream,),
-            ).get
-        return -1 if row is None else int(row)
+            ):
+                return int(dropped if stored is None else stored)
+        return -1
 
     def streams(self) -> list[str]:
         """Names of all streams, sorted."""
         with self.connection() as connection:
-            return self._names.all(connection, "streams")
+            return self.names.all(connection, "streams")
 
     def stream(self, name: str, start: int, end: int | None) -> list[RecordedEvent]:
         """Events of one stream by version, those that retention dropped from their files."""
@@ -99,13 +100,5 @@ class Reader:
         with self.connection() as connection:
             return load_floor(connection)
 
-    def _archive(self) -> Archive:
-        segments = SqliteCatalogue(self.connection, _only_reads).segments()
-        return Archive(self._segments, [segment for segment in segments if segment.dropped])
-
     def _since(self, floor: int) -> Selector:
-        return Selector(self.readers, self._names, floor)
-
-
-def _only_reads(_work: object) -> None:
-    raise StoreUnavailable("a reader does not write")
+        return Selector(self._pool, self._dialect, self.names, floor)

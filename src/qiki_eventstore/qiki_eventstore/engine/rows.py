@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-import apsw
-
 from qiki_eventstore.engine import batch
+from qiki_eventstore.engine.backend import Connection
 from qiki_eventstore.engine.batch import CONTENT_TYPES
 from qiki_eventstore.errors import StoreCorrupt
 from qiki_eventstore.events import RecordedEvent
@@ -19,25 +18,29 @@ class Names:
     """The tables streams, types and sources, which only ever grow: read once, and again what is new."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Read every name again: after a fail-over a number may mean another name."""
         self._tables: dict[str, dict[int, str]] = {"streams": {}, "types": {}, "sources": {}}
 
-    def matching(self, connection: apsw.Connection, table: str, patterns: Iterable[str]) -> list[int]:
+    def matching(self, connection: Connection, table: str, patterns: Iterable[str]) -> list[int]:
         """Numbers of the names that one of the patterns matches; a trailing `*` matches any rest."""
         self._refresh(connection, table)
         wanted = [matcher(pattern) for pattern in patterns]
         return [number for number, name in list(self._tables[table].items()) if any(match(name) for match in wanted)]
 
-    def all(self, connection: apsw.Connection, table: str) -> list[str]:
+    def all(self, connection: Connection, table: str) -> list[str]:
         """Every name, sorted."""
         self._refresh(connection, table)
         return sorted(self._tables[table].values())
 
-    def events(self, connection: apsw.Connection, rows: list[tuple[Any, ...]]) -> list[RecordedEvent]:
+    def events(self, connection: Connection, rows: list[tuple[Any, ...]]) -> list[RecordedEvent]:
         """The events of rows with `COLUMNS`."""
         try:
             return self._events(rows)
         except (LookupError, ValueError):  # most likely new names
-            for table in self._tables:
+            for table in tuple(self._tables):
                 self._refresh(connection, table)
         try:
             return self._events(rows)
@@ -68,7 +71,7 @@ class Names:
             for row in rows
         ]
 
-    def _refresh(self, connection: apsw.Connection, table: str) -> None:
+    def _refresh(self, connection: Connection, table: str) -> None:
         known = self._tables[table]
         # Numbers run without gap, so that their count is the last that is known.
-        known.update(connection.execute(f"SELECT id, name FROM {table} WHERE id > ?", (len(known),)))
+        known.update(connection.execute(f"SELECT id, name FROM {table} WHERE id > $1", (len(known),)))

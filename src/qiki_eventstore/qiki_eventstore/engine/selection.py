@@ -1,16 +1,19 @@
 """Which events a query means, read in pages, so that no long read holds a long transaction."""
 
+import re
 from array import array
-from collections.abc import Iterator
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import count
+from typing import Any, Final, Protocol, TypeAlias
 
-import apsw
-
+from qiki_eventstore.engine.backend import Connection
 from qiki_eventstore.engine.heads import load_head
 from qiki_eventstore.engine.rows import COLUMNS, Names
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.retention.catalogue import load_floor
-from qiki_eventstore.sqlite.pool import Readers
 from qiki_eventstore.store import Query
 
 _PAGE: Final = 1000
@@ -26,6 +29,31 @@ LAST: Final = 2**63 - 1
 _Conditions: TypeAlias = list[tuple[str, Any]]
 
 
+class Pool(Protocol):
+    """Connections that only read."""
+
+    def connection(self) -> AbstractContextManager[Connection]:
+        """One that nobody else uses meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """The words in which engines differ.
+
+    Attributes:
+        by_position, by_version, by_time, by_correlation: hints behind the table `events`, naming the index to use.
+        among: condition with one `?` that a position is among those of its parameter.
+        positions: that parameter.
+    """
+
+    by_position: str = ""
+    by_version: str = ""
+    by_time: str = ""
+    by_correlation: str = ""
+    among: str = "position = ANY(?)"
+    positions: Callable[["array[int]"], Any] = list
+
+
 class Dropped(Exception):  # noqa: N818
     """Retention dropped events while they were read: look for them in their files."""
 
@@ -34,37 +62,40 @@ class Selector:
     """Reads what is in the database.
 
     Args:
+        pool: connections to the database.
+        dialect: of the engine.
+        names: names that were read before.
         floor: position up to which events are looked for elsewhere. `Dropped` is raised when there is a higher one by
             now, as something may have been missed.
     """
 
-    def __init__(self, readers: Readers, names: Names, floor: int = LAST) -> None:
-        self._readers, self._names, self._floor = readers, names, floor
+    def __init__(self, pool: Pool, dialect: Dialect, names: Names, floor: int = LAST) -> None:
+        self._pool, self._dialect, self._names, self._floor = pool, dialect, names, floor
 
     def all(self, query: Query) -> Iterator[RecordedEvent]:
         """Events that match, in order of positions; `query.limit` only says how many are worth a page."""
-        with self._readers.connection() as connection:
+        with self._pool.connection() as connection:
             plan = self._plan(connection, query)
         if plan is not None:
             yield from plan
-        with self._readers.connection() as connection:
+        with self._pool.connection() as connection:
             self._check_floor(connection)
 
     def stream(self, name: str, start: int, end: int | None) -> Iterator[RecordedEvent]:
         """Events of one stream by version."""
-        with self._readers.connection() as connection:
+        with self._pool.connection() as connection:
             numbers = self._names.matching(connection, "streams", [name]) if not name.endswith("*") else []
         if numbers:
             last = LAST if end is None else min(end - 1, LAST)
             yield from self._by_version(numbers[0], max(start, 0), last, [], Query())
 
-    def _check_floor(self, connection: apsw.Connection) -> None:
+    def _check_floor(self, connection: Connection) -> None:
         if load_floor(connection) > self._floor:
             raise Dropped
 
     # How a query is answered ----------------------------------------------------------------------------------------
 
-    def _plan(self, connection: apsw.Connection, query: Query) -> Iterator[RecordedEvent] | None:
+    def _plan(self, connection: Connection, query: Query) -> Iterator[RecordedEvent] | None:
         low, high = self._positions(connection, query)
         conditions: _Conditions = []
         streams = types = None
@@ -86,19 +117,19 @@ class Selector:
             conditions.append((f"+stream IN ({','.join(map(str, streams))})", None))
         if query.correlation is not None:
             conditions.append(("correlation = ?", query.correlation))
-            return self._by_position("INDEXED BY events_correlation", low, high, conditions, query)
+            return self._by_position(self._dialect.by_correlation, low, high, conditions, query)
         if query.start is not None or query.end is not None:
-            count, low, high = self._time_range(connection, query, low, high)
-            if count == 0:
+            found, low, high = self._time_range(connection, query, low, high)
+            if found == 0:
                 return None
             few = _MOST_GATHERED if one_stream is None else (one_stream[2] - one_stream[1]) // 4
-            if count <= few:
+            if found <= few:
                 return self._gathered(self._gather(connection, query, low, high), conditions, query)
         if one_stream is not None:
             return self._by_version(*one_stream, query)
-        return self._by_position("NOT INDEXED", low, high, conditions, query)
+        return self._by_position(self._dialect.by_position, low, high, conditions, query)
 
-    def _positions(self, connection: apsw.Connection, query: Query) -> tuple[int, int]:
+    def _positions(self, connection: Connection, query: Query) -> tuple[int, int]:
         """First and last position that can match; events that come later do not."""
         low = 1 if query.after is None else _clamp(max(query.after + 1, 1))
         high = load_head(connection).position
@@ -110,38 +141,48 @@ class Selector:
             high = min(high, _bisect(connection, query.recorded_end, low, high) - 1)
         return low, high
 
-    def _versions(self, connection: apsw.Connection, stream: int, low: int, high: int) -> tuple[int, int]:
+    def _versions(self, connection: Connection, stream: int, low: int, high: int) -> tuple[int, int]:
         """The versions of a stream between two positions: versions rise with positions, so bisection finds them."""
-        last = connection.execute("SELECT max(version) FROM events WHERE stream = ?", (stream,)).get
-        first = connection.execute("SELECT min(version) FROM events WHERE stream = ?", (stream,)).get
+        # Each alone, as SQLite finds only one end by the index at a time.
+        ((last,),) = connection.execute("SELECT max(version) FROM events WHERE stream = $1", (stream,))
+        ((first,),) = connection.execute("SELECT min(version) FROM events WHERE stream = $1", (stream,))
         if last is None:
             return 0, -1
         return self._first_from(connection, stream, low, first, last), (
             self._first_from(connection, stream, high + 1, first, last) - 1
         )
 
-    def _first_from(self, connection: apsw.Connection, stream: int, position: int, low: int, high: int) -> int:
+    def _first_from(self, connection: Connection, stream: int, position: int, low: int, high: int) -> int:
         """Lowest version at or after a position; `high` + 1 if there is none."""
-        sql = "SELECT version, position FROM events WHERE stream = ? AND version >= ? ORDER BY version LIMIT 1"
+        sql = "SELECT version, position FROM events WHERE stream = $1 AND version >= $2 ORDER BY version LIMIT 1"
         high += 1
         while low < high:
             middle = (low + high) // 2
-            version, found = connection.execute(sql, (stream, middle)).get
+            ((version, found),) = connection.execute(sql, (stream, middle))
             if found < position:
                 low = version + 1
             else:
                 high = middle
         return low
 
-    def _time_range(self, connection: apsw.Connection, query: Query, low: int, high: int) -> tuple[int, int, int]:
+    def _time_range(self, connection: Connection, query: Query, low: int, high: int) -> tuple[int, int, int]:
         """How many events lie in the range of event time, and between which positions."""
-        sql, bindings = _time_sql("count(*), min(position), max(position)", query, low, high)
-        count, first, last = connection.execute(sql, bindings).get
-        return (0, low, high) if count == 0 else (count, first, last)
+        sql, bindings = self._by_time("count(*), min(position), max(position)", query, low, high)
+        ((number, first, last),) = connection.execute(sql, bindings)
+        return (0, low, high) if number == 0 else (number, first, last)
 
-    def _gather(self, connection: apsw.Connection, query: Query, low: int, high: int) -> "array[int]":
-        sql, bindings = _time_sql("position", query, low, high)
+    def _gather(self, connection: Connection, query: Query, low: int, high: int) -> "array[int]":
+        sql, bindings = self._by_time("position", query, low, high)
         return array("q", sorted((row[0] for row in connection.execute(sql, bindings)), reverse=query.backwards))
+
+    def _by_time(self, what: str, query: Query, low: int, high: int) -> tuple[str, tuple[int, ...]]:
+        start = _FIRST if query.start is None else _clamp(query.start)
+        last = LAST if query.end is None else _clamp(query.end - 1)
+        return (
+            f"SELECT {what} FROM events {self._dialect.by_time} WHERE time >= $1 AND time <= $2"
+            " AND position >= $3 AND position <= $4",
+            (start, last, low, high),
+        )
 
     # Pages ----------------------------------------------------------------------------------------------------------
 
@@ -151,8 +192,8 @@ class Selector:
         page = _page(query.limit)
         for start in range(0, len(positions), page):
             wanted = positions[start : start + page]
-            where = " AND ".join(["position IN carray(?)", *(text for text, _ in filters)])
-            bindings = [apsw.carray(wanted), *(value for _, value in filters if value is not None)]
+            where = " AND ".join([self._dialect.among, *(text for text, _ in filters)])
+            bindings = [self._dialect.positions(wanted), *(value for _, value in filters if value is not None)]
             yield from self._fetch(f"SELECT {COLUMNS} FROM events WHERE {where} ORDER BY position {order}", bindings)
 
     def _by_position(
@@ -179,7 +220,8 @@ class Selector:
         where = " AND ".join(["stream = ?", "version >= ?", "version <= ?", *(text for text, _ in conditions)])
         values = [value for _, value in conditions if value is not None]
         sql = (
-            f"SELECT {COLUMNS} FROM events INDEXED BY events_stream WHERE {where} ORDER BY version {order} LIMIT {page}"
+            f"SELECT {COLUMNS} FROM events {self._dialect.by_version} WHERE {where}"
+            f" ORDER BY version {order} LIMIT {page}"
         )
         while low <= high:
             events = self._fetch(sql, [stream, low, high, *values])
@@ -192,39 +234,36 @@ class Selector:
                 low = events[-1].version + 1
 
     def _fetch(self, sql: str, bindings: list[Any]) -> list[RecordedEvent]:
-        with self._readers.connection() as connection:
-            events = self._names.events(connection, connection.execute(sql, bindings).fetchall())
+        with self._pool.connection() as connection:
+            events = self._names.events(connection, list(connection.execute(_numbered(sql), bindings)))
             self._check_floor(connection)
         return events
+
+
+@lru_cache(256)
+def _numbered(sql: str) -> str:
+    """Placeholders `?` as `$1`, `$2`, …"""
+    number = count(1)
+    return re.sub(r"\?", lambda _: f"${next(number)}", sql)
 
 
 def _page(limit: int | None) -> int:
     return _PAGE if limit is None else max(1, min(limit, _PAGE))
 
 
-def _time_sql(what: str, query: Query, low: int, high: int) -> tuple[str, tuple[int, ...]]:
-    start = _FIRST if query.start is None else _clamp(query.start)
-    last = LAST if query.end is None else _clamp(query.end - 1)
-    return (
-        f"SELECT {what} FROM events INDEXED BY events_time WHERE time >= ? AND time <= ?"
-        " AND position >= ? AND position <= ?",
-        (start, last, low, high),
-    )
-
-
 def _clamp(value: int) -> int:
     return max(_FIRST, min(value, LAST))
 
 
-def _bisect(connection: apsw.Connection, recorded: int, low: int, high: int) -> int:
+def _bisect(connection: Connection, recorded: int, low: int, high: int) -> int:
     """Lowest position from `low` recorded at or after a time, which never falls; `high` + 1 if there is none."""
-    sql = "SELECT position, recorded FROM events WHERE position >= ? ORDER BY position LIMIT 1"
+    sql = "SELECT position, recorded FROM events WHERE position >= $1 ORDER BY position LIMIT 1"
     high += 1
     while low < high:
         middle = (low + high) // 2
-        row = connection.execute(sql, (middle,)).get
-        if row is not None and row[1] < recorded:
-            low = row[0] + 1
+        rows = list(connection.execute(sql, (middle,)))
+        if rows and rows[0][1] < recorded:
+            low = rows[0][0] + 1
         else:
             high = middle
     return min(low, high)

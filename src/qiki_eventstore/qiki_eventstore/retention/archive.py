@@ -12,7 +12,7 @@ from qiki_eventstore.errors import StoreUnavailable
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.retention.segment import Extent, Segment
 from qiki_eventstore.retention.segment_file import opened
-from qiki_eventstore.sqlite.pool import OneReader
+from qiki_eventstore.sqlite.pool import SQLITE, OneReader
 from qiki_eventstore.store import Query, matcher
 
 
@@ -21,12 +21,12 @@ class Archive:
 
     Args:
         folder: of the segment files.
-        segments: the dropped ones, in order of positions.
+        segments: of the store, in order of positions; those that are not dropped are left out.
     """
 
     def __init__(self, folder: Path, segments: Iterable[Segment]) -> None:
         self._folder = folder
-        self._segments = list(segments)
+        self._segments = [segment for segment in segments if segment.dropped]
 
     def read_all(self, query: Query) -> Iterator[RecordedEvent]:
         """Events that match, in the query's order; its limit is left to the caller.
@@ -38,7 +38,7 @@ class Archive:
         for segment in reversed(self._segments) if query.backwards else self._segments:
             if _may_match(segment.extent, query):
                 with self._opened(segment) as connection:
-                    yield from Selector(OneReader(connection), Names()).all(query)
+                    yield from Selector(OneReader(connection), SQLITE, Names()).all(query)
 
     def read(self, stream: str, start: int, end: int | None) -> Iterator[RecordedEvent]:
         """Events of a stream with start <= version < end.
@@ -50,7 +50,7 @@ class Archive:
             first, last = segment.extent.streams.get(stream, (0, -1))
             if last >= start and first <= last and (end is None or first < end):
                 with self._opened(segment) as connection:
-                    yield from Selector(OneReader(connection), Names()).stream(stream, start, end)
+                    yield from Selector(OneReader(connection), SQLITE, Names()).stream(stream, start, end)
 
     def ids(self) -> set[bytes]:
         """Ids of all events, 16 bytes each.

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import Any, TypeVar
 
-from qiki_eventstore.errors import StoreCorrupt
+from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
 from qiki_eventstore.retention.policy import Hold
 from qiki_eventstore.retention.segment import Segment, from_json, to_json
 
@@ -21,14 +21,14 @@ class StoreCatalogue:
 
     Args:
         connection: gives a connection that reads.
-        run: does some work durably in the writer's transaction.
+        run: does some work durably in the writer's transaction; None: it only reads.
         prepare: called first in each such transaction; makes the tables where a store has none yet.
     """
 
     def __init__(
         self,
         connection: Callable[[], AbstractContextManager[Any]],
-        run: Callable[[Callable[[Any], Any]], Any],
+        run: Callable[[Callable[[Any], Any]], Any] | None,
         prepare: Callable[[Any], object] = lambda _connection: None,
     ) -> None:
         self._connection, self._run, self._prepare = connection, run, prepare
@@ -83,6 +83,8 @@ class StoreCatalogue:
             self._prepare(connection)
             return work(connection)
 
+        if self._run is None:
+            raise StoreUnavailable("these segments and holds are only read")
         result: R = self._run(prepared)
         return result
 

@@ -17,10 +17,13 @@ from qiki_eventstore.engine.queue import Task
 from qiki_eventstore.engine.reader import Reader
 from qiki_eventstore.errors import StoreCorrupt, StoreFull, StoreUnavailable
 from qiki_eventstore.events import RecordedEvent
+from qiki_eventstore.retention.archive import Archive
 from qiki_eventstore.sqlite import copying, schema
 from qiki_eventstore.sqlite.checkpoints import Checkpointer
 from qiki_eventstore.sqlite.location import WriterLock, beside
 from qiki_eventstore.sqlite.options import Options
+from qiki_eventstore.sqlite.pool import SQLITE, Readers
+from qiki_eventstore.sqlite.segments import SqliteCatalogue
 from qiki_eventstore.sqlite.verification import SqliteContent
 from qiki_eventstore.store import Query, Verification
 
@@ -53,7 +56,11 @@ class SqliteBackend:
             raise StoreCorrupt(f"{path} is damaged or no event store ({error}): restore a backup") from error
         except apsw.Error as error:
             raise StoreUnavailable(f"{path} cannot be opened: {error}") from error
-        self.reader = Reader(path)
+        self.readers = Readers(path)
+        self.reader = Reader(self.readers, SQLITE, self._archive)
+
+    def _archive(self) -> Archive:
+        return Archive(beside(self._path, ".segments"), SqliteCatalogue(self.readers.connection).segments())
 
     def _open_writer(self) -> None:
         self._lock = WriterLock(self._path)
@@ -140,7 +147,7 @@ class SqliteBackend:
     # Reading --------------------------------------------------------------------------------------------------------
 
     def reading(self) -> AbstractContextManager[Connection]:
-        return self.reader.connection()
+        return self.readers.connection()
 
     def head(self) -> int:
         return self.reader.head()
@@ -171,7 +178,7 @@ class SqliteBackend:
 
     def watch(self, advance: Callable[[int], None], ended: threading.Event) -> None:
         # The data version is that of one connection, so the watch keeps one.
-        with self.reader.connection() as connection:
+        with self.readers.connection() as connection:
             seen = None
             while not ended.is_set():
                 version = connection.pragma("data_version")
@@ -183,19 +190,19 @@ class SqliteBackend:
     # Care -----------------------------------------------------------------------------------------------------------
 
     def store_id(self) -> bytes:
-        with self.reader.connection() as connection:
+        with self.readers.connection() as connection:
             return schema.store_id(connection)
 
     def verify(self, heads: Path | None) -> Verification:
         assert heads is not None
-        return verification.verify(SqliteContent(self.reader.readers), heads)
+        return verification.verify(SqliteContent(self.readers), heads)
 
     def backup(self, path: Path, heads: Path | None) -> None:
         assert heads is not None
-        copying.backup(self.reader, path, heads)
+        copying.backup(self.readers, path, heads)
 
     def close(self) -> None:
-        self.reader.close()
+        self.readers.close()
         if self._lock is not None:
             try:
                 self._connection.close()

@@ -6,13 +6,13 @@ from pathlib import Path
 import apsw
 
 from qiki_eventstore.engine.heads import load_head
-from qiki_eventstore.engine.reader import Reader
 from qiki_eventstore.errors import StoreFull, StoreUnavailable
 from qiki_eventstore.heads import public_keys_file, read_heads
 from qiki_eventstore.sqlite.location import beside
+from qiki_eventstore.sqlite.pool import Readers
 
 
-def backup(reader: Reader, path: Path, heads: Path) -> None:
+def backup(readers: Readers, path: Path, heads: Path) -> None:
     """Copy the database, the signed heads that it reaches and the public keys, to `path` and the files beside it.
 
     Raises:
@@ -26,7 +26,7 @@ def backup(reader: Reader, path: Path, heads: Path) -> None:
             raise FileExistsError(f"{file} exists: a backup overwrites nothing, give another path")
     draft = beside(path, f".{os.getpid()}.part")
     try:
-        position = _copy(reader, draft)
+        position = _copy(readers, draft)
         _copy_heads(heads, copies[1:], position)
         # A link fails if somebody made the file meanwhile; a rename would replace it.
         path.hardlink_to(draft)
@@ -39,10 +39,10 @@ def backup(reader: Reader, path: Path, heads: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _copy(reader: Reader, draft: Path) -> int:
+def _copy(readers: Readers, draft: Path) -> int:
     """Copy the database in one step, which is one moment of it; the position that it goes up to."""
     draft.unlink(missing_ok=True)
-    with reader.connection() as source:
+    with readers.connection() as source:
         target = apsw.Connection(str(draft))
         try:
             with target.backup("main", source, "main") as copy:

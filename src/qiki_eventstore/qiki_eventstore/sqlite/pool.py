@@ -4,11 +4,22 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import apsw
 
+from qiki_eventstore.engine.selection import Dialect
 from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
 from qiki_eventstore.sqlite.schema import open_reader
+
+SQLITE: Final = Dialect(
+    by_position="NOT INDEXED",
+    by_version="INDEXED BY events_stream",
+    by_time="INDEXED BY events_time",
+    by_correlation="INDEXED BY events_correlation",
+    among="position IN carray(?)",
+    positions=apsw.carray,
+)
 
 
 @contextmanager

@@ -36,13 +36,13 @@ class SqliteCatalogue(StoreCatalogue):
 
     Args:
         connection: gives a connection that reads.
-        run: does some work durably in the writer's transaction.
+        run: does some work durably in the writer's transaction; None: it only reads.
     """
 
     def __init__(
         self,
         connection: Callable[[], AbstractContextManager[apsw.Connection]],
-        run: Callable[[Callable[[apsw.Connection], Any]], Any],
+        run: Callable[[Callable[[apsw.Connection], Any]], Any] | None = None,
     ) -> None:
         super().__init__(connection, run, _make_tables)
 

@@ -27,7 +27,7 @@ class SqliteStore(EngineStore):
     def __init__(self, path: Path, options: Options, *, read_only: bool) -> None:
         self.path = path
         backend = SqliteBackend(path, options, read_only=read_only)
-        self._reader = backend.reader
+        self._readers = backend.readers
         super().__init__(
             backend,
             options,
@@ -71,7 +71,7 @@ class SqliteStore(EngineStore):
     @property
     def catalogue(self) -> SqliteCatalogue:
         """Its sealed segments and legal holds."""
-        return SqliteCatalogue(self._reader.connection, self.run)
+        return SqliteCatalogue(self._readers.connection, self.run)
 
     @property
     def segments_folder(self) -> Path:
