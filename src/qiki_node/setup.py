@@ -16,6 +16,6 @@ setup(
     zip_safe=True,
     maintainer="QIKI maintainers",
     maintainer_email="maintainers@users.noreply.github.com",
-    description="The shell every QIKI node wears: lifecycle, parameters, diagnostics, metrics, executor.",
+    description="Common ground of nodes and tools: lifecycle, parameters, diagnostics, metrics, events, sessions.",
     license="Apache-2.0",
 )

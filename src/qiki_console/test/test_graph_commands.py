@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from qiki_console.graph import session
+from qiki_node import session
 from qiki_node.testing import PATIENCE, NodeProcess
 
 Run = Callable[..., Result]
@@ -20,7 +20,7 @@ Run = Callable[..., Result]
 pytestmark = pytest.mark.usefixtures("graph", "patient")
 
 PATIENT = f"""
-from qiki_console.graph import session
+from qiki_node import session
 from qiki_console.cli.main import main
 session.DISCOVERY = {PATIENCE}
 main()

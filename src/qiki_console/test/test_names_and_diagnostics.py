@@ -1,7 +1,7 @@
 """Bots by the names of topics; the simulator's word in /diagnostics."""
 
 from qiki_console.model.diagnostics import DiagnosticsBook
-from qiki_console.model.names import absolute, bots_of, is_hidden_node, is_plumbing
+from qiki_console.model.names import absolute, bots_of, is_plumbing
 
 
 def test_bots_are_namespaces_with_thrusters_or_a_wrench() -> None:
@@ -14,7 +14,6 @@ def test_plumbing_is_told_from_the_project() -> None:
     assert is_plumbing("/alpha/allocator/transition_event")
     assert is_plumbing("/alpha/_hidden/x")
     assert not is_plumbing("/alpha/odom")
-    assert is_hidden_node("_qiki_console_7")
     assert absolute("alpha/odom") == absolute("/alpha/odom") == "/alpha/odom"
 
 

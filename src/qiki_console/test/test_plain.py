@@ -1,6 +1,5 @@
 """Messages as plain values and as text."""
 
-import json
 import math
 
 import pytest
@@ -9,7 +8,7 @@ from geometry_msgs.msg import WrenchStamped
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qiki_console.model.plain import plain, select, to_json, to_text
+from qiki_console.model.plain import plain, select, to_text
 from qiki_msgs.msg import Allocation, ThrusterState
 
 
@@ -63,17 +62,6 @@ def test_a_wrong_path_is_named(path: str, complaint: str) -> None:
 def test_an_index_out_of_range_is_named() -> None:
     with pytest.raises(ValueError, match="allowed: 0 to 1"):
         select(plain(ThrusterState(duty=[0.0, 0.5])), "duty.2")
-
-
-def test_json_has_null_for_what_is_not_a_number() -> None:
-    value = {"a": math.nan, "b": [math.inf, 1.0], "c": (math.nan,)}
-    assert json.loads(to_json(value)) == {"a": None, "b": [None, 1.0], "c": [None]}
-
-
-@given(PLAIN)
-def test_json_is_read_back_unchanged(value: object) -> None:
-    finite = json.loads(to_json(value))
-    assert to_json(finite) == to_json(value)
 
 
 @given(PLAIN)

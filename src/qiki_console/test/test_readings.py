@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from qiki_console.model.plain import to_json
 from qiki_console.model.readings import (
     Bot,
     Datum,
@@ -24,6 +23,7 @@ from qiki_console.model.readings import (
 )
 from qiki_console.model.report import report
 from qiki_console.model.screen import screen
+from qiki_node.json_text import to_json
 
 LIVE = Moment(wall=1000.0, simulated=50.0, silence=0.01)
 DEAD = Moment(wall=1000.0, simulated=50.0, silence=9.0)

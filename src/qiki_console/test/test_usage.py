@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from click.testing import Result
 
-from qiki_console.graph import session
+from qiki_node import session
 
 Run = Callable[..., Result]
 

@@ -1,4 +1,22 @@
-"""The shell every QIKI node wears: lifecycle, parameters, diagnostics, metrics, log, executor.
+"""Common ground of every QIKI node and of every tool on the graph.
 
-Nothing is imported here: ``qiki_node.parameters`` and ``qiki_node.health`` serve code that runs without ROS.
+Public modules (import-linter refuses the others outside of this package):
+
+    node             `QikiNode`: lifecycle, parameters, diagnostics, metrics, log and events of a node
+    run              `run`: main of a node's process
+    parameters       a node's parameters as a typed dataclass
+    health           health of a component, as diagnostics publish it
+    log              log records with fields, as text or JSON
+    qos              quality of service of every topic, by name
+    deferred         services that answer later, from any thread
+    executor         the executor that costs least, and how to spin it
+    session          `Session`: a tool's node for as long as one command lasts
+    errors           errors that a command ends with, and their exit codes
+    stamps           stamps to numbers and back
+    json_text        JSON without NaN
+    message_classes  generated message classes by name
+    testing          nodes under test: private domain, processes, a peer
+
+`parameters`, `health`, `errors` and `json_text` import no ROS, and nothing is imported here: they serve code that runs
+without it.
 """

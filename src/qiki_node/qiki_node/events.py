@@ -1,6 +1,5 @@
 """A node's events on their way to the event store: `node.events.emit("allocator.mode_changed", {...})`."""
 
-import json
 import math
 import threading
 import time as wall
@@ -10,7 +9,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from builtin_interfaces.msg import Time
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from rclpy.task import Future
@@ -21,8 +19,10 @@ from qiki_msgs.srv import AppendEvents
 from qiki_node.deferred import MANY_REQUESTS
 from qiki_node.executor import spin_while
 from qiki_node.health import Health, Level
+from qiki_node.json_text import to_json
 from qiki_node.outbox import Answer, Batch, Delivery, Limits, Outbox, OutgoingEvent
 from qiki_node.spool import Spool
+from qiki_node.stamps import from_nanoseconds
 
 if TYPE_CHECKING:
     from rclpy.executors import Executor
@@ -115,7 +115,7 @@ class Events:
             type=type,
             source=self._source,
             time=self._node.get_clock().now().nanoseconds if time is None else time,
-            payload=_to_json(payload),
+            payload=to_json(payload, compact=True).encode(),
             correlation=correlation,
             causation=causation,
             delivery=Delivery(delivery),
@@ -263,8 +263,7 @@ def _message(event: OutgoingEvent) -> Event:
     message.id = str(event.id)
     message.type = event.type
     message.source = event.source
-    seconds, nanoseconds = divmod(event.time, 1_000_000_000)
-    message.time = Time(sec=seconds, nanosec=nanoseconds)
+    message.time = from_nanoseconds(event.time)
     if event.correlation:
         message.correlation = event.correlation
     if event.causation:
@@ -273,31 +272,3 @@ def _message(event: OutgoingEvent) -> Event:
     message.content_type = event.content_type
     message.payload.frombytes(event.payload)
     return message
-
-
-def _to_json(payload: Mapping[str, Any]) -> bytes:
-    try:
-        text = _dump(payload)
-    except ValueError:
-        text = _dump(_finite(payload))
-    return text.encode()
-
-
-def _dump(payload: Any) -> str:
-    return json.dumps(payload, allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_of_numpy)
-
-
-def _of_numpy(value: Any) -> Any:
-    if hasattr(value, "tolist"):
-        return _finite(value.tolist())
-    raise TypeError(f"payload: {value!r} of type {type(value).__name__} is not allowed; allowed: what JSON can hold")
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value

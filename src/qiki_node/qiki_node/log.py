@@ -6,7 +6,6 @@ What Python itself would print (uncaught exceptions, and warnings such as rclpy'
 sent) becomes a record too. What Fast DDS prints goes to standard output.
 """
 
-import json
 import os
 import sys
 import threading
@@ -17,6 +16,8 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
+
+from qiki_node.json_text import to_json
 
 ENVIRONMENT_VARIABLE = "QIKI_LOG_FORMAT"
 
@@ -100,7 +101,7 @@ def _record(level: str, node: str, text: str, fields: dict[str, Any]) -> dict[st
 
 
 def _write(record: dict[str, Any], stream: TextIO) -> None:
-    stream.write(json.dumps(record, default=str) + "\n")
+    stream.write(to_json(record, default=str) + "\n")
     stream.flush()
 
 

@@ -1,11 +1,12 @@
 """HTTP server of one node: /metrics for Prometheus, /healthz for whoever restarts what is ill."""
 
-import json
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from qiki_node.json_text import to_json
 
 
 class MonitorServer:
@@ -33,7 +34,7 @@ class MonitorServer:
                     self._answer(200, CONTENT_TYPE_LATEST, generate_latest(registry))
                 elif path == "/healthz":
                     healthy, details = health()
-                    body = json.dumps(details, default=str).encode() + b"\n"
+                    body = to_json(details, default=str).encode() + b"\n"
                     self._answer(200 if healthy else 503, "application/json", body)
                 else:
                     self._answer(404, "text/plain; charset=utf-8", b"try /metrics or /healthz\n")

@@ -1,5 +1,7 @@
 """Quality of service of every QIKI topic, by name."""
 
+from collections.abc import Sequence
+
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 COMMAND = QoSProfile(
@@ -41,3 +43,15 @@ EVENT = QoSProfile(
     durability=DurabilityPolicy.VOLATILE,
 )
 """Committed events: each matters, and they come in bursts. What is missed can be read from the store."""
+
+
+def strictest(offered: Sequence[QoSProfile], depth: int) -> QoSProfile:
+    """The strictest profile of a subscription that every one of some publishers can serve."""
+    reliable = bool(offered) and all(qos.reliability == ReliabilityPolicy.RELIABLE for qos in offered)
+    latched = bool(offered) and all(qos.durability == DurabilityPolicy.TRANSIENT_LOCAL for qos in offered)
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+    )

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from qiki_console.errors import RefusedError
+from qiki_node.errors import RefusedError
 
 _MODES = ("AUTO", "ADAPTIVE", "MANUAL_OVERRIDE")
 _HEALTH = {"ok": "OK", "stuck_closed": "STUCK_CLOSED", "stuck_open": "STUCK_OPEN", "weak": "WEAK"}
@@ -95,10 +95,11 @@ def call(bot: str, kind: Any, service: str, request: Any) -> Any:
         RefusedError: it was refused, or there is no such bot.
         UnreachableError: the service is not there, or does not answer in time.
     """
-    from qiki_console.graph.session import Session
+    from qiki_console.graph.discovery import require_bot
+    from qiki_node.session import Session
 
-    with Session() as session:
-        session.require_bot(bot)
+    with Session("console") as session:
+        require_bot(session, bot)
         answer = session.call(kind, f"/{bot}/allocator/{service}", request, repeatable=True)
     if not answer.success:
         raise RefusedError(answer.message)

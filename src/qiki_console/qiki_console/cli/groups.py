@@ -27,7 +27,7 @@ def groups(bot: str, *, file: Path | None, name: str, as_json: bool) -> None:
     if file:
         file.write_text(answer.svg, encoding="utf-8")
     if as_json:
-        from qiki_console.model.plain import to_json
+        from qiki_node.json_text import to_json
 
         click.echo(to_json([_values(group) for group in answer.groups]))
     else:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from qiki_console.errors import RefusedError
+from qiki_node.errors import RefusedError
 
 SERVICES = "/qiki/sim"
 _STEP_MAX = 60.0
@@ -139,11 +139,12 @@ def _call(
     kind: Any, service: str, request: Any, *, timeout: float | None = None, bot: str = "", repeatable: bool = True
 ) -> Any:
     """Response of a simulator service; the bot, if given, is looked for first."""
-    from qiki_console.graph.session import ANSWER, Session
+    from qiki_console.graph.discovery import require_bot
+    from qiki_node.session import ANSWER, Session
 
-    with Session() as session:
+    with Session("console") as session:
         if bot:
-            session.require_bot(bot)
+            require_bot(session, bot)
         answer = session.call(kind, f"{SERVICES}/{service}", request, timeout or ANSWER, repeatable=repeatable)
     if not answer.success:
         raise RefusedError(answer.message or f"the simulator refuses {service} and gives no reason")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qiki_console.errors import UP_HINT, UnreachableError
+from qiki_node.errors import UP_HINT, UnreachableError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -37,10 +37,10 @@ def status(watch: bool, as_json: bool, period: float, patience: float) -> None:
     Values that no one has told read N/A; old ones say STALE. Ends with 0 when the graph is whole, 1 when a node is
     missing or not active, 3 when the graph is down.
     """
-    from qiki_console.graph.session import Session
     from qiki_console.graph.watcher import Watcher
+    from qiki_node.session import Session
 
-    with Session() as session:
+    with Session("console") as session:
         watcher = Watcher(session)
         snapshot = watcher.collect(patience)
         if watch:
@@ -55,8 +55,8 @@ def status(watch: bool, as_json: bool, period: float, patience: float) -> None:
 
 def _show(snapshot: "Snapshot", as_json: bool) -> None:
     if as_json:
-        from qiki_console.model.plain import to_json
         from qiki_console.model.report import report
+        from qiki_node.json_text import to_json
 
         click.echo(to_json(report(snapshot)))
     else:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qiki_console.errors import RefusedError
+from qiki_node.errors import RefusedError
 
 if TYPE_CHECKING:
     from qiki_console.graph.flight import Outcome
@@ -41,14 +41,14 @@ def thrust(
     import numpy as np
 
     from qiki_console.graph.flight import Flight
-    from qiki_console.graph.session import Session
     from qiki_console.model.burn import Command
+    from qiki_node.session import Session
 
     command = Command(np.array(force or _ZERO), np.array(torque or _ZERO), duration)
-    with Session() as session:
+    with Session("console") as session:
         outcome = Flight(session, bot, command, rate).fly()
     if as_json:
-        from qiki_console.model.plain import to_json
+        from qiki_node.json_text import to_json
 
         click.echo(to_json(_values(bot, outcome)))
     else:

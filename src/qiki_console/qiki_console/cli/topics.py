@@ -1,12 +1,15 @@
 """`qiki topics`: list, echo, hz, info."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from qiki_console.errors import ConsoleError, RefusedError, UnreachableError
 from qiki_console.model.names import absolute, is_plumbing
+from qiki_node.errors import CommandError, RefusedError
+
+if TYPE_CHECKING:
+    from qiki_node.session import Session
 
 
 @click.group()
@@ -19,11 +22,12 @@ def topics() -> None:
 @click.option("--all", "everything", is_flag=True, help="ROS's own and hidden topics too.")
 def list_topics(types: bool, everything: bool) -> None:
     """Names of the topics on the graph."""
-    from qiki_console.graph.session import Session
+    from qiki_console.graph.discovery import require_graph, topics_of_others
+    from qiki_node.session import Session
 
-    with Session() as session:
-        session.require_graph()
-        found = session.topics()
+    with Session("console") as session:
+        require_graph(session)
+        found = topics_of_others(session)
     for name, kinds in found.items():
         if everything or not is_plumbing(name):
             click.echo(f"{name}  [{', '.join(kinds)}]" if types else name)
@@ -42,20 +46,21 @@ def echo(topic: str, *, once: bool, count: int | None, field: str, as_json: bool
     """Messages of TOPIC as they come, until Ctrl-C."""
     from queue import Empty, SimpleQueue
 
-    from qiki_console.graph.interfaces import message_class
-    from qiki_console.graph.session import Session
-    from qiki_console.model.plain import plain, select, to_json, to_text
+    from qiki_console.graph.discovery import subscription_qos
+    from qiki_console.model.plain import plain, select, to_text
+    from qiki_node.json_text import to_json
+    from qiki_node.session import Session
 
     topic, left = absolute(topic), 1 if once else count
     heard: SimpleQueue[Any] = SimpleQueue()
-    with Session() as session:
-        kind = message_class(session.require_topic(topic))
-        session.subscribe(kind, topic, heard.put, _qos(session, topic))
+    with Session("console") as session:
+        kind = _class_of(session, topic)
+        session.subscribe(kind, topic, heard.put, subscription_qos(session, topic))
         while left is None or left > 0:
             try:
                 message = heard.get(timeout=timeout)
             except Empty:
-                raise ConsoleError(f"topic: {topic!r} is silent, nothing came in {timeout:g} s") from None
+                raise CommandError(f"topic: {topic!r} is silent, nothing came in {timeout:g} s") from None
             except KeyboardInterrupt:
                 return
             try:
@@ -78,15 +83,15 @@ def echo(topic: str, *, once: bool, count: int | None, field: str, as_json: bool
 @click.option("--for", "duration", type=click.FloatRange(min=0.1), help="s of wall time, then end.")
 def hz(topic: str, window: int, duration: float | None) -> None:
     """How often TOPIC comes, in wall time, each second until Ctrl-C."""
-    from qiki_console.graph.interfaces import message_class
-    from qiki_console.graph.session import Session
+    from qiki_console.graph.discovery import subscription_qos
     from qiki_console.model.rates import RateMeter
+    from qiki_node.session import Session
 
     topic = absolute(topic)
     meter = RateMeter(window)
-    with Session() as session:
-        kind = message_class(session.require_topic(topic))
-        qos = _qos(session, topic)
+    with Session("console") as session:
+        kind = _class_of(session, topic)
+        qos = subscription_qos(session, topic)
         # Serialized: the messages themselves do not matter, and a fast topic must not be slowed down by the meter.
         session.subscribe(kind, topic, lambda _: meter.arrive(time.monotonic()), qos, raw=True)
         end = time.monotonic() + (duration or float("inf"))
@@ -100,20 +105,21 @@ def hz(topic: str, window: int, duration: float | None) -> None:
         except KeyboardInterrupt:
             return
     if meter.total == 0:
-        raise ConsoleError(f"topic: {topic!r} is silent, nothing came in {duration:g} s")
+        raise CommandError(f"topic: {topic!r} is silent, nothing came in {duration:g} s")
 
 
 @topics.command()
 @click.argument("topic")
 def info(topic: str) -> None:
     """Type, publishers and subscribers of TOPIC, their quality of service, and who cannot hear whom."""
+    from qiki_console.graph.discovery import require_topic, settle
     from qiki_console.graph.endpoints import conflicts, describe
-    from qiki_console.graph.session import Session
+    from qiki_node.session import Session
 
     topic = absolute(topic)
-    with Session() as session:
-        kind = session.require_topic(topic)
-        session.settle()
+    with Session("console") as session:
+        kind = require_topic(session, topic)
+        settle(session)
         publishers, subscribers = session.publishers(topic), session.subscribers(topic)
     click.echo(f"type: {kind}")
     for title, ends in (("publishers", publishers), ("subscribers", subscribers)):
@@ -125,9 +131,13 @@ def info(topic: str) -> None:
         click.echo(f"incompatible: {conflict}")
 
 
-def _qos(session: Any, topic: str) -> Any:
-    """What to subscribe with, once a publisher is known."""
-    if not session.wait_for(lambda: bool(session.publishers(topic)), session.discovery):
-        raise UnreachableError(f"topic: {topic!r} has no publisher", hint=f"qiki topics info {topic} shows who listens")
-    session.settle(quiet=0.1)
-    return session.qos_to_hear(topic)
+def _class_of(session: "Session", topic: str) -> Any:
+    """Class of a topic's messages, once the topic is there."""
+    from qiki_console.graph.discovery import require_topic
+    from qiki_node.message_classes import UnknownTypeError, message_class
+
+    try:
+        return message_class(require_topic(session, topic))
+    except UnknownTypeError as error:
+        hint = "run the console in the environment that holds the package of this message"
+        raise CommandError(str(error), hint) from error

@@ -10,17 +10,18 @@ import numpy as np
 from geometry_msgs.msg import InertiaStamped, Vector3, WrenchStamped
 from nav_msgs.msg import Odometry
 from rclpy.duration import Duration
-from rclpy.time import Time
 from rosgraph_msgs.msg import Clock
 
-from qiki_console.errors import ConsoleError, RefusedError, UnreachableError
 from qiki_console.graph import messages
-from qiki_console.graph.session import Session
+from qiki_console.graph.discovery import require_bot
 from qiki_console.model.burn import Account, Body, Command, Sample, account
 from qiki_console.model.readings import Vector
 from qiki_console.model.sim_clock import SimClock
 from qiki_msgs.msg import Allocation, Energy, ThrusterState
+from qiki_node.errors import CommandError, RefusedError, UnreachableError
 from qiki_node.qos import CLOCK, COMMAND, STATE, TELEMETRY
+from qiki_node.session import Session
+from qiki_node.stamps import from_seconds, seconds
 
 AVERAGE = 0.5
 """s of simulated time over which odometry is averaged before the command and after it."""
@@ -66,7 +67,7 @@ class Flight:
     Raises (from `fly`):
         RefusedError: the bot does not exist, or its allocator refuses the command.
         UnreachableError: no one takes the command, or simulated time, odometry or mass properties do not come.
-        ConsoleError: the flight began, but something failed on the way.
+        CommandError: the flight began, but something failed on the way.
     """
 
     def __init__(self, session: Session, bot: str, command: Command, rate: float) -> None:
@@ -79,7 +80,7 @@ class Flight:
 
     def fly(self) -> Outcome:
         """Prepare, command, settle, account. A zero wrench is the last thing sent, whatever happens."""
-        self._session.require_bot(self._bot)
+        require_bot(self._session, self._bot)
         self._prepare()
         restarts = self._clock.restarts
         self._wait_until(self._now() + AVERAGE)
@@ -96,13 +97,13 @@ class Flight:
                 self._check_refusal(start, refused_before)
             self._wait_until(start + self._command.duration)
         except KeyboardInterrupt:
-            raise ConsoleError("interrupted, a zero wrench was sent") from None
+            raise CommandError("interrupted, a zero wrench was sent") from None
         finally:
             sent_zero = self._send_zero()
         self._wait_until(sent_zero + SETTLE + AVERAGE + 2.0 * tick)
         self._check_refusal(start, refused_before)
         if self._clock.restarts != restarts:
-            raise ConsoleError("simulated time jumped back during the flight (reset?): no account can be given")
+            raise CommandError("simulated time jumped back during the flight (reset?): no account can be given")
         return self._outcome(start, sent_first, sent_zero)
 
     # Preparation ----------------------------------------------------------------------------------------------------
@@ -130,22 +131,22 @@ class Flight:
         session.wait_for(lambda: bool(log.energy and log.allocations and log.late_edges), session.discovery)
 
     def _on_clock(self, message: Any) -> None:
-        self._clock.tick(messages.seconds(message.clock), time.monotonic())
+        self._clock.tick(seconds(message.clock), time.monotonic())
 
     def _on_odometry(self, message: Any) -> None:
-        self._log.samples.append(Sample(messages.seconds(message.header.stamp), messages.motion(message)))
+        self._log.samples.append(Sample(seconds(message.header.stamp), messages.motion(message)))
 
     def _on_mass(self, message: Any) -> None:
         self._log.bodies.append(messages.body(message))
 
     def _on_energy(self, message: Any) -> None:
-        self._log.energy.append((messages.seconds(message.header.stamp), message.thrust_energy))
+        self._log.energy.append((seconds(message.header.stamp), message.thrust_energy))
 
     def _on_thrusters(self, message: Any) -> None:
-        self._log.late_edges.append((messages.seconds(message.header.stamp), message.late_edges))
+        self._log.late_edges.append((seconds(message.header.stamp), message.late_edges))
 
     def _on_allocation(self, message: Any) -> None:
-        self._log.allocations.append((messages.seconds(message.header.stamp), message))
+        self._log.allocations.append((seconds(message.header.stamp), message))
 
     # Time -----------------------------------------------------------------------------------------------------------
 
@@ -162,12 +163,12 @@ class Flight:
             if self._tick() != seen:
                 progress, seen = time.monotonic(), self._tick()
             elif time.monotonic() - progress > STANDSTILL:
-                raise ConsoleError(
+                raise CommandError(
                     f"simulated time has stood still for {STANDSTILL:g} s: the flight was given up",
                     hint="qiki sim resume, or qiki status",
                 )
             if self._tick() + 1.0 < simulated - self._command.duration - 10.0:
-                raise ConsoleError("simulated time jumped back during the flight (reset?): it was given up")
+                raise CommandError("simulated time jumped back during the flight (reset?): it was given up")
             rate = self._session.between_callbacks(lambda: self._clock.rate) or 1.0
             time.sleep(min(left / rate, 0.01))
 
@@ -178,7 +179,7 @@ class Flight:
         message = WrenchStamped()
         message.header.frame_id = "base_link"
         sent = self._now()
-        message.header.stamp = Time(nanoseconds=round(sent * 1e9)).to_msg()
+        message.header.stamp = from_seconds(sent)
         message.wrench.force = Vector3(**dict(zip("xyz", map(float, command.force), strict=True)))
         message.wrench.torque = Vector3(**dict(zip("xyz", map(float, command.torque), strict=True)))
         self._publisher.publish(message)
@@ -217,7 +218,7 @@ class Flight:
                 body=body,
             )
         except ValueError as error:
-            raise ConsoleError(f"{error}; the command was sent", hint="qiki status shows what is missing") from error
+            raise CommandError(f"{error}; the command was sent", hint="qiki status shows what is missing") from error
         own = self._session.node.get_name()
         others = {end.node_name for end in self._session.publishers(self._publisher.topic_name)} - {own}
         return Outcome(

@@ -11,11 +11,6 @@ from qiki_console.model.readings import Feed, Heat, Motion, Power, Quaternion, S
 from qiki_msgs.msg import Allocation, Energy, Thermal, ThrusterState
 
 
-def seconds(stamp: Any) -> float:
-    """builtin_interfaces/Time in s."""
-    return float(stamp.sec + 1e-9 * stamp.nanosec)
-
-
 def vector(message: Any) -> Vector:
     """geometry_msgs/Vector3 or Point."""
     return (message.x, message.y, message.z)

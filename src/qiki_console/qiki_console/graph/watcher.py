@@ -14,12 +14,14 @@ from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
 
 from qiki_console.graph import messages
-from qiki_console.graph.session import Session
+from qiki_console.graph.discovery import bots
 from qiki_console.model.diagnostics import DiagnosticsBook
 from qiki_console.model.names import SIMULATOR
 from qiki_console.model.readings import Bot, Datum, Moment, Node, Simulator, Snapshot
 from qiki_msgs.msg import Allocation, Energy, Thermal, ThrusterState
 from qiki_node.qos import CLOCK, STATE, TELEMETRY
+from qiki_node.session import Session
+from qiki_node.stamps import seconds
 
 _NO_ANSWER = "no answer"
 
@@ -73,7 +75,7 @@ class Watcher:
 
     def look(self, answer: float = 1.0) -> None:
         """Look for bots and nodes, and ask the nodes for their lifecycle state."""
-        for bot in self._session.bots():
+        for bot in bots(self._session):
             if bot not in self._bots:
                 self._bots.append(bot)
                 for name, source in _SOURCES.items():
@@ -99,7 +101,7 @@ class Watcher:
         """The graph as it is known now; see `look`."""
         wall = time.monotonic()
         clock = self._clock
-        simulated = messages.seconds(deserialize_message(clock[0], Clock).clock) if clock else None
+        simulated = seconds(deserialize_message(clock[0], Clock).clock) if clock else None
         told = self._diagnostics.simulator(wall)
         now = Moment(
             wall=wall,
@@ -142,5 +144,5 @@ class Watcher:
             message = deserialize_message(serialized, source.kind)
             value = source.value(message)
             if value is not None:
-                data[name] = Datum(value, messages.seconds(message.header.stamp), received, source.limit)
+                data[name] = Datum(value, seconds(message.header.stamp), received, source.limit)
         return Bot(bot, **data)

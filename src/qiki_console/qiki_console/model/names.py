@@ -17,11 +17,6 @@ def bots_of(topics: Iterable[str]) -> list[str]:
     return sorted({part[0] for part in parts if len(part) == 2 and part[1] in _BOT_TOPICS})
 
 
-def is_hidden_node(name: str) -> bool:
-    """Whether a node (its name without namespace) is a tool's own, such as the console's."""
-    return name.startswith("_")
-
-
 def is_plumbing(topic: str) -> bool:
     """Whether a topic is ROS's own or hidden, not the project's."""
     last = topic.rsplit("/", 1)[-1]

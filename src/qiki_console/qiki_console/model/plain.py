@@ -46,22 +46,6 @@ def _choices(value: Any) -> str:
     return "nothing, it has no parts"
 
 
-def without_nan(value: Any) -> Any:
-    """The same with None for every number that JSON does not know (NaN, infinities)."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [without_nan(item) for item in value]
-    return value
-
-
-def to_json(value: Any) -> str:
-    """One line of JSON; what is not a number becomes null."""
-    return json.dumps(without_nan(value), ensure_ascii=False, allow_nan=False)
-
-
 def to_text(value: Any) -> str:
     """Indented text in the manner of YAML, lists of numbers and texts on one line."""
     return "\n".join(_lines(value, ""))

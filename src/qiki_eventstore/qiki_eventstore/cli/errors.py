@@ -1,49 +1,19 @@
-"""How a command ends when it does not succeed: the exit code tells a script why, as for every `qiki` verb."""
+"""The store's errors as those of a command (`qiki_node.errors`)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any
-
-import click
 
 from qiki_eventstore.errors import EventStoreError, StoreCorrupt, StoreUnavailable
+from qiki_node.errors import CommandError, RefusedError, UnreachableError
 
 _UP = "start the graph with ./qiki up, or name a store with --store sqlite:///path"
 
 _ALONE = "only one process writes to a store: if a node has it open, stop that node (./qiki down) and try again"
 
 
-class CommandError(click.ClickException):
-    """A command failed (exit code 1); `hint` says what to try next."""
-
-    exit_code = 1
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.hint = hint
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        """Write message and hint to stderr."""
-        click.echo(f"error: {self.message}", err=True, file=file)
-        if self.hint:
-            click.echo(f"hint: {self.hint}", err=True, file=file)
-
-
-class RefusedError(CommandError):
-    """The command asks for what cannot be (exit code 2, as for bad usage)."""
-
-    exit_code = 2
-
-
-class UnreachableError(CommandError):
-    """The store is not there or does not answer (exit code 3)."""
-
-    exit_code = 3
-
-
 @contextmanager
-def told(*, on_graph: bool, write: bool = False) -> Iterator[None]:
-    """Turn the store's errors into the command's."""
+def store_errors(*, on_graph: bool, write: bool = False) -> Iterator[None]:
+    """Raise the store's errors as the command's, each with its exit code and a hint."""
     try:
         yield
     except StoreUnavailable as error:

@@ -1,6 +1,5 @@
 """`qiki events`: look at the event store, check it, carry its events away and back."""
 
-import json
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import click
 
 from qiki_eventstore.cli import retention
-from qiki_eventstore.cli.errors import CommandError, RefusedError, told
+from qiki_eventstore.cli.errors import store_errors
 from qiki_eventstore.cli.options import (
     json_option,
     opened,
@@ -20,6 +19,8 @@ from qiki_eventstore.cli.options import (
     time_options,
     url_of_graph,
 )
+from qiki_node.errors import CommandError, RefusedError
+from qiki_node.json_text import to_json
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -82,11 +83,10 @@ def stats(*, as_json: bool, url: str | None) -> None:
     with opened(url) as store:
         found, streams = asdict(store.stats()), store.streams()
     if as_json:
-        numbers = {name: None if _is_nan(value) else value for name, value in found.items()}
-        click.echo(json.dumps({**numbers, "stream_names": streams}))
+        click.echo(to_json({**found, "stream_names": streams}))
         return
     for name, value in found.items():
-        text = "N/A" if _is_nan(value) else value if value != "" else "no"
+        text = "N/A" if isinstance(value, float) and math.isnan(value) else value if value != "" else "no"
         click.echo(f"{name.replace('_', ' '):>16}  {text}")
     click.echo(f"{'names':>16}  {', '.join(streams) or 'none'}")
 
@@ -103,7 +103,7 @@ def verify(*, heads: Path | None, as_json: bool, url: str | None) -> None:
     with opened(url, **options) as store:
         found = store.verify()
     if as_json:
-        click.echo(json.dumps(asdict(found)))
+        click.echo(to_json(asdict(found)))
     signed = "no signed head is known" if found.signed is None else f"signed up to {found.signed}"
     if not found.ok:
         at = "the tail" if found.first_bad is None else f"position {found.first_bad}"
@@ -167,7 +167,7 @@ def restore(file: Path, *, url: str) -> None:
     from qiki_eventstore import backup
 
     path = path_of(url, "a backup of PostgreSQL is restored with pg_restore")
-    with told(on_graph=False):
+    with store_errors(on_graph=False):
         path.parent.mkdir(parents=True, exist_ok=True)
         found = backup.restore(file, path)
     click.echo(f"{found.checked} events restored to {path}")
@@ -175,10 +175,6 @@ def restore(file: Path, *, url: str) -> None:
 
 for verb in retention.VERBS:
     events.add_command(verb)
-
-
-def _is_nan(value: object) -> bool:
-    return isinstance(value, float) and math.isnan(value)
 
 
 def _show(event: Any, as_json: bool) -> None:

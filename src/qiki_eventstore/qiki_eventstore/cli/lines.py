@@ -8,6 +8,7 @@ from typing import Any
 from qiki_eventstore.errors import PayloadError
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.payload import decode
+from qiki_node.json_text import to_json
 
 _SIMULATED = 10**9
 """s: a time before September 2001 is that of a simulation."""
@@ -53,7 +54,7 @@ def as_json(event: RecordedEvent) -> str:
         "payload": payload_of(event),
         "hash": event.hash.hex(),
     }
-    return json.dumps(record, ensure_ascii=False)
+    return to_json(record)
 
 
 def _value(value: Any) -> str:

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 import click
 
-from qiki_eventstore.cli.errors import RefusedError, UnreachableError, told
+from qiki_eventstore.cli.errors import store_errors
 from qiki_eventstore.store import EventStore, Query
+from qiki_node.errors import RefusedError, UnreachableError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -82,7 +83,7 @@ def opened(url: str | None, *, write: bool = False, **options: Any) -> Iterator[
 
     Errors become those of the command.
     """
-    with told(on_graph=url is None, write=write):
+    with store_errors(on_graph=url is None, write=write):
         if url is None:
             with _of_graph() as store:
                 yield store

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from qiki_eventstore.cli.errors import UnreachableError, told
+from qiki_eventstore.cli.errors import store_errors
 from qiki_eventstore.cli.options import json_option, opened, query_of, query_options, store_option, time_options
+from qiki_node.errors import UnreachableError
 
 _LONGEST_PAUSE = 5.0
 """s of wall time: a longer pause between two events is cut short."""
@@ -74,7 +75,7 @@ def _messages(
 ) -> None:
     from qiki_eventstore.mcap_file import play, summarise
 
-    with told(on_graph=False):
+    with store_errors(on_graph=False):
         there = summarise(path).topics
         for topic in topics:
             if topic not in there:

@@ -1,6 +1,5 @@
 """`qiki events retain`, `segments`, `hold`, `holds`, `release`: letting old events go, and keeping them from it."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -8,11 +7,12 @@ from typing import Any, Final
 
 import click
 
-from qiki_eventstore.cli.errors import RefusedError, UnreachableError
 from qiki_eventstore.cli.options import TIME, json_option, opened, path_of, store_option, url_of_graph
 from qiki_eventstore.retention.policy import Hold, Policy
 from qiki_eventstore.retention.segment import Retainable, Segment
 from qiki_eventstore.store import EventStore
+from qiki_node.errors import RefusedError, UnreachableError
+from qiki_node.json_text import to_json
 
 _DAY = 86_400.0  # s
 _GIB = 2**30
@@ -63,7 +63,7 @@ def retain(
         done = Retention.of(store, policy).apply()
     if as_json:
         dropped = [_record(segment) for segment in done.dropped]
-        click.echo(json.dumps({"dropped": dropped, "due": done.due, "hold": done.hold or None}))
+        click.echo(to_json({"dropped": dropped, "due": done.due, "hold": done.hold or None}))
         return
     count = sum(segment.extent.events for segment in done.dropped)
     click.echo(f"{count} events dropped in {len(done.dropped)} segments; due up to position {done.due}")
@@ -84,7 +84,7 @@ def segments(*, as_json: bool, url: str | None) -> None:
     for segment in found:
         extent = segment.extent
         if as_json:
-            click.echo(json.dumps(_record(segment)))
+            click.echo(to_json(_record(segment)))
             continue
         state = "dropped" if segment.dropped else "sealed"
         recorded = f"{time_text(extent.recorded_start)} to {time_text(extent.recorded_end)}"
@@ -131,7 +131,7 @@ def release(name: str, *, as_json: bool, url: str) -> None:
     """Lift the hold NAME."""
     with _opened(url, write=True) as (_, care):
         care.catalogue.lift(name)
-    click.echo(json.dumps({"released": name}) if as_json else f"released {name}")
+    click.echo(to_json({"released": name}) if as_json else f"released {name}")
 
 
 VERBS: Final = (retain, segments, hold, holds, release)
@@ -166,7 +166,7 @@ def _record(segment: Segment) -> dict[str, Any]:
 
 def _show(one: Hold, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(asdict(one), ensure_ascii=False))
+        click.echo(to_json(asdict(one)))
         return
     from qiki_eventstore.cli.lines import time_text
 

@@ -1,12 +1,12 @@
 """`qiki state`: what a bot was at any moment."""
 
-import json
 from typing import Any
 
 import click
 
 from qiki_eventstore.cli.options import TIME, opened, store_option
 from qiki_eventstore.events import AtPosition, AtRecorded, AtTime, Moment
+from qiki_node.json_text import to_json
 
 
 @click.command()
@@ -46,7 +46,7 @@ def state(
             for name, projection in PROJECTIONS.items()
             if not wanted or name in wanted
         }
-    click.echo(json.dumps(found, ensure_ascii=False) if as_json else "\n".join(_text(found)))
+    click.echo(to_json(found) if as_json else "\n".join(_text(found)))
 
 
 def _moment(time: int | None, recorded: int | None, position: int | None) -> Moment | None:

@@ -4,16 +4,14 @@ import json
 from typing import Any
 from uuid import UUID
 
-from builtin_interfaces.msg import Time
-
 from qiki_events import JSON, REGISTRY
 from qiki_eventstore.errors import EventStoreError, PayloadError, StoreFull, VersionConflict
 from qiki_eventstore.events import AtPosition, AtRecorded, AtTime, AtVersion, Encoded, Event, Moment, RecordedEvent
 from qiki_eventstore.store import Query, Stats
 from qiki_msgs.msg import Event as EventMessage
 from qiki_msgs.srv import AppendEvents, EventStoreStatus, QueryEvents, ReconstructState
+from qiki_node.stamps import from_nanoseconds, nanoseconds
 
-NANOSECONDS = 1_000_000_000
 EARLIEST, LATEST = -(2**63), 2**63 - 1
 
 _APPEND = AppendEvents.Response
@@ -24,17 +22,6 @@ _MOMENTS: dict[int, Any] = {
     _RECONSTRUCT.AT_TIME: AtTime,
     _RECONSTRUCT.AT_RECORDED: AtRecorded,
 }
-
-
-def to_nanoseconds(time: Time) -> int:
-    """ns."""
-    return int(time.sec) * NANOSECONDS + int(time.nanosec)
-
-
-def to_time(nanoseconds: int) -> Time:
-    """A message's time holds seconds from -2**31 to 2**31 - 1: what is outside becomes the nearest."""
-    seconds, rest = divmod(nanoseconds, NANOSECONDS)
-    return Time(sec=min(max(seconds, -(2**31)), 2**31 - 1), nanosec=rest)
 
 
 # Events that come ---------------------------------------------------------------------------------------------------
@@ -54,7 +41,7 @@ def to_event(message: EventMessage) -> Event:
         type=message.type,
         data=_data(message),
         id=id,
-        time=to_nanoseconds(message.time),
+        time=nanoseconds(message.time),
         source=message.source,
         correlation=message.correlation or None,
         causation=message.causation or None,
@@ -140,7 +127,7 @@ def to_message(event: RecordedEvent) -> EventMessage:
     message.stream = event.stream
     message.type = event.type
     message.source = event.source
-    message.time = to_time(event.time)
+    message.time = from_nanoseconds(event.time)
     if event.correlation:
         message.correlation = event.correlation
     if event.causation:
@@ -150,7 +137,7 @@ def to_message(event: RecordedEvent) -> EventMessage:
     message.payload.frombytes(event.payload)
     message.position = event.position
     message.version = event.version
-    message.recorded = to_time(event.recorded)
+    message.recorded = from_nanoseconds(event.recorded)
     message.hash.frombytes(event.hash)
     return message
 
@@ -164,8 +151,8 @@ def to_recorded(message: EventMessage) -> RecordedEvent:
         id=UUID(message.id),
         type=message.type,
         source=message.source,
-        time=to_nanoseconds(message.time),
-        recorded=to_nanoseconds(message.recorded),
+        time=nanoseconds(message.time),
+        recorded=nanoseconds(message.recorded),
         correlation=message.correlation or None,
         causation=message.causation or None,
         schema_version=int(message.schema_version),

@@ -14,8 +14,7 @@ from qiki_eventstore.events import ANY, AtPosition, AtRecorded, AtTime, AtVersio
 from qiki_eventstore.ids import as_uuid
 from qiki_eventstore.preparation import Prepared, prepare
 from qiki_eventstore.receipt import Receipt
-from qiki_eventstore.ros.conversions import EARLIEST, LATEST, to_recorded, to_stats, to_time
-from qiki_eventstore.ros.session import Session
+from qiki_eventstore.ros.conversions import EARLIEST, LATEST, to_recorded, to_stats
 from qiki_eventstore.store import Delivery, EventStore, Query, Stats, Subscription, Verification
 from qiki_msgs.msg import Event as EventMessage
 from qiki_msgs.srv import (
@@ -27,10 +26,17 @@ from qiki_msgs.srv import (
     SnapshotState,
     VerifyStore,
 )
+from qiki_node.errors import UnreachableError
 from qiki_node.qos import EVENT
+from qiki_node.session import Session
+from qiki_node.stamps import from_nanoseconds
 
 S = TypeVar("S")
 
+NODE = "/qiki/eventstore"
+
+_ANSWER = 10.0
+"""s"""
 _PAGE = 1000
 _LONG = 600.0
 """s that the whole chain may take to verify, or a state to be rebuilt."""
@@ -53,7 +59,7 @@ class GraphStore(EventStore):
     """
 
     def __init__(self) -> None:
-        self._session = Session()
+        self._session = Session("events")
         self._session.__enter__()
 
     def close(self) -> None:
@@ -69,7 +75,7 @@ class GraphStore(EventStore):
         request = AppendEvents.Request(stream=stream, expected_version=expected_version)
         request.delivery = request.AUDIT if delivery is Delivery.AUDIT else request.TELEMETRY
         request.events = [_message(event) for event in prepare(stream, events, expected_version)]
-        answer = self._session.call(AppendEvents, "append", request)
+        answer = self._call(AppendEvents, "append", request)
         receipt = Receipt()
         if answer.success:
             receipt.settle(list(answer.positions))
@@ -108,7 +114,7 @@ class GraphStore(EventStore):
         left = query.limit
         while left is None or left > 0:
             request.limit = _PAGE if left is None else min(_PAGE, left)
-            page = _successful(self._session.call(QueryEvents, "query", request))
+            page = _successful(self._call(QueryEvents, "query", request))
             for message in page.events:
                 if query.before is not None and message.position >= query.before:
                     return
@@ -131,7 +137,7 @@ class GraphStore(EventStore):
 
     def settled(self) -> int:
         request = QueryEvents.Request(start=EARLIEST, end=LATEST, recorded_start=EARLIEST, recorded_end=LATEST, limit=1)
-        return int(_successful(self._session.call(QueryEvents, "query", request)).settled)
+        return int(_successful(self._call(QueryEvents, "query", request)).settled)
 
     def subscribe(
         self,
@@ -152,17 +158,17 @@ class GraphStore(EventStore):
         if at is not None:
             request.moment, field = _MOMENTS[type(at)]
             request.at = getattr(at, field)
-        answer = _successful(self._session.call(ReconstructState, "reconstruct", request, _LONG))
+        answer = _successful(self._call(ReconstructState, "reconstruct", request, _LONG))
         return projection.load(json.loads(answer.state))
 
     def snapshot(self, projection: Projection[Any], stream: str) -> int:
         request = SnapshotState.Request(projection=projection.name, stream=stream)
-        return int(_successful(self._session.call(SnapshotState, "snapshot", request, _LONG)).position)
+        return int(_successful(self._call(SnapshotState, "snapshot", request, _LONG)).position)
 
     # Care -----------------------------------------------------------------------------------------------------------
 
     def verify(self) -> Verification:
-        found = _successful(self._session.call(VerifyStore, "verify", VerifyStore.Request(), _LONG))
+        found = _successful(self._call(VerifyStore, "verify", VerifyStore.Request(), _LONG))
         first_bad, signed = found.first_bad or None, found.signed_head or None
         return Verification(found.ok, found.checked, first_bad, found.reason, found.head, signed)
 
@@ -186,12 +192,19 @@ class GraphStore(EventStore):
         """Refused: a store is restored while no node has it open."""
         raise StoreUnavailable("restore works on the store itself only: stop the graph and open it by its URL")
 
+    def _call(self, kind: Any, name: str, request: Any, timeout: float = _ANSWER) -> Any:
+        """Response of one of the node's services: every one of them may be asked twice."""
+        try:
+            return self._session.call(kind, f"{NODE}/{name}", request, timeout, repeatable=True)
+        except UnreachableError as error:
+            raise StoreUnavailable(error.message) from error
+
     def _status(self, pattern: str = "") -> Any:
-        return self._session.call(EventStoreStatus, "status", EventStoreStatus.Request(pattern=pattern))
+        return self._call(EventStoreStatus, "status", EventStoreStatus.Request(pattern=pattern))
 
     def _page(self, stream: str, start: int, limit: int) -> Any:
         request = ReadStream.Request(stream=stream, start=start, end=start + limit, limit=limit)
-        return _successful(self._session.call(ReadStream, "read_stream", request))
+        return _successful(self._call(ReadStream, "read_stream", request))
 
 
 class _Following(Subscription):
@@ -250,7 +263,7 @@ def _message(event: Prepared) -> EventMessage:
     message = EventMessage()
     message.id = str(as_uuid(event.id))
     message.type, message.source = event.type, event.source
-    message.time = to_time(time.time_ns() if event.time is None else event.time)
+    message.time = from_nanoseconds(time.time_ns() if event.time is None else event.time)
     message.correlation, message.causation = event.correlation or "", event.causation or ""
     message.schema_version, message.content_type = event.schema_version, event.content_type
     message.payload.frombytes(event.payload)

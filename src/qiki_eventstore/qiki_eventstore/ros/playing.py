@@ -10,8 +10,8 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 
 from qiki_eventstore.errors import StoreUnavailable
 from qiki_eventstore.mcap_file import RecordingError, Sample
-from qiki_eventstore.ros.message_classes import message_class
-from qiki_eventstore.ros.session import Session
+from qiki_node.message_classes import UnknownTypeError, message_class
+from qiki_node.session import Session
 
 _DISCOVERY = 1.0
 """s for those who listen to find the publishers, and for publishers that are there already to be found."""
@@ -49,10 +49,10 @@ class Player:
         for topic, type_name in types.items():
             try:
                 self._classes[topic] = message_class(type_name)
-            except (ImportError, AttributeError, ValueError) as error:
+            except UnknownTypeError as error:
                 raise RecordingError(f"topic {topic}: {type_name!r} is no message type that is installed") from error
         self._counts = dict.fromkeys(types, 0)
-        self._session = Session()
+        self._session = Session("events")
 
     def __enter__(self) -> Callable[[Sample], None]:
         self._session.__enter__()

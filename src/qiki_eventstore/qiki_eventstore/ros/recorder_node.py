@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile
 
 from qiki_eventstore.definitions import DefinitionError, message_definition
 from qiki_eventstore.mcap_file import Sample
 from qiki_eventstore.recorder import Counts, Rate, Recorder
-from qiki_eventstore.ros.message_classes import message_class
 from qiki_eventstore.sinks import OutboxSink, open_sink
 from qiki_node.health import Health, Level
+from qiki_node.message_classes import UnknownTypeError, message_class
 from qiki_node.node import QikiNode
 from qiki_node.parameters import NodeParameters, parameter
+from qiki_node.qos import strictest
 from qiki_node.run import run
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ class RecorderNode(QikiNode[RecorderParameters]):
             return
         try:
             kind = message_class(type_name)
-        except (ImportError, AttributeError, ValueError) as error:
+        except UnknownTypeError as error:
             self._unknown[topic] = type_name
             self.log.warning("not recorded: type is not installed", topic=topic, type=type_name, reason=str(error))
             return
@@ -138,18 +139,11 @@ class RecorderNode(QikiNode[RecorderParameters]):
         self._heard[topic] = self.create_subscription(kind, topic, take, qos, raw=True)
 
     def _qos(self, topic: str) -> QoSProfile | None:
-        """The strictest that hears all its publishers; None while there is none."""
+        """The strictest that all its publishers can serve; None while there is none."""
         offered = [info.qos_profile for info in self.get_publishers_info_by_topic(topic)]
         if not offered:
             return None
-        reliable = all(qos.reliability == ReliabilityPolicy.RELIABLE for qos in offered)
-        latched = all(qos.durability == DurabilityPolicy.TRANSIENT_LOCAL for qos in offered)
-        return QoSProfile(
-            history=HistoryPolicy.KEEP_LAST,
-            depth=self.params.depth,
-            reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
-        )
+        return strictest(offered, self.params.depth)
 
     # How it is ------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,92 @@
+"""Bots, nodes and topics that a command needs, waited for; errors that name what is there instead."""
+
+import time
+
+from rclpy.qos import QoSProfile
+
+from qiki_console.model.names import bots_of
+from qiki_node.errors import UP_HINT, CommandError, RefusedError, UnreachableError
+from qiki_node.qos import strictest
+from qiki_node.session import Session
+
+
+def bots(session: Session) -> list[str]:
+    """Names of the bots that the graph shows."""
+    return bots_of(session.topics())
+
+
+def topics_of_others(session: Session) -> dict[str, list[str]]:
+    """Types by topic name, without the topics that only this session has."""
+    own = session.node.get_name()
+    return {
+        topic: types
+        for topic, types in session.topics().items()
+        if any(end.node_name != own for end in session.publishers(topic) + session.subscribers(topic))
+    }
+
+
+def settle(session: Session, quiet: float = 0.7) -> None:
+    """Wait until nodes and topics have not changed for `quiet` seconds, at most the discovery time."""
+    end = time.monotonic() + session.discovery
+    before: object = None
+    while time.monotonic() < end:
+        now = (session.nodes(), session.topics())
+        if now == before:
+            return
+        before = now
+        time.sleep(quiet)
+
+
+def require_graph(session: Session) -> None:
+    """Wait for any node, and then until the graph has not changed for a moment.
+
+    Raises:
+        UnreachableError: the graph is down.
+    """
+    if not session.wait_for(lambda: bool(session.nodes()), session.discovery):
+        raise UnreachableError("the graph is down: no node is found", hint=UP_HINT)
+    settle(session)
+
+
+def require_bot(session: Session, bot: str) -> None:
+    """Wait for a bot.
+
+    Raises:
+        RefusedError: other bots are there, but not this one; names them.
+        UnreachableError: no bot is there.
+    """
+    if session.wait_for(lambda: bot in bots(session), session.discovery):
+        return
+    if others := bots(session):
+        raise RefusedError(f"bot: {bot!r} is not there; allowed: {', '.join(others)}")
+    raise UnreachableError(f"bot: {bot!r} is not there, and no other bot either", hint=UP_HINT)
+
+
+def require_topic(session: Session, topic: str) -> str:
+    """Wait for a topic; its type.
+
+    Raises:
+        UnreachableError: the graph is down.
+        CommandError: the topic is not there, or has more than one type.
+    """
+    if not session.wait_for(lambda: topic in session.topics(), session.discovery):
+        if not session.nodes():
+            raise UnreachableError("the graph is down: no node is found", hint=UP_HINT)
+        raise CommandError(f"topic: {topic!r} is not there", hint="qiki topics list shows all of them")
+    types = session.topics()[topic]
+    if len(types) > 1:
+        raise CommandError(f"topic: {topic!r} has several types: {', '.join(types)}")
+    return types[0]
+
+
+def subscription_qos(session: Session, topic: str) -> QoSProfile:
+    """The strictest quality of service that every publisher of a topic offers, once there is one.
+
+    Raises:
+        UnreachableError: there is none.
+    """
+    if not session.wait_for(lambda: bool(session.publishers(topic)), session.discovery):
+        hint = f"qiki topics info {topic} shows its subscribers"
+        raise UnreachableError(f"topic: {topic!r} has no publisher", hint=hint)
+    settle(session, quiet=0.1)
+    return strictest([end.qos_profile for end in session.publishers(topic)], depth=10)

@@ -1,0 +1,214 @@
+"""A tool's own node on the graph for as long as one command lasts, spun in a thread.
+
+with Session("console") as session:
+    session.subscribe(Clock, "/clock", on_clock, CLOCK)
+    answer = session.call(Trigger, "/qiki/sim/pause", Trigger.Request(), repeatable=True)
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TypeVar
+
+import rclpy
+from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
+
+from qiki_node.acquaintance import GREETING, greeting_service
+from qiki_node.deferred import MANY_REQUESTS
+from qiki_node.errors import UP_HINT, UnreachableError
+from qiki_node.executor import make_executor
+
+T = TypeVar("T")
+
+DISCOVERY = 5.0
+"""s after which a missing part of the graph counts as missing. Longer than the 3 s after which Fast DDS repeats an
+announcement that was lost."""
+
+ANSWER = 7.5
+"""s until a service call without an answer fails."""
+
+_REPEAT = 2.5
+"""s without an answer after which a repeatable request is sent once more."""
+
+_GREET_AGAIN = 0.5
+"""s without an answer after which a greeting is sent again."""
+
+_POLL = 0.02
+"""s between two looks at the graph while waiting: rclpy reports no change of it."""
+
+
+def is_hidden_node(name: str) -> bool:
+    """Whether a node (its name without namespace) is a tool's own, such as that of a `Session`."""
+    return name.startswith("_")
+
+
+class Session:
+    """A node and its thread; a context manager. Every method may be called from any thread.
+
+    Callbacks run in the session's thread, one at a time and never during the condition of `wait_for`.
+
+    Args:
+        name: of the tool; the node is called `_qiki_<name>_<process id>`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.discovery = DISCOVERY
+        """s, longest wait for a part of the graph to appear."""
+        self._name = f"_qiki_{name}_{os.getpid()}"
+        self._changed = threading.Condition()
+        self._clients: dict[str, Any] = {}
+        self._greeters: list[Any] = []
+
+    def __enter__(self) -> "Session":
+        self._context = rclpy.Context()
+        # A signal handler of rclpy would shut the context down before a last zero wrench is out.
+        rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        self.node = rclpy.create_node(
+            self._name, context=self._context, enable_rosout=False, start_parameter_services=False
+        )
+        self._executor = make_executor("events", self._context)
+        self._executor.add_node(self.node)
+        self._stop: Future = Future(executor=self._executor)
+        self._thread = threading.Thread(target=self._spin, name="graph", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, _t: type[BaseException] | None, _e: BaseException | None, _b: TracebackType | None) -> None:
+        self._stop.set_result(None)
+        self._thread.join()
+        self._executor.remove_node(self.node)
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+    def _spin(self) -> None:
+        while not self._stop.done():
+            self._executor.spin_until_future_complete(self._stop, 0.25)
+
+    # Waiting --------------------------------------------------------------------------------------------------------
+
+    def wait_for(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Wait until the condition holds, at most `timeout` seconds of wall time; whether it holds."""
+        end = time.monotonic() + timeout
+        with self._changed:
+            while not condition():
+                left = end - time.monotonic()
+                if left <= 0.0:
+                    return False
+                self._changed.wait(min(left, _POLL))
+        return True
+
+    def between_callbacks(self, read: Callable[[], T]) -> T:
+        """Result of `read`, called while no callback runs."""
+        with self._changed:
+            return read()
+
+    # Messages and services ------------------------------------------------------------------------------------------
+
+    def subscribe(
+        self, kind: Any, topic: str, callback: Callable[[Any], None], qos: QoSProfile, *, raw: bool = False
+    ) -> None:
+        """Subscribe to a topic; `raw` gives serialized messages."""
+
+        def received(message: Any) -> None:
+            with self._changed:
+                callback(message)
+                self._changed.notify_all()
+
+        self.node.create_subscription(kind, topic, received, qos, raw=raw)
+
+    def call(self, kind: Any, service: str, request: Any, timeout: float = ANSWER, *, repeatable: bool = False) -> Any:
+        """Call a service (by its full name) and return its response.
+
+        A service that has not discovered its client 100 ms after the request drops the response (rmw_fastrtps), which
+        happens on a busy machine: a `repeatable` request is sent once more, any other one not before the service knows
+        this session.
+
+        Raises:
+            UnreachableError: the service is not there, or does not answer within `timeout` s.
+        """
+        client = self.client(kind, service)
+        if not self.wait_for(client.service_is_ready, self.discovery):
+            raise UnreachableError(f"service {service} is not there", hint=UP_HINT)
+        if not repeatable:
+            self._meet(service)
+        end = time.monotonic() + timeout
+        futures = [self._send(client, request)]
+        try:
+            if repeatable and not self.wait_for(futures[0].done, min(_REPEAT, timeout / 2)):
+                futures.append(self._send(client, request))
+            if self.wait_for(lambda: any(future.done() for future in futures), end - time.monotonic()):
+                return next(future.result() for future in futures if future.done())
+        finally:
+            for future in futures:
+                client.remove_pending_request(future)
+        raise UnreachableError(
+            f"service {service} does not answer within {timeout:g} s; whether it was carried out is not known",
+            hint="qiki status shows what is alive",
+        )
+
+    def client(self, kind: Any, service: str) -> Any:
+        """The client of a service. It lives as long as the session: one that is destroyed while an answer to it is on
+        its way crashes the executor."""
+        with self._changed:
+            if service not in self._clients:
+                self._clients[service] = self.node.create_client(kind, service, qos_profile=MANY_REQUESTS)
+            return self._clients[service]
+
+    def _send(self, client: Any, request: Any) -> Future:
+        future: Future = client.call_async(request)
+        future.add_done_callback(self._notify)
+        return future
+
+    def _notify(self, _future: Future) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _meet(self, service: str) -> None:
+        """Wait, at most the discovery time, until the node that offers a service knows the clients of this session.
+
+        Where that cannot be found out, the request is sent all the same: it is carried out, if perhaps without an
+        answer.
+        """
+        end = time.monotonic() + self.discovery
+        greeting: str | None = None
+
+        def found() -> bool:
+            nonlocal greeting
+            greeting = greeting_service(self.node, service)
+            return greeting is not None
+
+        if not self.wait_for(found, self.discovery):
+            return
+        # A new one each time: one that was made earlier proves nothing about those made since.
+        client = self.node.create_client(GREETING, str(greeting))
+        self._greeters.append(client)
+        self.wait_for(client.service_is_ready, end - time.monotonic())
+        futures: list[Future] = []
+        while time.monotonic() < end:
+            futures.append(self._send(client, GREETING.Request()))
+            if self.wait_for(lambda: any(future.done() for future in futures), _GREET_AGAIN):
+                return
+
+    # The graph ------------------------------------------------------------------------------------------------------
+
+    def nodes(self) -> list[str]:
+        """Full names of all nodes but hidden ones, sorted."""
+        found = self.node.get_node_names_and_namespaces()
+        return sorted({f"{space.rstrip('/')}/{name}" for name, space in found if not is_hidden_node(name)})
+
+    def topics(self) -> dict[str, list[str]]:
+        """Types by topic name, this session's own topics included."""
+        return {name: list(types) for name, types in sorted(self.node.get_topic_names_and_types())}
+
+    def publishers(self, topic: str) -> list[Any]:
+        """rclpy's TopicEndpointInfo of each publisher."""
+        return list(self.node.get_publishers_info_by_topic(topic))
+
+    def subscribers(self, topic: str) -> list[Any]:
+        """rclpy's TopicEndpointInfo of each subscriber."""
+        return list(self.node.get_subscriptions_info_by_topic(topic))
