@@ -17,7 +17,7 @@ class Place:
 
 
 class LaunchError(Exception):
-    """A launch file, an argument of it or a package cannot be used as asked.
+    """A launch file, an argument of it or a package cannot be used as given.
 
     The text begins with the file, the line and the path in the document where there is one.
     """

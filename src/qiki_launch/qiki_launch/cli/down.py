@@ -27,7 +27,7 @@ _POLL = 0.05
 )
 @run_dir_option
 def down(timeout: float, run_dir: Path) -> None:
-    """Stop the run, wait for its end and say what was stopped."""
+    """Stop the run, wait for its end and list the stopped processes."""
     folder = RunFolder(run_dir)
     state = read_state(folder)
     if state is None or not (state.supervisor_alive() or find_orphans(state)):
@@ -53,7 +53,7 @@ def down(timeout: float, run_dir: Path) -> None:
 
 
 def _stop_supervisor(folder: RunFolder, state: RunState, timeout: float) -> list[str]:
-    """Ask the supervisor to stop and wait; kill it where it does not. Returns names seen running meanwhile."""
+    """Signal the supervisor to stop and wait; kill it where it does not. Returns names seen running meanwhile."""
     deadline = time.monotonic() + timeout
     _signal(state, signal.SIGTERM)
     names: list[str] = []

@@ -1,4 +1,4 @@
-"""`logs`: what the nodes wrote."""
+"""`logs`: output of the nodes."""
 
 import os
 import sys
@@ -69,7 +69,7 @@ def select(state: RunState, name: str | None) -> list[ProcessRecord]:
 
 @click.command("logs")
 @click.argument("node", required=False)
-@click.option("-f", "--follow", is_flag=True, help="Go on with what is written from now on, until Ctrl-C.")
+@click.option("-f", "--follow", is_flag=True, help="Go on with new lines until Ctrl-C.")
 @click.option("-n", "--lines", type=click.IntRange(min=0), default=200, show_default=True, help="Last lines of each.")
 @run_dir_option
 def logs(node: str | None, follow: bool, lines: int, run_dir: Path) -> None:

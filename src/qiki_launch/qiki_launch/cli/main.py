@@ -10,7 +10,7 @@ from qiki_launch.cli.ps import ps
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Run ROS 2 YAML launch files where ROS 2's own launch is not installed, and look after what runs."""
+    """Run ROS 2 YAML launch files where ROS 2's own launch is not installed, and look after the processes."""
 
 
 for verb in (launch, ps, logs, down):

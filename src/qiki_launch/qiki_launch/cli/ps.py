@@ -26,7 +26,7 @@ LOST = "lost"
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; None where there is no living process to ask."""
+    """One line of the table; None where there is no living process."""
 
     name: str
     state: str
@@ -42,7 +42,7 @@ class Row:
 
 
 def rows(state: RunState) -> list[Row]:
-    """What the processes of a run do now; takes as long as the measurement of the CPU load."""
+    """Present load of a run's processes; takes as long as the measurement of the CPU load."""
     living = {record.name: record for record in state.living()}
     before = {name: _cpu_seconds(record) for name, record in living.items()}
     begin = time.monotonic()

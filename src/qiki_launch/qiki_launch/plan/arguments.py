@@ -69,7 +69,7 @@ def unconditional_required(entities: tuple[Element, ...]) -> Iterator[Argument]:
 
 
 def declared_arguments(file: Path, scope: Scope) -> dict[str, Argument]:
-    """Arguments of a file and of what it includes, the first declaration of a name counting.
+    """Arguments of a file and of the files that it includes, the first declaration of a name counting.
 
     Included files whose path depends on an argument are left out, as `ros2 launch --show-args` does.
 

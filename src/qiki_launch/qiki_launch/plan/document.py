@@ -1,6 +1,6 @@
 """A YAML launch file as a tree of values that know their place.
 
-What ROS's launch reads as a plain mapping is kept here with line and path, so that whatever is refused later is refused
+Where ROS's launch reads a plain mapping, line and path are kept here, so that anything refused later is refused
 with the place where it stands. A key written twice is refused: YAML would silently keep the last.
 """
 
@@ -45,7 +45,7 @@ class Element:
 
 
 def describe(element: Element) -> str:
-    """What an element is, for an error text."""
+    """Kind of an element, for an error text."""
     if isinstance(element.value, tuple):
         return "a list"
     if isinstance(element.value, Mapping):

@@ -1,4 +1,4 @@
-"""What a launch file asks for: values only, nothing is started here."""
+"""Result of reading a launch file: values only, nothing is started here."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,7 +51,7 @@ class NodePlan:
     parameters: tuple[InlineParameters | Path, ...] = ()
     remappings: tuple[tuple[str, str], ...] = ()
     environment: Environment = ()
-    """What differs from the environment of the launch."""
+    """Differences from the environment of the launch."""
     working_folder: Path | None = None
     output: str = "log"
     respawn: Respawn = field(default_factory=Respawn)

@@ -1,7 +1,7 @@
 """From a launch file and its arguments to a plan, in the order and with the scopes of ROS's launch.
 
-Actions are read one after the other; each sees what those before it set. A scoped group forgets at its end what was set
-inside, an include does not.
+Actions are read one after the other; each sees the settings of those before it. A scoped group drops its settings
+at its end, an include does not.
 """
 
 import dataclasses
@@ -40,12 +40,12 @@ def plan_launch(
     environment: Mapping[str, str] | None = None,
     working_folder: Path | None = None,
 ) -> LaunchPlan:
-    """What a launch file starts with given arguments.
+    """Plan of a launch file with given arguments.
 
     `environment` is that of the launch (default: this process's); relative paths are taken from `working_folder`.
 
     Raises:
-        LaunchError: something in the file or in what it includes is outside the supported subset or not valid, an
+        LaunchError: something in the file or an included one is outside the supported subset or not valid, an
             argument is missing, not allowed or unknown, or a package or executable is not installed.
     """
     file = file.absolute()
@@ -109,7 +109,7 @@ class _Planner:
                 self._check_skipped(kind, body)
 
     def _check_skipped(self, kind: str, body: Element) -> None:
-        """What a condition leaves out is refused all the same where it is not supported."""
+        """Refuse unsupported actions also where a condition leaves them out."""
         self._check_supported(kind, body)
         if kind == "group":
             for child in group_children(body):

@@ -1,4 +1,4 @@
-"""What substitutions see while a launch file is read: configurations, environment, the current file."""
+"""Context of substitutions while a launch file is read: configurations, environment, the current file."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ class Scope:
         self.file = working_folder
         """The file that is read."""
         self.last_included = working_folder
-        """The file whose reading began last: what ROS's `$(dirname)` refers to, even after its end."""
+        """The file whose reading began last; ROS's `$(dirname)` refers to it, even after its end."""
         self.used: set[str] = set()
         """Names of configurations that an `arg` declared or a `$(var)` read."""
 

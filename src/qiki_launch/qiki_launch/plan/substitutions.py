@@ -1,4 +1,4 @@
-"""The substitutions of launch files that are supported, and what they give."""
+"""The supported substitutions of launch files and their values."""
 
 from collections.abc import Callable, Sequence
 from functools import partial

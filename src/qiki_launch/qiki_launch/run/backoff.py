@@ -11,7 +11,7 @@ class BackoffPolicy:
     stable: float = 10.0
     cap: float = 30.0
     least: float = 0.5
-    """What is doubled where the delay is shorter."""
+    """Doubled instead of a delay that is shorter."""
 
 
 @dataclass(frozen=True)

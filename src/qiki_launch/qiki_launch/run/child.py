@@ -76,7 +76,7 @@ class Child:
         return self._ended.done()
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the process and to what it started; nothing happens where it has ended."""
+        """Send a signal to the process and its descendants; nothing happens where it has ended."""
         if not self.has_ended:
             _signal_group(self.pid, number)
 
@@ -93,7 +93,7 @@ class Child:
     def _reap(self) -> None:
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
-        # Before the pid is given back: what the process started must not outlive it.
+        # Before the pid is given back: its descendants must not outlive it.
         _signal_group(self.pid, signal.SIGKILL)
         status = self._popen.wait()
         for pipe, splitter, is_error in self._pipes:
@@ -104,7 +104,7 @@ class Child:
         self._ended.set_result(status)
 
     def _drain(self, pipe: IO[bytes], splitter: LineSplitter, is_error: bool) -> None:
-        """Pass on what a pipe still holds. It may never end: a process of another session could hold it open."""
+        """Pass on the rest of a pipe. It may never end: a process of another session could hold it open."""
         with contextlib.suppress(BlockingIOError):
             while data := os.read(pipe.fileno(), 65536):
                 for line in splitter.feed(data):

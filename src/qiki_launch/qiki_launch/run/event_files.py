@@ -1,7 +1,7 @@
-"""What happens to the nodes, as events for the event store: one file each in a folder that the store looks into.
+"""Events of the nodes' processes for the event store: one file each in a folder that the store looks into.
 
-The runner is no node, and it must be able to tell of a store that died: so it leaves files, which wait for the store
-however long it takes. A file is written under another name and renamed: what ends in `.json` is whole.
+The runner is no node, and it must be able to report the death of the store itself: so it writes files, which wait for
+the store however long it takes. A file is written under another name and renamed: one that ends in `.json` is whole.
 """
 
 import json
@@ -16,21 +16,21 @@ from uuid_utils.compat import uuid7
 STREAM = "qiki/launch"
 SOURCE = "/qiki/launch"
 MOST = 2000
-"""Files that may wait: beyond, new events are lost, which is said."""
+"""Maximum number of pending files. Beyond it, new events are dropped and the number is shown."""
 
 
 class EventFiles:
-    """Leaves events in a folder; `say` is told what could not be left.
+    """Writes events to a folder; `show` is called with a line for each that could not be written.
 
     Times are those of the computer: launch has no simulated time.
     """
 
-    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
-        self._folder, self._say = folder, say
+    def __init__(self, folder: Path, show: Callable[[str], None]) -> None:
+        self._folder, self._show = folder, show
         self._lost = 0
 
-    def tell(self, type: str, payload: Mapping[str, Any]) -> None:
-        """Leave one event. What fails is said and does not stop the runner."""
+    def emit(self, type: str, payload: Mapping[str, Any]) -> None:
+        """Write one event. A failure is shown and does not stop the runner."""
         now = time.time_ns()
         id = uuid7()
         record = {"id": str(id), "stream": STREAM, "type": type, "source": SOURCE, "time": now, "payload": payload}
@@ -46,4 +46,4 @@ class EventFiles:
         except OSError as error:
             self._lost += 1
             if self._lost == 1:
-                self._say(f"warning: events are lost, {self._folder} cannot be written: {error}")
+                self._show(f"warning: events are lost, {self._folder} cannot be written: {error}")

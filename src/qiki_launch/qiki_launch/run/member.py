@@ -17,7 +17,7 @@ _ON_SCREEN = ("screen", "both", "full")
 
 
 class Member:
-    """A node of a run. `record` says how it is, `changed` is called whenever that has changed, `tell` with events."""
+    """A node of a run. `record` is its state, `changed` is called after each change of that, `emit` with events."""
 
     def __init__(
         self,
@@ -29,9 +29,9 @@ class Member:
         backoff: Backoff,
         stop: asyncio.Event,
         screen: Screen,
-        say: Callable[[str], None],
+        show: Callable[[str], None],
         changed: Callable[[], None],
-        tell: Callable[[str, Mapping[str, Any]], None],
+        emit: Callable[[str, Mapping[str, Any]], None],
         before_restart: Callable[[], None],
     ) -> None:
         self.record = ProcessRecord(
@@ -48,9 +48,9 @@ class Member:
         self._backoff = backoff
         self._stop = stop
         self._screen = screen
-        self._say = say
+        self._show = show
         self._changed = changed
-        self._tell = tell
+        self._emit = emit
         self._before_restart = before_restart
         self._child: Child | None = None
         self._ended = asyncio.Event()
@@ -61,14 +61,14 @@ class Member:
         return self.record.state == FAILED
 
     async def live(self) -> None:
-        """Start, and start again as the plan says, until the end or until the run stops."""
+        """Start, and start again as planned, until the end or until the run stops."""
         while not self._stop.is_set():
             status, lifetime = await self._one_life()
             if self._stop.is_set() or not self._may_restart():
                 self._update(state=STOPPED if self._stop.is_set() else EXITED if status == 0 else FAILED)
                 break
             self._backoff, delay = self._backoff.after_exit(lifetime)
-            self._say(f"{self.record.name}: restart {self.record.restarts + 1} in {delay:g} s")
+            self._show(f"{self.record.name}: restart {self.record.restarts + 1} in {delay:g} s")
             self._update(state=WAITING)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), delay)
@@ -91,7 +91,7 @@ class Member:
             if self._ended.is_set():
                 return
             if number != signal.SIGINT:
-                self._say(f"{self.record.name}: still there, sending {number.name}")
+                self._show(f"{self.record.name}: still there, sending {number.name}")
                 self._escalated.set()
             elif self._child is not None and not self._child.has_ended:
                 self._update(state=STOPPING)
@@ -118,23 +118,23 @@ class Member:
         try:
             self._child = Child(self._command, self._environment, self._node.working_folder, self._on_line)
         except OSError as error:
-            self._say(f"{self.record.name}: cannot be started: {error}")
+            self._show(f"{self.record.name}: cannot be started: {error}")
             self._update(last_exit=f"cannot be started: {error}", last_exit_at=now())
-            self._tell("launch.node_died", {"name": self.record.name, "reason": f"cannot be started: {error}"})
+            self._emit("launch.node_died", {"name": self.record.name, "reason": f"cannot be started: {error}"})
             return 127, 0.0
-        self._say(f"{self.record.name}: started, pid {self._child.pid}")
+        self._show(f"{self.record.name}: started, pid {self._child.pid}")
         self._update(state=RUNNING, identity=self._child.identity)
         name = self.record.name
-        self._tell("launch.node_started", {"name": name, "pid": self._child.pid, "attempt": self.record.restarts})
+        self._emit("launch.node_started", {"name": name, "pid": self._child.pid, "attempt": self.record.restarts})
         status = await self._child.wait()
         lifetime = loop.time() - begin
-        self._say(f"{self.record.name}: {describe_exit(status)} after {lifetime:.1f} s")
+        self._show(f"{self.record.name}: {describe_exit(status)} after {lifetime:.1f} s")
         self._update(last_exit=describe_exit(status), last_exit_at=now(), identity=None)
         end = {"name": name, "code": status, "lifetime_s": lifetime}
         if self._stop.is_set():
-            self._tell("launch.node_stopped", end)
+            self._emit("launch.node_stopped", end)
         else:
-            self._tell("launch.node_died", {**end, "reason": describe_exit(status)})
+            self._emit("launch.node_died", {**end, "reason": describe_exit(status)})
         return status, lifetime
 
     def _may_restart(self) -> bool:

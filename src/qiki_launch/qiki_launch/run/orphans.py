@@ -11,7 +11,7 @@ from qiki_launch.run.run_state import ProcessRecord, RunState
 _DEATH = 10.0
 """s that the kernel gets, at least, to end a process after SIGKILL: longer than ever needed, but not without an end."""
 _POLL = 0.05
-"""s between two looks at processes that were asked to stop."""
+"""s between two looks at processes that were signalled to stop."""
 
 
 def find_orphans(state: RunState) -> list[ProcessRecord]:
@@ -22,7 +22,7 @@ def find_orphans(state: RunState) -> list[ProcessRecord]:
 
 
 def stop_orphans(state: RunState) -> list[ProcessRecord]:
-    """Stop what is left of a run, in reverse order of start and all at once: SIGINT, SIGTERM, SIGKILL.
+    """Stop the remaining processes of a run, in reverse order of start and all at once: SIGINT, SIGTERM, SIGKILL.
 
     Returns the records that were stopped.
     """

@@ -1,4 +1,4 @@
-"""Output of the nodes: lines to the screen, with the name of who wrote them, and to log files."""
+"""Output of the nodes: lines to the screen, with the name of the node that wrote them, and to log files."""
 
 import os
 import zlib
@@ -31,9 +31,9 @@ class LineSplitter:
 
 
 class LogFile:
-    """A log file that begins anew when it has grown to `limit` bytes; the one before it is kept beside it as `.1`.
+    """A log file that is replaced when it has grown to `limit` bytes; the one before it is kept beside it as `.1`.
 
-    What an earlier run left is kept the same way.
+    The file of an earlier run is kept the same way.
     """
 
     def __init__(self, path: Path, limit: int = 32 * 2**20) -> None:

@@ -1,4 +1,4 @@
-"""The run directory: what is running, written by the supervisor and read by everybody else."""
+"""The run directory: what is running, written by the supervisor and read by the other commands."""
 
 import dataclasses
 import fcntl
@@ -63,7 +63,7 @@ class RunState:
 
 
 def ended(state: RunState) -> RunState:
-    """The state of a run of which nothing is left, whoever ended it."""
+    """State of a run with no process left."""
     processes = tuple(
         record if record.state in (EXITED, FAILED) else dataclasses.replace(record, state=STOPPED, identity=None)
         for record in state.processes
@@ -104,9 +104,9 @@ class RunFolder:
         except BlockingIOError:
             self.unlock()
             state = self.read()
-            who = f" (pid {state.supervisor.pid}, {state.file})" if state else ""
+            running = f" (pid {state.supervisor.pid}, {state.file})" if state else ""
             raise RunError(
-                f"a launch{who} is running in {self.path}; stop it with 'down' or choose another --run-dir"
+                f"a launch{running} is running in {self.path}; stop it with 'down' or choose another --run-dir"
             ) from None
 
     def unlock(self) -> None:

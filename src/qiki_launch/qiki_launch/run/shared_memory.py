@@ -2,9 +2,9 @@
 
 Fast DDS keeps segments `<prefix>_<16 hex>` and ports `<prefix>_port<number>` in /dev/shm, each with a lock file (`_el`
 exclusive, `_sl` shared) that its living owners hold locked, and a semaphore per port. A process killed with SIGKILL
-leaves them, and the next one may fail to open a port and stop hearing its peers. A file whose lock can be taken has no
-living owner; what a lock protects is removed while it is held here, so that no starting process can take it over
-meanwhile.
+leaves them, and the next one may fail to open a port and receive nothing from its peers. A file whose lock
+can be taken has no living owner; the protected file is removed while the lock is held here, so that no starting process
+can take it over meanwhile.
 """
 
 import fcntl
@@ -22,7 +22,7 @@ _LOCK = re.compile(r"(?P<base>(?:fastrtps|fastdds)_(?:(?P<port>port\d{1,5})|[0-9
 def remove_stale(folder: Path = FOLDER, settled: float = SETTLED) -> list[str]:
     """Remove segments and ports without a living owner; returns their names.
 
-    What belongs to another user and cannot be opened is left alone.
+    Files of another user that cannot be opened are left alone.
     """
     removed = []
     try:

@@ -1,4 +1,4 @@
-"""Runs a plan: starts its nodes in order, restarts what ends, stops all in reverse order."""
+"""Runs a plan: starts its nodes in order, restarts those that end, stops all in reverse order."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ class Supervisor:
         self._folder = folder
         self._screen = screen
         self._policy = policy or BackoffPolicy()
-        self._events = EventFiles(folder.events, self._say)
+        self._events = EventFiles(folder.events, self._show)
         self._members: list[Member] = []
         self._asked = 0
         self._asked_at = 0.0
@@ -66,11 +66,11 @@ class Supervisor:
                 continue  # started with nohup
             loop.add_signal_handler(number, self._ask_to_stop, number)
         for warning in self._plan.warnings:
-            self._say(f"warning: {warning}")
+            self._show(f"warning: {warning}")
         self._clean_shared_memory()
         self._members = [self._member(node) for node in self._plan.nodes]
         self._write_state(RUNNING)
-        self._events.tell("launch.started", {"file": str(self._plan.file), "arguments": dict(self._plan.arguments)})
+        self._events.emit("launch.started", {"file": str(self._plan.file), "arguments": dict(self._plan.arguments)})
         lives = [asyncio.create_task(member.live()) for member in self._members]
         everything_ended = asyncio.gather(*lives)
         everything_ended.add_done_callback(lambda _: self._wake.set())
@@ -83,12 +83,12 @@ class Supervisor:
         self._clean_shared_memory()
         failed = [member for member in self._members if member.failed]
         outcome = "all nodes have ended" if not self._asked else "stopped"
-        self._say(outcome)
-        self._events.tell("launch.stopped", {"reason": outcome})
+        self._show(outcome)
+        self._events.emit("launch.stopped", {"reason": outcome})
         return 1 if failed and not self._asked else 0
 
     async def _stop_members(self) -> None:
-        """In reverse order: the next is asked when the one before has ended, or did not heed SIGINT in time."""
+        """In reverse order, each when the one before has ended or has not heeded SIGINT in time."""
         stops = []
         for member in reversed(self._members):
             stops.append(asyncio.create_task(member.stop()))
@@ -103,12 +103,12 @@ class Supervisor:
         self._asked += 1
         self._asked_at = moment
         if self._asked == 1:
-            self._say(f"{signal.Signals(number).name}: stopping")
+            self._show(f"{signal.Signals(number).name}: stopping")
             self._stop.set()
             self._wake.set()
             return
         harder = signal.SIGTERM if self._asked == 2 else signal.SIGKILL
-        self._say(f"{signal.Signals(number).name} again: sending {harder.name} to all")
+        self._show(f"{signal.Signals(number).name} again: sending {harder.name} to all")
         for member in self._members:
             member.signal(harder)
 
@@ -122,9 +122,9 @@ class Supervisor:
             backoff=Backoff(self._policy, node.respawn.delay),
             stop=self._stop,
             screen=self._screen,
-            say=self._say,
+            show=self._show,
             changed=self._on_change,
-            tell=self._events.tell,
+            emit=self._events.emit,
             before_restart=self._clean_shared_memory,
         )
 
@@ -156,28 +156,28 @@ class Supervisor:
                 )
             )
         except OSError as error:  # a full disk must not bring the nodes down
-            self._say(f"cannot write {self._folder.state_file}: {error}")
+            self._show(f"cannot write {self._folder.state_file}: {error}")
 
     def _clear_remains(self) -> None:
-        """Stop what a supervisor that was killed left running here, and forget its parameter files."""
+        """Stop the processes of a supervisor that was killed, and forget its parameter files."""
         try:
             before = self._folder.read()
         except RunError as error:
-            self._say(f"{error}; ignored")
+            self._show(f"{error}; ignored")
             before = None
         if before is not None:
             stopped = stop_orphans(before)
             self._folder.write(ended(before))
             for record in stopped:
-                self._say(f"stopped {record.name}, left by a supervisor that died")
+                self._show(f"stopped {record.name}, left by a supervisor that died")
         for file in self._folder.parameters.glob("*.yaml"):
             file.unlink()
 
     def _clean_shared_memory(self) -> None:
         removed = remove_stale()
         if removed:
-            self._say(f"removed {len(removed)} segments and ports of shared memory without an owner")
+            self._show(f"removed {len(removed)} segments and ports of shared memory without an owner")
 
-    def _say(self, text: str) -> None:
+    def _show(self, text: str) -> None:
         self._screen.line(_SELF, text)
         self._log.write(f"{now()} {text}".encode())
