@@ -268,7 +268,7 @@ def test_an_unknown_bot_is_told_who_there_is(qiki: Run) -> None:
 
 @pytest.mark.usefixtures("impatient")
 def test_a_bot_without_an_allocator_cannot_be_commanded(qiki: Run) -> None:
-    complaint = "no one takes /bravo/cmd_wrench: is /bravo/allocator there and active?"
+    complaint = "/bravo/cmd_wrench has no subscriber: is /bravo/allocator there and active?"
     result = until(
         lambda found: complaint in found.output,
         lambda: qiki("thrust", "bravo", "--force", "1", "0", "0", "--for", "1"),

@@ -1,4 +1,4 @@
-"""Bots by the names of topics; the simulator's word in /diagnostics."""
+"""Bots by the names of topics; the simulator's values in /diagnostics."""
 
 from qiki_console.model.diagnostics import DiagnosticsBook
 from qiki_console.model.names import absolute, bots_of, is_plumbing
@@ -9,7 +9,7 @@ def test_bots_are_namespaces_with_thrusters_or_a_wrench() -> None:
     assert bots_of(topics) == ["alpha", "bravo"]
 
 
-def test_plumbing_is_told_from_the_project() -> None:
+def test_plumbing_is_not_taken_for_the_project() -> None:
     assert is_plumbing("/rosout")
     assert is_plumbing("/alpha/allocator/transition_event")
     assert is_plumbing("/alpha/_hidden/x")
@@ -21,8 +21,8 @@ def test_the_simulators_values_are_read_while_they_are_fresh() -> None:
     book = DiagnosticsBook()
     values = {"time": "12.5", "real_time_factor": "0.97", "scenario": "station"}
     book.note("qiki/sim: simulation", 0, "paused", values, 100.0)
-    told = book.simulator(101.0)
-    assert (told.time, told.real_time_factor, told.paused, told.scenario) == (12.5, 0.97, True, "station")
+    found = book.simulator(101.0)
+    assert (found.time, found.real_time_factor, found.paused, found.scenario) == (12.5, 0.97, True, "station")
     old = book.simulator(200.0)
     assert (old.time, old.real_time_factor, old.paused) == (None, None, None)
 
@@ -30,8 +30,8 @@ def test_the_simulators_values_are_read_while_they_are_fresh() -> None:
 def test_what_cannot_be_read_is_not_known() -> None:
     book = DiagnosticsBook()
     book.note("qiki/sim: simulation", 0, "", {"time": "soon"}, 100.0)
-    told = book.simulator(100.0)
-    assert (told.time, told.paused, told.real_time_factor) == (None, False, None)
+    found = book.simulator(100.0)
+    assert (found.time, found.paused, found.real_time_factor) == (None, False, None)
 
 
 def test_problems_are_the_components_that_are_not_ok() -> None:
@@ -41,5 +41,5 @@ def test_problems_are_the_components_that_are_not_ok() -> None:
     assert book.problems("/alpha/allocator", 101.0) == ("lifecycle: cannot configure: vehicle",)
     assert book.problems("/alpha/allocator", 200.0) == ()
     assert book.problems("/qiki/sim", 101.0) == ()
-    assert book.heard("/alpha/allocator")
-    assert not book.heard("/qiki/sim")
+    assert book.knows("/alpha/allocator")
+    assert not book.knows("/qiki/sim")

@@ -1,4 +1,4 @@
-"""The command line without a graph: help, bad usage, and how it says that the graph is down."""
+"""The command line without a graph: help, bad usage, and the error when the graph is down."""
 
 import subprocess
 import sys

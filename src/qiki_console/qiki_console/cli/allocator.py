@@ -12,7 +12,7 @@ _HEALTH = {"ok": "OK", "stuck_closed": "STUCK_CLOSED", "stuck_open": "STUCK_OPEN
 
 @click.group()
 def allocator() -> None:
-    """Drive a bot's allocator."""
+    """Control a bot's allocator."""
 
 
 @allocator.command()
@@ -30,7 +30,7 @@ def mode(bot: str, mode: str, *, arm: bool) -> None:
 
 @allocator.command()
 @click.argument("bot")
-@click.option("--damp", is_flag=True, help="Only take the rates to zero.")
+@click.option("--damp", is_flag=True, help="Only bring the rates to zero.")
 @click.option("--off", is_flag=True, help="Leave the attitude alone.")
 @click.option("--to", "target", type=float, nargs=4, metavar="X Y Z W", help="Quaternion in world; else that of now.")
 def hold(bot: str, *, damp: bool, off: bool, target: tuple[float, float, float, float] | None) -> None:
@@ -67,9 +67,9 @@ def stop(bot: str) -> None:
 @click.argument("bot")
 @click.argument("thruster", type=click.IntRange(0, 255))
 @click.argument("health", type=click.Choice(list(_HEALTH)))
-@click.option("--level", type=click.FloatRange(0.0, 1.0), default=1.0, help="Share of thrust that a weak one gives.")
+@click.option("--level", type=click.FloatRange(0.0, 1.0), default=1.0, help="Fraction of thrust that a weak one gives.")
 def health(bot: str, thruster: int, health: str, *, level: float) -> None:
-    """Tell the allocator of BOT what is known of a thruster."""
+    """Set the health of a thruster of BOT, as the allocator takes it into account."""
     from qiki_msgs.msg import ThrusterState
     from qiki_msgs.srv import SetThrusterHealth
 

@@ -14,9 +14,9 @@ from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, v
 import click
 
 _VERBS = {
-    "allocator": "Drive a bot's allocator: mode, hold, brake, stop, health.",
+    "allocator": "Control a bot's allocator: mode, hold, brake, stop, health.",
     "groups": "Thrust groups of a bot, as a table and as a picture.",
-    "sim": "Drive the simulator: pause, resume, reset, step, speed, load, fault, clear.",
+    "sim": "Control the simulator: pause, resume, reset, step, speed, load, fault, clear.",
     "status": "One screen of the graph: nodes, bots, energy, heat, allocation.",
     "thrust": "Command a wrench for a time and account for the velocity gained.",
     "topics": "Look at topics: list, echo, hz, info.",
@@ -86,7 +86,7 @@ def cli() -> None:
 
 
 def _keep_output_clean() -> None:
-    """Send what Fast DDS prints on standard output to standard error: it would break the reader of JSON lines."""
+    """Redirect output of Fast DDS from standard output to standard error: it would break the reader of JSON lines."""
     out = sys.stdout
     if isinstance(out, io.TextIOWrapper) and out.fileno() == 1:
         with suppress(OSError):  # there is no standard error

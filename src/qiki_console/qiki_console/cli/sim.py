@@ -15,7 +15,7 @@ _LOAD_TIME = 20.0
 
 @click.group()
 def sim() -> None:
-    """Drive the simulator."""
+    """Control the simulator."""
 
 
 @sim.command()
@@ -32,7 +32,7 @@ def resume() -> None:
 
 @sim.command()
 def reset() -> None:
-    """Begin the scenario anew."""
+    """Restart the scenario."""
     _trigger("reset", "reset")
 
 

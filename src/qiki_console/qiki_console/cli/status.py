@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from qiki_console.graph.watcher import Watcher
-    from qiki_console.model.readings import Snapshot
+    from qiki_console.model.snapshot import Snapshot
 
 
 @click.command()
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     type=click.FloatRange(0.1, 60.0),
     default=1.0,
     show_default=True,
-    help="s of wall time between looks with --watch.",
+    help="Wall time between two looks with --watch, s.",
 )
 @click.option(
     "--patience",
     type=click.FloatRange(0.0, 60.0),
     default=4.0,
     show_default=True,
-    help="s of wall time that missing data are waited for.",
+    help="Longest wait for missing data, s of wall time.",
 )
 def status(watch: bool, as_json: bool, period: float, patience: float) -> None:
     """One screen of the graph: nodes, bots, energy, heat, allocation.
 
-    Values that no one has told read N/A; old ones say STALE. Ends with 0 when the graph is whole, 1 when a node is
+    Unknown values are shown as N/A, outdated ones as STALE. Ends with 0 when the graph is whole, 1 when a node is
     missing or not active, 3 when the graph is down.
     """
     from qiki_console.graph.watcher import Watcher

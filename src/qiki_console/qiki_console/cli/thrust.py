@@ -8,7 +8,7 @@ import click
 from qiki_node.errors import RefusedError
 
 if TYPE_CHECKING:
-    from qiki_console.graph.flight import Outcome
+    from qiki_console.graph.burn import Outcome
 
 _ZERO = (0.0, 0.0, 0.0)
 _LONGEST = 3600.0
@@ -40,13 +40,13 @@ def thrust(
     _check(force, torque, duration, rate)
     import numpy as np
 
-    from qiki_console.graph.flight import Flight
-    from qiki_console.model.burn import Command
+    from qiki_console.graph.burn import Burn
+    from qiki_console.model.burn_account import Command
     from qiki_node.session import Session
 
     command = Command(np.array(force or _ZERO), np.array(torque or _ZERO), duration)
     with Session("console") as session:
-        outcome = Flight(session, bot, command, rate).fly()
+        outcome = Burn(session, bot, command, rate).run()
     if as_json:
         from qiki_node.json_text import to_json
 

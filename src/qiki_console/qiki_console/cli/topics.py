@@ -38,7 +38,7 @@ def list_topics(types: bool, everything: bool) -> None:
 @click.option("--once", is_flag=True, help="End after one message.")
 @click.option("-n", "count", type=click.IntRange(min=1), help="End after that many messages.")
 @click.option("--field", default="", help="Only this part, such as pose.pose.position or forces.3.")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON per message; what is not a number: null.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON per message; null for NaN and infinities.")
 @click.option(
     "--timeout", type=click.FloatRange(min=0.0, min_open=True), help="End with 1 when nothing comes for so long, s."
 )
@@ -52,13 +52,13 @@ def echo(topic: str, *, once: bool, count: int | None, field: str, as_json: bool
     from qiki_node.session import Session
 
     topic, left = absolute(topic), 1 if once else count
-    heard: SimpleQueue[Any] = SimpleQueue()
+    received: SimpleQueue[Any] = SimpleQueue()
     with Session("console") as session:
         kind = _class_of(session, topic)
-        session.subscribe(kind, topic, heard.put, subscription_qos(session, topic))
+        session.subscribe(kind, topic, received.put, subscription_qos(session, topic))
         while left is None or left > 0:
             try:
-                message = heard.get(timeout=timeout)
+                message = received.get(timeout=timeout)
             except Empty:
                 raise CommandError(f"topic: {topic!r} is silent, nothing came in {timeout:g} s") from None
             except KeyboardInterrupt:
@@ -111,7 +111,7 @@ def hz(topic: str, window: int, duration: float | None) -> None:
 @topics.command()
 @click.argument("topic")
 def info(topic: str) -> None:
-    """Type, publishers and subscribers of TOPIC, their quality of service, and who cannot hear whom."""
+    """Type, publishers and subscribers of TOPIC, their quality of service, and incompatible pairs."""
     from qiki_console.graph.discovery import require_topic, settle
     from qiki_console.graph.endpoints import conflicts, describe
     from qiki_node.session import Session

@@ -1,1 +1,1 @@
-"""The console on the ROS graph: messages to values, snapshots, flights."""
+"""The console on the ROS graph: messages to values, snapshots, burns."""

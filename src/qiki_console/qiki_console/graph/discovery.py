@@ -1,4 +1,4 @@
-"""Bots, nodes and topics that a command needs, waited for; errors that name what is there instead."""
+"""Bots, nodes and topics that a command needs, waited for; errors name the ones that are there."""
 
 import time
 

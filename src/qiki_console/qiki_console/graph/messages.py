@@ -1,4 +1,4 @@
-"""QIKI's messages as the plain values of `readings`."""
+"""QIKI's messages as plain values of `qiki_console.model`."""
 
 from collections.abc import Iterable
 from math import inf, isnan
@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from qiki_console.model.burn import Body
-from qiki_console.model.readings import Feed, Heat, Motion, Power, Quaternion, Share, Vector
+from qiki_console.model.burn_account import Body
+from qiki_console.model.snapshot import AllocationStatus, HottestNode, Motion, Power, Quaternion, Thrusters, Vector
 from qiki_msgs.msg import Allocation, Energy, Thermal, ThrusterState
 
 
@@ -54,19 +54,19 @@ def power(message: Any) -> Power:
     )
 
 
-def heat(message: Any) -> Heat | None:
+def hottest(message: Any) -> HottestNode | None:
     """qiki_msgs/Thermal: its hottest node, None if no temperature is known."""
     nodes = [
-        Heat(name, temperature, trip, constant_name(Thermal, "STATUS_", status))
+        HottestNode(name, temperature, trip, constant_name(Thermal, "STATUS_", status))
         for name, temperature, trip, status in zip(
             message.name, message.temperature, message.trip, message.status, strict=False
         )
     ]
-    hottest = max(nodes, key=lambda node: -inf if isnan(node.temperature) else node.temperature, default=None)
-    return None if hottest is None or isnan(hottest.temperature) else hottest
+    found = max(nodes, key=lambda node: -inf if isnan(node.temperature) else node.temperature, default=None)
+    return None if found is None or isnan(found.temperature) else found
 
 
-def feed(message: Any) -> Feed:
+def thrusters(message: Any) -> Thrusters:
     """qiki_msgs/ThrusterState."""
     fine = (ThrusterState.HEALTH_OK, ThrusterState.HEALTH_UNKNOWN)
     unhealthy = {
@@ -74,12 +74,12 @@ def feed(message: Any) -> Feed:
         for index, health in enumerate(message.health)
         if health not in fine
     }
-    return Feed(message.working_mass, sum(message.open), unhealthy, message.watchdog)
+    return Thrusters(message.working_mass, sum(message.open), unhealthy, message.watchdog)
 
 
-def share(message: Any) -> Share:
+def allocation(message: Any) -> AllocationStatus:
     """qiki_msgs/Allocation."""
-    return Share(
+    return AllocationStatus(
         state=constant_name(Allocation, "STATE_", message.state),
         mode=constant_name(Allocation, "MODE_", message.mode),
         refusal=message.refusal,

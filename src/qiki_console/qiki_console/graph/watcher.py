@@ -1,9 +1,9 @@
-"""Listens to the graph and makes snapshots of it."""
+"""Snapshots of the graph: subscriptions, and the waiting for their first messages."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import InertiaStamped
@@ -15,134 +15,99 @@ from rosgraph_msgs.msg import Clock
 
 from qiki_console.graph import messages
 from qiki_console.graph.discovery import bots
-from qiki_console.model.diagnostics import DiagnosticsBook
-from qiki_console.model.names import SIMULATOR
-from qiki_console.model.readings import Bot, Datum, Moment, Node, Simulator, Snapshot
+from qiki_console.model.graph_state import NO_ANSWER, GraphState, Sample
+from qiki_console.model.snapshot import Snapshot
 from qiki_msgs.msg import Allocation, Energy, Thermal, ThrusterState
 from qiki_node.qos import CLOCK, STATE, TELEMETRY
 from qiki_node.session import Session
 from qiki_node.stamps import seconds
 
-_NO_ANSWER = "no answer"
 
-
-@dataclass(frozen=True)
-class _Source:
+class _Source(NamedTuple):
     topic: str
     kind: Any
     value: Callable[[Any], Any]
-    limit: float
     qos: QoSProfile
 
 
-# Limits: several periods of the topic's rate.
 _SOURCES = {
-    "motion": _Source("odom", Odometry, messages.motion, 0.5, TELEMETRY),
-    "power": _Source("energy", Energy, messages.power, 1.0, TELEMETRY),
-    "heat": _Source("thermal", Thermal, messages.heat, 1.0, TELEMETRY),
-    "feed": _Source("thruster_state", ThrusterState, messages.feed, 1.0, TELEMETRY),
-    "mass": _Source("body/mass_properties", InertiaStamped, lambda message: message.inertia.m, 3.0, STATE),
-    "share": _Source("allocation", Allocation, messages.share, 1.0, TELEMETRY),
+    "motion": _Source("odom", Odometry, messages.motion, TELEMETRY),
+    "power": _Source("energy", Energy, messages.power, TELEMETRY),
+    "hottest": _Source("thermal", Thermal, messages.hottest, TELEMETRY),
+    "thrusters": _Source("thruster_state", ThrusterState, messages.thrusters, TELEMETRY),
+    "mass": _Source("body/mass_properties", InertiaStamped, lambda message: message.inertia.m, STATE),
+    "allocation": _Source("allocation", Allocation, messages.allocation, TELEMETRY),
 }
 
 
 class Watcher:
     """Keeps the newest message of every topic that a snapshot needs.
 
-    Messages stay serialized until a snapshot is made: most are replaced before anyone looks.
+    snapshot = Watcher(session).collect(patience=4.0)
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._newest: dict[tuple[str, str], tuple[bytes, float]] = {}
-        self._bots: list[str] = []
-        self._clock: tuple[bytes, float] | None = None
-        self._diagnostics = DiagnosticsBook()
-        self._state_clients: dict[str, Any] = {}
-        self._states: dict[str, str | None] = {}
+        self._state = GraphState()
         session.subscribe(Clock, "/clock", self._on_clock, CLOCK, raw=True)
         session.subscribe(DiagnosticArray, "/diagnostics", self._on_diagnostics, QoSProfile(depth=10))
 
     def collect(self, patience: float) -> Snapshot:
-        """Wait, at most `patience` seconds of wall time, until everything there is has told something."""
-        if self._session.wait_for(lambda: bool(self._session.nodes()), self._session.discovery):
+        """Wait, at most `patience` seconds of wall time, for data of everything that is there."""
+        session, state = self._session, self._state
+        if session.wait_for(lambda: bool(session.nodes()), session.discovery):
             end = time.monotonic() + patience
             self.look()
-            while time.monotonic() < end and not self._complete():
-                self._session.wait_for(self._all_told, min(0.25, max(end - time.monotonic(), 0.0)))
+            while (left := end - time.monotonic()) > 0.0 and not state.complete(time.monotonic()):
+                session.wait_for(lambda: state.reported, min(0.25, left))
                 self.look()
         return self.snapshot()
 
-    def look(self, answer: float = 1.0) -> None:
-        """Look for bots and nodes, and ask the nodes for their lifecycle state."""
-        for bot in bots(self._session):
-            if bot not in self._bots:
-                self._bots.append(bot)
-                for name, source in _SOURCES.items():
-                    self._listen(bot, name, source)
-        nodes = self._session.nodes()
-        services = {name for name, _ in self._session.node.get_service_names_and_types()}
-        futures = {}
-        for node in nodes:
-            if f"{node}/get_state" in services:
-                # Kept when the node goes: destroying a client while an answer is on its way crashes the executor.
-                if node not in self._state_clients:
-                    client = self._session.node.create_client(GetState, f"{node}/get_state")
-                    self._state_clients[node] = client
-                futures[node] = self._state_clients[node].call_async(GetState.Request())
-        self._session.wait_for(lambda: all(future.done() for future in futures.values()), answer)
-        self._states = dict.fromkeys(nodes)
-        for node, future in futures.items():
-            self._states[node] = future.result().current_state.label if future.done() else _NO_ANSWER
-            if not future.done():
-                self._state_clients[node].remove_pending_request(future)
-
     def snapshot(self) -> Snapshot:
         """The graph as it is known now; see `look`."""
-        wall = time.monotonic()
-        clock = self._clock
-        simulated = seconds(deserialize_message(clock[0], Clock).clock) if clock else None
-        told = self._diagnostics.simulator(wall)
-        now = Moment(
-            wall=wall,
-            simulated=simulated,
-            silence=wall - clock[1] if clock else float("inf"),
-            paused=told.paused,
-        )
-        nodes = {name: Node(state, self._diagnostics.problems(name, wall)) for name, state in self._states.items()}
-        simulator = Simulator(simulated, told.real_time_factor, told.paused, told.scenario)
-        return Snapshot(now, simulator, nodes, tuple(self._bot(name) for name in sorted(self._bots)))
+        return self._session.between_callbacks(lambda: self._state.snapshot(time.monotonic()))
 
-    def _listen(self, bot: str, name: str, source: _Source) -> None:
-        def keep(message: bytes) -> None:
-            self._newest[bot, name] = (message, time.monotonic())
+    def look(self, answer: float = 1.0) -> None:
+        """Look for bots and nodes, and ask the nodes for their lifecycle state, waiting `answer` s at most."""
+        for bot in bots(self._session):
+            if bot not in self._state.bots:
+                self._state.bots.append(bot)
+                for name, source in _SOURCES.items():
+                    keep = partial(self._keep, bot, name, source)
+                    self._session.subscribe(source.kind, f"/{bot}/{source.topic}", keep, source.qos, raw=True)
+        self._state.states = self._lifecycle_states(answer)
 
-        self._session.subscribe(source.kind, f"/{bot}/{source.topic}", keep, source.qos, raw=True)
+    def _lifecycle_states(self, answer: float) -> dict[str, str | None]:
+        nodes = self._session.nodes()
+        services = {name for name, _ in self._session.node.get_service_names_and_types()}
+        clients = {
+            node: self._session.client(GetState, f"{node}/get_state")
+            for node in nodes
+            if f"{node}/get_state" in services
+        }
+        futures = {node: client.call_async(GetState.Request()) for node, client in clients.items()}
+        self._session.wait_for(lambda: all(future.done() for future in futures.values()), answer)
+        states: dict[str, str | None] = dict.fromkeys(nodes)
+        for node, future in futures.items():
+            states[node] = future.result().current_state.label if future.done() else NO_ANSWER
+            if not future.done():
+                clients[node].remove_pending_request(future)
+        return states
 
-    def _on_clock(self, message: bytes) -> None:
-        self._clock = (message, time.monotonic())
+    def _keep(self, bot: str, name: str, source: _Source, serialized: bytes) -> None:
+        def read() -> tuple[Any, float]:
+            message = deserialize_message(serialized, source.kind)
+            return source.value(message), seconds(message.header.stamp)
 
-    def _on_diagnostics(self, message: Any) -> None:
+        self._state.samples[bot, name] = Sample(time.monotonic(), read)
+
+    def _on_clock(self, serialized: bytes) -> None:
+        def read() -> tuple[Any, float]:
+            return None, seconds(deserialize_message(serialized, Clock).clock)
+
+        self._state.clock = Sample(time.monotonic(), read)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
             values = {entry.key: entry.value for entry in status.values}
-            self._diagnostics.note(status.name, status.level[0], status.message, values, time.monotonic())
-
-    def _complete(self) -> bool:
-        answered = all(state != _NO_ANSWER for state in self._states.values())
-        return answered and bool(self._bots) and not self.snapshot().missing and self._all_told()
-
-    def _all_told(self) -> bool:
-        told = all((bot, name) in self._newest for bot in self._bots for name in _SOURCES)
-        return told and self._diagnostics.heard(SIMULATOR)
-
-    def _bot(self, bot: str) -> Bot:
-        data: dict[str, Datum[Any]] = {}
-        for name, source in _SOURCES.items():
-            if (bot, name) not in self._newest:
-                continue
-            serialized, received = self._newest[bot, name]
-            message = deserialize_message(serialized, source.kind)
-            value = source.value(message)
-            if value is not None:
-                data[name] = Datum(value, seconds(message.header.stamp), received, source.limit)
-        return Bot(bot, **data)
+            self._state.diagnostics.note(status.name, status.level[0], status.message, values, time.monotonic())

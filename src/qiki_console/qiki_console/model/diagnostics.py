@@ -1,13 +1,13 @@
-"""What /diagnostics tells, kept by node."""
+"""Newest diagnostics, by node and component."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from qiki_console.model.names import SIMULATOR
-from qiki_console.model.readings import Simulator
+from qiki_console.model.snapshot import Simulator
 
 _OLD = 4.0
-"""s of wall time after which diagnostics (1 Hz) are no longer believed."""
+"""s of wall time after which diagnostics (1 Hz) count as outdated."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class DiagnosticsBook:
         node, _, component = name.partition(": ")
         self._entries.setdefault(f"/{node}", {})[component] = _Entry(level, message, values, received)
 
-    def heard(self, node: str) -> bool:
-        """Whether this node (by full name) has told anything."""
+    def knows(self, node: str) -> bool:
+        """Whether a diagnostic of this node (by full name) has come."""
         return node in self._entries
 
     def problems(self, node: str, wall: float) -> tuple[str, ...]:
@@ -43,7 +43,7 @@ class DiagnosticsBook:
         )
 
     def simulator(self, wall: float) -> Simulator:
-        """What the simulator says of its time; None for what it has not said lately."""
+        """Time values of the simulator's diagnostics; None for those that are missing or old."""
         entry = self._entries.get(SIMULATOR, {}).get("simulation")
         if entry is None or wall - entry.received > _OLD:
             return Simulator(None, None, None)

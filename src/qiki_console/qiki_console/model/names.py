@@ -1,4 +1,4 @@
-"""What the names on the graph tell: bots, nodes that belong to no one's picture, topics of ROS itself."""
+"""Names on the graph: bots, the simulator, topics of ROS itself."""
 
 from collections.abc import Iterable
 

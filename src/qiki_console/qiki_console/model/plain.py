@@ -26,7 +26,7 @@ def select(value: Any, path: str) -> Any:
     """The part of a plain value at a dotted path, such as ``pose.pose.position.x`` or ``forces.3``.
 
     Raises:
-        ValueError: nothing is there; names the part and what there is.
+        ValueError: nothing is there; names the part and the allowed ones.
     """
     for part in path.split(".") if path else []:
         if isinstance(value, Mapping) and part in value:

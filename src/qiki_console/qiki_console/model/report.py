@@ -1,10 +1,10 @@
-"""A snapshot as plain values for JSON: null is what is not known, and each datum tells its age."""
+"""A snapshot as plain values for JSON: null for unknown values, and the age of each datum."""
 
 from dataclasses import asdict
 from math import degrees
 from typing import Any
 
-from qiki_console.model.readings import Bot, Datum, Freshness, Heat, Moment, Motion, Share, Snapshot
+from qiki_console.model.snapshot import AllocationStatus, Bot, Datum, Freshness, HottestNode, Motion, Now, Snapshot
 from qiki_vehicle.quaternion import roll_pitch_yaw, rotate
 
 
@@ -29,18 +29,18 @@ def report(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _bot(bot: Bot, now: Moment) -> dict[str, Any]:
+def _bot(bot: Bot, now: Now) -> dict[str, Any]:
     return {
         "motion": _datum(bot.motion, now, _motion),
         "power": _datum(bot.power, now, asdict),
-        "hottest": _datum(bot.heat, now, _heat),
-        "thrusters": _datum(bot.feed, now, asdict),
+        "hottest": _datum(bot.hottest, now, _hottest),
+        "thrusters": _datum(bot.thrusters, now, asdict),
         "mass": _datum(bot.mass, now, lambda mass: {"mass_kg": mass}),
-        "allocation": _datum(bot.share, now, _share),
+        "allocation": _datum(bot.allocation, now, _allocation),
     }
 
 
-def _datum(datum: Datum[Any] | None, now: Moment, fields: Any) -> dict[str, Any] | None:
+def _datum(datum: Datum[Any] | None, now: Now, fields: Any) -> dict[str, Any] | None:
     if datum is None:
         return None
     stale = datum.freshness(now) is Freshness.STALE
@@ -58,17 +58,17 @@ def _motion(motion: Motion) -> dict[str, Any]:
     }
 
 
-def _heat(heat: Heat) -> dict[str, Any]:
-    return {"node": heat.name, "temperature_degc": heat.temperature, "trip_degc": heat.trip, "status": heat.status}
+def _hottest(node: HottestNode) -> dict[str, Any]:
+    return {"node": node.name, "temperature_degc": node.temperature, "trip_degc": node.trip, "status": node.status}
 
 
-def _share(share: Share) -> dict[str, Any]:
+def _allocation(status: AllocationStatus) -> dict[str, Any]:
     return {
-        "state": share.state,
-        "mode": share.mode,
-        "refusal": share.refusal,
-        "commanded": _wrench(share.commanded),
-        "achieved": _wrench(share.achieved),
+        "state": status.state,
+        "mode": status.mode,
+        "refusal": status.refusal,
+        "commanded": _wrench(status.commanded),
+        "achieved": _wrench(status.achieved),
     }
 
 

@@ -9,14 +9,24 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from qiki_console.model.readings import Bot, Datum, Freshness, Heat, Moment, Power, Share, Snapshot
+from qiki_console.model.snapshot import (
+    AllocationStatus,
+    Bot,
+    Datum,
+    Freshness,
+    HottestNode,
+    Now,
+    Power,
+    Snapshot,
+    Thrusters,
+)
 from qiki_vehicle.quaternion import roll_pitch_yaw, rotate
 
 NA = "N/A"
 
 
 def screen(snapshot: Snapshot) -> RenderableType:
-    """The whole picture; values that are not known read N/A, old ones say so."""
+    """The whole graph; unknown values are shown as N/A, outdated ones as STALE."""
     parts: list[RenderableType] = [_headline(snapshot)]
     if snapshot.nodes:
         parts.append(_nodes(snapshot))
@@ -28,7 +38,7 @@ def screen(snapshot: Snapshot) -> RenderableType:
 
 
 def number(value: float, digits: int) -> str:
-    """A number, N/A if it is not one."""
+    """A number, N/A if it is not finite."""
     return f"{value:.{digits}f}" if isfinite(value) else NA
 
 
@@ -69,7 +79,7 @@ def _bots(snapshot: Snapshot) -> Table:
     return table
 
 
-def _cell(datum: Datum[Any] | None, text: Callable[[Any], str], now: Moment) -> tuple[Text, Text]:
+def _cell(datum: Datum[Any] | None, text: Callable[[Any], str], now: Now) -> tuple[Text, Text]:
     if datum is None:
         return Text(NA, style="dim"), Text("")
     age = f"{datum.age(now):.1f}"
@@ -80,10 +90,10 @@ def _cell(datum: Datum[Any] | None, text: Callable[[Any], str], now: Moment) -> 
 
 def _add_remarks(table: Table, bot: Bot) -> None:
     remarks = []
-    if bot.share and bot.share.value.refusal:
-        remarks.append(f"{bot.name} refused: {bot.share.value.refusal}")
-    if bot.feed and bot.feed.value.unhealthy:
-        faults = (f"{index} {health}" for index, health in bot.feed.value.unhealthy.items())
+    if bot.allocation and bot.allocation.value.refusal:
+        remarks.append(f"{bot.name} refused: {bot.allocation.value.refusal}")
+    if bot.thrusters and bot.thrusters.value.unhealthy:
+        faults = (f"{index} {health}" for index, health in bot.thrusters.value.unhealthy.items())
         remarks.append(f"{bot.name} thrusters: " + ", ".join(faults))
     if remarks:
         table.caption = "\n".join(filter(None, [str(table.caption or ""), *remarks]))
@@ -101,17 +111,17 @@ def _pdu(power: Power) -> str:
     return power.pdu + (f", {power.pdu_trips} trips" if power.pdu_trips else "")
 
 
-def _heat(heat: Heat) -> str:
-    status = "" if heat.status == "OK" else f" {heat.status}"
-    return f"{heat.name} {number(heat.temperature, 1)} °C{status}"
+def _hottest(node: HottestNode) -> str:
+    status = "" if node.status == "OK" else f" {node.status}"
+    return f"{node.name} {number(node.temperature, 1)} °C{status}"
 
 
-def _valves(feed: Any) -> str:
-    return f"{feed.valves_open}" + (" (watchdog)" if feed.watchdog else "")
+def _valves(thrusters: Thrusters) -> str:
+    return f"{thrusters.valves_open}" + (" (watchdog)" if thrusters.watchdog else "")
 
 
-def _allocation(share: Share) -> str:
-    return f"{share.state} {share.mode}"
+def _allocation(status: AllocationStatus) -> str:
+    return f"{status.state} {status.mode}"
 
 
 _ROWS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
@@ -124,13 +134,13 @@ _ROWS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("battery SoC", "power", lambda p: _share_of_one(p.battery_soc)),
     ("thruster power  kW", "power", lambda p: number(p.thrust_power / 1e3, 2)),
     ("PDU", "power", _pdu),
-    ("hottest node", "heat", _heat),
-    ("working mass left  kg", "feed", lambda f: number(f.working_mass, 2)),
+    ("hottest node", "hottest", _hottest),
+    ("working mass left  kg", "thrusters", lambda t: number(t.working_mass, 2)),
     ("mass  kg", "mass", lambda mass: number(mass, 1)),
-    ("valves open", "feed", _valves),
-    ("allocation", "share", _allocation),
-    ("commanded  N", "share", lambda s: _vector(s.commanded[0], 1)),
-    ("achieved  N", "share", lambda s: _vector(s.achieved[0], 1)),
-    ("commanded  N m", "share", lambda s: _vector(s.commanded[1], 1)),
-    ("achieved  N m", "share", lambda s: _vector(s.achieved[1], 1)),
+    ("valves open", "thrusters", _valves),
+    ("allocation", "allocation", _allocation),
+    ("commanded  N", "allocation", lambda a: _vector(a.commanded[0], 1)),
+    ("achieved  N", "allocation", lambda a: _vector(a.achieved[0], 1)),
+    ("commanded  N m", "allocation", lambda a: _vector(a.commanded[1], 1)),
+    ("achieved  N m", "allocation", lambda a: _vector(a.achieved[1], 1)),
 )

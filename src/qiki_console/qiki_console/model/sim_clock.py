@@ -34,7 +34,7 @@ class SimClock:
 
     @property
     def rate(self) -> float | None:
-        """Simulated seconds per wall second over the last ticks, None while it cannot be told."""
+        """Simulated seconds per wall second over the last ticks, None while unknown."""
         if len(self._ticks) < 2:
             return None
         (first_sim, first_wall), (last_sim, last_wall) = self._ticks[0], self._ticks[-1]
@@ -42,12 +42,12 @@ class SimClock:
 
     @property
     def period(self) -> float | None:
-        """Simulated seconds between two ticks (median), None while it cannot be told or time stands still."""
+        """Simulated seconds between two ticks (median), None while unknown or time stands still."""
         steps = [later - earlier for (earlier, _), (later, _) in pairwise(self._ticks) if later > earlier]
         return median(steps) if steps else None
 
     def now(self, wall: float) -> float | None:
-        """Simulated time at `wall`: the last tick and what has passed since, never more than one period."""
+        """Simulated time at `wall`: the last tick and the time passed since, never more than one period."""
         if not self._ticks:
             return None
         simulated, received = self._ticks[-1]

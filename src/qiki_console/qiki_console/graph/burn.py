@@ -1,4 +1,4 @@
-"""Commands a wrench for a simulated time and watches what becomes of it."""
+"""A burn: a wrench commanded for a simulated time, its effect observed and accounted for."""
 
 import time
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from rosgraph_msgs.msg import Clock
 
 from qiki_console.graph import messages
 from qiki_console.graph.discovery import require_bot
-from qiki_console.model.burn import Account, Body, Command, Sample, account
-from qiki_console.model.readings import Vector
+from qiki_console.model.burn_account import Account, Body, Command, Sample, account
 from qiki_console.model.sim_clock import SimClock
+from qiki_console.model.snapshot import Vector
 from qiki_msgs.msg import Allocation, Energy, ThrusterState
 from qiki_node.errors import CommandError, RefusedError, UnreachableError
 from qiki_node.qos import CLOCK, COMMAND, STATE, TELEMETRY
@@ -30,16 +30,16 @@ SETTLE = 0.5
 """s of simulated time after the command in which the last pulses and messages may still come."""
 
 STANDSTILL = 5.0
-"""s of wall time without progress of simulated time after which a flight is given up."""
+"""s of wall time without progress of simulated time after which a burn is given up."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A flight that was carried out: times in s (simulated), mass in kg (mean), energy in J (NaN if unknown).
+    """A burn that was carried out: times in s (simulated), mass in kg (mean), energy in J (NaN if unknown).
 
-    `late_edges` counts valve edges that came too late to be carried out in time, None if no one told.
-    `lasted` is from the first command sent to the zero wrench sent; `achieved` is the mean of what the allocator says
-    it allocated meanwhile (force N, torque N m), None if it said nothing.
+    `late_edges` counts valve edges that came too late to be carried out in time, None if unknown.
+    `lasted` is from the first command sent to the zero wrench sent; `achieved` is the mean that the allocator
+    reported meanwhile (force N, torque N m), None without a report.
     """
 
     command: Command
@@ -61,13 +61,13 @@ class _Log:
     late_edges: list[tuple[float, int]] = field(default_factory=list)
 
 
-class Flight:
+class Burn:
     """One commanded wrench of one bot.
 
-    Raises (from `fly`):
+    Raises (from `run`):
         RefusedError: the bot does not exist, or its allocator refuses the command.
-        UnreachableError: no one takes the command, or simulated time, odometry or mass properties do not come.
-        CommandError: the flight began, but something failed on the way.
+        UnreachableError: the command has no subscriber, or simulated time, odometry or mass properties do not come.
+        CommandError: the burn began, but something failed on the way.
     """
 
     def __init__(self, session: Session, bot: str, command: Command, rate: float) -> None:
@@ -78,7 +78,7 @@ class Flight:
         self._clock = SimClock()
         self._log = _Log()
 
-    def fly(self) -> Outcome:
+    def run(self) -> Outcome:
         """Prepare, command, settle, account. A zero wrench is the last thing sent, whatever happens."""
         require_bot(self._session, self._bot)
         self._prepare()
@@ -103,7 +103,7 @@ class Flight:
         self._wait_until(sent_zero + SETTLE + AVERAGE + 2.0 * tick)
         self._check_refusal(start, refused_before)
         if self._clock.restarts != restarts:
-            raise CommandError("simulated time jumped back during the flight (reset?): no account can be given")
+            raise CommandError("simulated time jumped back during the burn (reset?): no account can be given")
         return self._outcome(start, sent_first, sent_zero)
 
     # Preparation ----------------------------------------------------------------------------------------------------
@@ -120,7 +120,7 @@ class Flight:
         session.subscribe(Allocation, f"/{bot}/allocation", self._on_allocation, TELEMETRY)
         status = "qiki status shows what is missing"
         if not session.wait_for(lambda: self._publisher.get_subscription_count() > 0, session.discovery):
-            raise UnreachableError(f"no one takes {topic}: is /{bot}/allocator there and active?", hint=status)
+            raise UnreachableError(f"{topic} has no subscriber: is /{bot}/allocator there and active?", hint=status)
         if not session.wait_for(lambda: bool(self._clock.period), session.discovery):
             raise UnreachableError("simulated time stands still", hint="qiki sim resume, or qiki status")
         if not session.wait_for(lambda: bool(log.samples), session.discovery):
@@ -164,11 +164,11 @@ class Flight:
                 progress, seen = time.monotonic(), self._tick()
             elif time.monotonic() - progress > STANDSTILL:
                 raise CommandError(
-                    f"simulated time has stood still for {STANDSTILL:g} s: the flight was given up",
+                    f"simulated time has stood still for {STANDSTILL:g} s: the burn was given up",
                     hint="qiki sim resume, or qiki status",
                 )
             if self._tick() + 1.0 < simulated - self._command.duration - 10.0:
-                raise CommandError("simulated time jumped back during the flight (reset?): it was given up")
+                raise CommandError("simulated time jumped back during the burn (reset?): it was given up")
             rate = self._session.between_callbacks(lambda: self._clock.rate) or 1.0
             time.sleep(min(left / rate, 0.01))
 
@@ -233,7 +233,7 @@ class Flight:
         )
 
     def _achieved(self, start: float, end: float) -> tuple[Vector, Vector] | None:
-        # The first messages after the start may still tell of the time before it.
+        # The first messages after the start may still be of the time before it.
         inside = [
             messages.wrench(message.achieved) for stamp, message in self._log.allocations if start + 0.1 <= stamp < end
         ]
@@ -244,7 +244,7 @@ class Flight:
 
 
 def _gain(counter: Sequence[tuple[float, float]], start: float, settled: float) -> float | None:
-    """How much a counter, (s, value), has grown from the start until after the flight has settled."""
+    """How much a counter, (s, value), has grown from the start until after the burn has settled."""
     before = [value for stamp, value in counter if stamp <= start]
     after = [value for stamp, value in counter if stamp >= settled]
     return after[-1] - before[-1] if before and after else None

@@ -8,25 +8,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from qiki_console.model.readings import (
+from qiki_console.model.report import report
+from qiki_console.model.screen import screen
+from qiki_console.model.snapshot import (
+    AllocationStatus,
     Bot,
     Datum,
     Freshness,
-    Heat,
-    Moment,
+    HottestNode,
     Motion,
     Node,
+    Now,
     Power,
-    Share,
     Simulator,
     Snapshot,
 )
-from qiki_console.model.report import report
-from qiki_console.model.screen import screen
 from qiki_node.json_text import to_json
 
-LIVE = Moment(wall=1000.0, simulated=50.0, silence=0.01)
-DEAD = Moment(wall=1000.0, simulated=50.0, silence=9.0)
+LIVE = Now(wall=1000.0, simulated=50.0, silence=0.01)
+DEAD = Now(wall=1000.0, simulated=50.0, silence=9.0)
 ZERO = (0.0, 0.0, 0.0)
 
 
@@ -52,7 +52,7 @@ def test_with_a_silent_clock_age_is_wall_time() -> None:
 
 
 def test_a_paused_simulation_does_not_make_data_stale() -> None:
-    paused = Moment(wall=1000.0, simulated=50.0, silence=9.0, paused=True)
+    paused = Now(wall=1000.0, simulated=50.0, silence=9.0, paused=True)
     assert Datum("x", stamp=49.9, received=991.0, limit=0.5).freshness(paused) is Freshness.FRESH
 
 
@@ -60,14 +60,16 @@ def test_data_from_before_a_reset_are_stale() -> None:
     assert Datum("x", stamp=80.0, received=999.9, limit=0.5).freshness(LIVE) is Freshness.STALE
 
 
-def snapshot(now: Moment = LIVE) -> Snapshot:
+def snapshot(now: Now = LIVE) -> Snapshot:
     power = Power(0.8, nan, 1200.0, 3000.0, "TRIPPED", 2)
     alpha = Bot(
         "alpha",
         motion=Datum(Motion((1.0, 2.0, 3.0), (0.0, 0.0, 1.0, 0.0), (0.5, 0.0, 0.0), ZERO), 49.9, 999.9, 0.5),
         power=Datum(power, 40.0, 990.0, 1.0),
-        heat=Datum(Heat("RCS_A", 121.0, 120.0, "TRIPPED"), 49.9, 999.9, 1.0),
-        share=Datum(Share("REFUSED", "AUTO", "force.x: nan", (ZERO, ZERO), (ZERO, ZERO)), 49.9, 999.9, 1.0),
+        hottest=Datum(HottestNode("RCS_A", 121.0, 120.0, "TRIPPED"), 49.9, 999.9, 1.0),
+        allocation=Datum(
+            AllocationStatus("REFUSED", "AUTO", "force.x: nan", (ZERO, ZERO), (ZERO, ZERO)), 49.9, 999.9, 1.0
+        ),
     )
     nodes = {"/qiki/sim": Node("active"), "/alpha/allocator": Node("inactive", ("lifecycle: cannot activate",))}
     return Snapshot(now, Simulator(50.0, 0.99, False, "station"), nodes, (alpha, Bot("bravo")))

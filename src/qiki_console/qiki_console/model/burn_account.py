@@ -1,6 +1,6 @@
 """Account of a burn: the change of velocity and of angular rate that a wrench should give, against odometry.
 
-Velocities are those of the centre of mass, in world; odometry tells those of base_link's origin, in base_link.
+Velocities are those of the centre of mass, in world; odometry gives those of base_link's origin, in base_link.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from qiki_console.model.readings import Motion
+from qiki_console.model.snapshot import Motion
 from qiki_vehicle.quaternion import rotate
 
 Array = NDArray[np.float64]
@@ -47,10 +47,10 @@ class Command:
 
 @dataclass(frozen=True)
 class Account:
-    """What was expected and what odometry shows: velocities m/s in world, rates rad/s in base_link.
+    """Expected changes and those of odometry: velocities m/s in world, rates rad/s in base_link.
 
     `difference` is (gained - expected) / expected along the expected change, None where none is expected; `across`
-    is what was gained perpendicular to it (m/s).
+    is the gain perpendicular to it (m/s).
     """
 
     expected: Array
@@ -120,7 +120,7 @@ def account(
     command: Command,
     body: Body,
 ) -> Account:
-    """Compare odometry before and after (each averaged) with what the command should give.
+    """Compare odometry before and after (each averaged) with the change that the command should give.
 
     Args:
         before, during, after: odometry before the command, until it has taken effect, and from then on.

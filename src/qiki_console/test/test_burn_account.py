@@ -8,8 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from qiki_console.model.burn import Body, Command, Sample, account, expected_delta_v, expected_rate, velocity_of_com
-from qiki_console.model.readings import Motion
+from qiki_console.model.burn_account import (
+    Body,
+    Command,
+    Sample,
+    account,
+    expected_delta_v,
+    expected_rate,
+    velocity_of_com,
+)
+from qiki_console.model.snapshot import Motion
 
 INERTIA = np.diag([760.0, 800.0, 820.0])
 BODY = Body(mass=1200.0, com=np.array([0.0, 0.0, 0.1]), inertia=INERTIA)

@@ -1,4 +1,4 @@
-"""What the graph says of itself at one moment, as plain values, with the age of each."""
+"""The graph at one moment as plain values, with the age of each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ Quaternion = tuple[float, float, float, float]
 T = TypeVar("T")
 
 CLOCK_SILENCE = 2.0
-"""s of wall time without /clock after which simulated time is not trusted to tell ages."""
+"""s of wall time without /clock after which ages are no longer counted in simulated time."""
 
 
 class Freshness(Enum):
@@ -25,9 +25,9 @@ class Freshness(Enum):
 
 
 @dataclass(frozen=True)
-class Moment:
-    """Now: wall (s, monotonic), simulated (s, None if unknown), silence of /clock (s of wall time), paused as the
-    simulator's own fresh diagnostics say (None if unknown)."""
+class Now:
+    """The time of a snapshot: wall (s, monotonic), simulated (s, None if unknown), silence of /clock (s of wall time),
+    and whether the simulator's fresh diagnostics report a pause (None if unknown)."""
 
     wall: float
     simulated: float | None
@@ -36,7 +36,7 @@ class Moment:
 
     @property
     def clock_runs(self) -> bool:
-        """Whether ages can be told in simulated time: /clock comes, or rests because the simulator is paused."""
+        """Whether ages are counted in simulated time: /clock comes, or rests because the simulator is paused."""
         return self.simulated is not None and (self.silence <= CLOCK_SILENCE or self.paused is True)
 
 
@@ -50,14 +50,14 @@ class Datum(Generic[T]):
     received: float
     limit: float
 
-    def age(self, now: Moment) -> float:
+    def age(self, now: Now) -> float:
         """Seconds of simulated time since the measurement; of wall time since the arrival where /clock is silent."""
         if now.clock_runs and now.simulated is not None:
             return now.simulated - self.stamp
         return now.wall - self.received
 
-    def freshness(self, now: Moment) -> Freshness:
-        """Stale is what is older than its limit, and what is stamped in the future: it is from before a reset."""
+    def freshness(self, now: Now) -> Freshness:
+        """Stale if older than its limit, or stamped in the future: then it is from before a reset."""
         return Freshness.FRESH if -self.limit <= self.age(now) <= self.limit else Freshness.STALE
 
 
@@ -84,7 +84,7 @@ class Power:
 
 
 @dataclass(frozen=True)
-class Heat:
+class HottestNode:
     """The hottest node; temperature and trip limit in degC."""
 
     name: str
@@ -94,7 +94,7 @@ class Heat:
 
 
 @dataclass(frozen=True)
-class Feed:
+class Thrusters:
     """Valves and propellant: working mass left (kg, NaN if unknown), valves open, unhealthy thrusters by index."""
 
     working_mass: float
@@ -104,8 +104,8 @@ class Feed:
 
 
 @dataclass(frozen=True)
-class Share:
-    """The allocator's last word: wrenches as (force N, torque N m)."""
+class AllocationStatus:
+    """Last report of the allocator: wrenches as (force N, torque N m)."""
 
     state: str
     mode: str
@@ -116,20 +116,20 @@ class Share:
 
 @dataclass(frozen=True)
 class Bot:
-    """What is known of one bot; None is what no message has told yet."""
+    """Data of one bot; None until the first message of each has come."""
 
     name: str
     motion: Datum[Motion] | None = None
     power: Datum[Power] | None = None
-    heat: Datum[Heat] | None = None
-    feed: Datum[Feed] | None = None
+    hottest: Datum[HottestNode] | None = None
+    thrusters: Datum[Thrusters] | None = None
     mass: Datum[float] | None = None
-    share: Datum[Share] | None = None
+    allocation: Datum[AllocationStatus] | None = None
 
     @property
     def complete(self) -> bool:
         """Whether every datum has come."""
-        return None not in (self.motion, self.power, self.heat, self.feed, self.mass, self.share)
+        return None not in (self.motion, self.power, self.hottest, self.thrusters, self.mass, self.allocation)
 
 
 @dataclass(frozen=True)
@@ -144,14 +144,14 @@ class Simulator:
 
 @dataclass(frozen=True)
 class Node:
-    """A node that is there: lifecycle state (None for a node without one), problems as its diagnostics tell them."""
+    """A node that is there: lifecycle state (None for a node without one), problems from its diagnostics."""
 
     state: str | None
     problems: tuple[str, ...] = ()
 
     @property
     def ready(self) -> bool:
-        """Whether it does its work, as far as its lifecycle tells."""
+        """Whether its lifecycle, if it has one, is active."""
         return self.state in (None, "active")
 
 
@@ -159,7 +159,7 @@ class Node:
 class Snapshot:
     """The graph at one moment; nodes by full name."""
 
-    now: Moment
+    now: Now
     simulator: Simulator
     nodes: Mapping[str, Node] = field(default_factory=dict)
     bots: tuple[Bot, ...] = ()
