@@ -1,9 +1,9 @@
 """How a client makes sure that a server knows it, before a request that must be sent only once.
 
 A service drops its answer where it has not discovered its client 100 ms after the request (rmw_fastrtps), as happens
-on a busy machine. The client cannot see that: `service_is_ready` says only that the client has discovered the service.
-But the endpoints of one participant become known to another in the order in which they were made. So whoever has got
-the answer to a request that may be repeated is known to that node with all the clients that it made before.
+on a busy machine. The client cannot see that: `service_is_ready` only means that the client has discovered the service.
+But the endpoints of one participant become known to another in the order in which they were made. So a participant that
+got the answer to a request that may be repeated is known to that node with all the clients that it made before.
 """
 
 from rcl_interfaces.srv import GetParameters
@@ -14,7 +14,7 @@ GREETING = GetParameters
 
 
 def greeting_service(node: Node, service: str) -> str | None:
-    """Name of the service of type `GREETING` of whoever offers `service` (full name), as `node` sees the graph.
+    """Name of the `GREETING` service of the node that offers `service` (full name), as `node` sees the graph.
 
     None while there is no such node: names of nodes become known later than their services. A node that was made
     without parameter services has none for good.

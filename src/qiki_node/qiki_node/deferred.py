@@ -19,7 +19,7 @@ MANY_REQUESTS = QoSProfile(depth=1000)
 
 
 class Reply:
-    """Where the answer to one request goes: call it once, with the response, from any thread."""
+    """The pending answer to one request: call it once, with the response, from any thread."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -35,7 +35,7 @@ class Reply:
         self._send()
 
     def take_header(self, header: Any) -> None:
-        """Learn whom to answer; called by the executor after the callback."""
+        """Take the address of the caller; called by the executor after the callback."""
         with self._lock:
             self._header = header
             if self._response is None:
@@ -43,7 +43,7 @@ class Reply:
         self._send()
 
     def _send(self) -> None:
-        with suppress(InvalidHandle):  # the service is gone: it will be asked again where it comes back
+        with suppress(InvalidHandle):  # the service is gone: the client repeats its request when it comes back
             Service.send_response(self._service, self._response, self._header)
 
 

@@ -34,6 +34,6 @@ def spin_while(executor: Executor, condition: Callable[[], bool], wait: float = 
 
 
 def spin_until(executor: Executor, future: Future, timeout: float) -> bool:
-    """Run callbacks until the future is done or `timeout` seconds have passed; tells whether it is done."""
+    """Run callbacks until the future is done or `timeout` seconds have passed; whether it is done."""
     executor.spin_until_future_complete(future, timeout)
     return bool(future.done())

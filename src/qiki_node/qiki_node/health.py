@@ -1,4 +1,4 @@
-"""Health of a node's components: what diagnostics publish and /healthz answers. No ROS in here."""
+"""Health of a node's components: content of diagnostics and /healthz. No ROS in here."""
 
 import enum
 from collections.abc import Callable, Mapping

@@ -23,7 +23,7 @@ def to_json(value: Any, *, compact: bool = False, default: Callable[[Any], Any] 
             return _finite(item.tolist())
         if default is not None:
             return default(item)
-        raise TypeError(f"value: {item!r} of type {type(item).__name__} is not allowed; allowed: what JSON can hold")
+        raise TypeError(f"value: {item!r} of type {type(item).__name__} is not allowed; allowed: the types of JSON")
 
     def dump(item: Any) -> str:
         separators = (",", ":") if compact else None

@@ -2,8 +2,8 @@
 
 The format is chosen by the environment and not by a parameter, because rclpy's own console output is set up before a
 node has parameters. In JSON form rclpy's console output is off; its records still reach /rosout and its log file.
-What Python itself would print (uncaught exceptions, and warnings such as rclpy's about an answer that could not be
-sent) becomes a record too. What Fast DDS prints goes to standard output.
+Python's own output (uncaught exceptions, and warnings such as rclpy's about an answer that could not be sent) becomes a
+record too. Fast DDS prints on standard output.
 """
 
 import os

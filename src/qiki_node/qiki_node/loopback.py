@@ -2,9 +2,9 @@
 
 Its shared memory belongs to no ROS domain: all participants of a machine take their ports there from one row. Those
 that a killed process left, or whose owner a busy machine does not let answer within a second, make a new participant
-deaf to its peers, or have it print errors on standard output. FASTDDS_BUILTIN_TRANSPORTS does not turn it off where
-discovery is limited to this machine (ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST): rmw_fastrtps then adds it by itself. So
-this profile says all that LOCALHOST would, but for shared memory.
+unable to receive from its peers, or have it print errors on standard output. FASTDDS_BUILTIN_TRANSPORTS does not turn
+it off where discovery is limited to this machine (ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST): rmw_fastrtps then adds it
+by itself. So this profile has all settings of LOCALHOST except shared memory.
 """
 
 import os

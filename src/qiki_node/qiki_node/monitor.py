@@ -1,4 +1,4 @@
-"""HTTP server of one node: /metrics for Prometheus, /healthz for whoever restarts what is ill."""
+"""HTTP server of one node: /metrics for Prometheus, /healthz for supervisors that restart an unhealthy node."""
 
 import threading
 from collections.abc import Callable

@@ -30,7 +30,7 @@ class QikiNode(LifecycleNode, Generic[P]):
     """A managed node with typed parameters, diagnostics, metrics and a log.
 
     A subclass overrides the four hooks `on_configure_node` … `on_cleanup_node`. An exception in a hook refuses the
-    transition: its text goes to the log and to the diagnostics, and the node stays where it was and can be asked again.
+    transition: its text goes to the log and to the diagnostics, the node stays in its state, and it can be tried again.
     Publishers come from `create_lifecycle_publisher`, timers from `add_timer`: both are silent while it is not active.
 
     Raises (at construction):
@@ -99,12 +99,12 @@ class QikiNode(LifecycleNode, Generic[P]):
     # Life -----------------------------------------------------------------------------------------------------------
 
     def start(self) -> bool:
-        """Configure and activate; tells whether both were done."""
+        """Configure and activate; whether both were done."""
         success = TransitionCallbackReturn.SUCCESS
         return bool(self.trigger_configure() == success and self.trigger_activate() == success)
 
     def stop(self) -> None:
-        """Deactivate and clean up. The executor may still run: what the node said last is on its way."""
+        """Deactivate and clean up. The executor may still run: the last messages are on their way."""
         if self.is_active:
             self.trigger_deactivate()
         if self._state_machine.current_state[0] == State.PRIMARY_STATE_INACTIVE:
@@ -155,7 +155,7 @@ class QikiNode(LifecycleNode, Generic[P]):
 
     def _transition(
         self,
-        what: str,
+        action: str,
         hook: Callable[[], None],
         of_entities: Callable[[LifecycleState], TransitionCallbackReturn] | None,
         state: LifecycleState,
@@ -163,7 +163,7 @@ class QikiNode(LifecycleNode, Generic[P]):
         try:
             hook()
         except Exception as error:  # the transition is refused, whatever the reason
-            self._refusal = f"cannot {what}: {error}"
+            self._refusal = f"cannot {action}: {error}"
             self.log.error(self._refusal, error_type=type(error).__name__)
             return TransitionCallbackReturn.FAILURE
         self._refusal = ""

@@ -1,7 +1,7 @@
-"""The outbox of a node's events: what was emitted is kept until the event store has said that it is durable.
+"""The outbox of a node's events: each emitted event is kept until the event store has acknowledged it as durable.
 
-A state machine without ROS, thread or clock: time is an argument (s, of a clock that never goes back), and whoever
-drives it sends the batches it names and tells it the answers. For each stream there is at most one batch on its way,
+A state machine without ROS, thread or clock: time is an argument (s, of a clock that never goes back), and its caller
+sends the batches it names and passes it the answers. For each stream there is at most one batch on its way,
 and a batch is repeated unchanged until it is answered: so the order within a stream is kept, and the store knows
 every event of a repeated batch by its id.
 """
@@ -14,10 +14,10 @@ from uuid import UUID
 
 
 class Delivery(enum.Enum):
-    """What happens to events for which the outbox or the store has no room."""
+    """Treatment of events for which the outbox or the store has no room."""
 
     AUDIT = "audit"
-    """None is lost silently: a new one is refused, and what is kept stays."""
+    """None is lost silently: a new one is refused, those that are kept stay."""
 
     TELEMETRY = "telemetry"
     """The oldest are dropped and counted."""
@@ -41,7 +41,7 @@ class OutgoingEvent:
 
 
 class Answer(enum.Enum):
-    """What the store said to a batch."""
+    """The store's answer to a batch."""
 
     STORED = "stored"
     NO_ROOM = "no room"
@@ -64,7 +64,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an outbox may hold and how patient it is.
+    """Capacity and patience of an outbox.
 
     Attributes:
         capacity: events kept.
@@ -96,7 +96,7 @@ class Counts:
 
 
 @dataclass(slots=True)
-class _Flight:
+class _InFlight:
     batch: Batch
     due: float
     pause: float
@@ -112,12 +112,12 @@ class Outbox:
         self._waiting: OrderedDict[str, OrderedDict[UUID, OutgoingEvent]] = OrderedDict()
         self._telemetry: OrderedDict[UUID, str] = OrderedDict()
         self._alone: set[UUID] = set()
-        self._flights: dict[int, _Flight] = {}
+        self._flights: dict[int, _InFlight] = {}
         self._busy: set[str] = set()
         self._held = 0
         self._numbers = 0
 
-    # What comes in --------------------------------------------------------------------------------------------------
+    # Events in --------------------------------------------------------------------------------------------------------
 
     def put(self, event: OutgoingEvent) -> bool:
         """Take an event; False if there is no room for it. Each outcome is counted."""
@@ -144,7 +144,7 @@ class Outbox:
         self.counts.dropped += 1
         return True
 
-    # What goes out --------------------------------------------------------------------------------------------------
+    # Batches out ------------------------------------------------------------------------------------------------------
 
     def due(self, now: float) -> list[Batch]:
         """Batches to be sent now, new ones and unanswered ones; each counts as sent."""
@@ -154,7 +154,7 @@ class Outbox:
                 batches.append(self._launch(flight, now))
         if len(self._flights) < self.limits.in_flight:
             for stream in [name for name in self._waiting if name not in self._busy]:
-                flight = _Flight(self._form(stream), now, self.limits.timeout)
+                flight = _InFlight(self._form(stream), now, self.limits.timeout)
                 self._flights[flight.batch.number] = flight
                 self._busy.add(stream)
                 batches.append(self._launch(flight, now))
@@ -162,7 +162,7 @@ class Outbox:
                     break
         return batches
 
-    def _launch(self, flight: _Flight, now: float) -> Batch:
+    def _launch(self, flight: _InFlight, now: float) -> Batch:
         if flight.tries:
             self.counts.repeated += 1
             flight.pause = min(2.0 * flight.pause, max(self.limits.longest_pause, self.limits.timeout))
@@ -200,10 +200,10 @@ class Outbox:
         if not waiting:
             del self._waiting[stream]
 
-    # What is answered -----------------------------------------------------------------------------------------------
+    # Answers ----------------------------------------------------------------------------------------------------------
 
     def answer(self, number: int, answer: Answer, now: float) -> tuple[OutgoingEvent, ...]:
-        """Take the store's answer to a batch; the events that are done with, in whatever way.
+        """Take the store's answer to a batch; the events that are done with, one way or another.
 
         An answer to a batch that was answered before changes nothing. A refused batch of several events is taken
         apart: one event that cannot be stored does not take the others with it.
@@ -242,12 +242,12 @@ class Outbox:
         self._alone.update(event.id for event in batch.events)
 
     def hasten(self, now: float) -> None:
-        """Repeat what is unanswered at once: the store has just come back."""
+        """Repeat every unanswered batch at once: the store has just come back."""
         for flight in self._flights.values():
             flight.due = now
             flight.pause = self.limits.timeout / 2.0
 
-    # How it is ------------------------------------------------------------------------------------------------------
+    # State ------------------------------------------------------------------------------------------------------------
 
     @property
     def held(self) -> int:

@@ -26,7 +26,7 @@ class ParameterError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class ParameterSpec:
-    """What is known of one parameter before it has a value."""
+    """Specification of one parameter: type, default, range, description."""
 
     name: str
     kind: type
@@ -60,7 +60,7 @@ class ParameterSpec:
         An integer is taken where a floating-point number is meant, as YAML writes ``rate: 100``.
 
         Raises:
-            ParameterError: naming the parameter, the value and what is allowed.
+            ParameterError: naming the parameter, the value and the allowed ones.
         """
         if self.is_list:
             if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
@@ -102,7 +102,7 @@ def parameter(
 
     Args:
         default: value when nothing sets it; a list default is copied for each instance.
-        description: what it does, in one sentence.
+        description: its effect, in one sentence.
         unit: SI unit, empty for a number without one.
         minimum, maximum: inclusive range of a number or of each number of a list.
         choices: allowed texts.
@@ -149,7 +149,7 @@ def specs_of(parameters: type) -> dict[str, ParameterSpec]:
 
 
 def build(parameters: type[P], values: Mapping[str, Any]) -> P:
-    """An instance of the parameter dataclass from checked values; what is not given has its default.
+    """An instance of the parameter dataclass from checked values; those not given have their defaults.
 
     Raises:
         ParameterError: a name is unknown or a value is not allowed.
@@ -163,7 +163,7 @@ def build(parameters: type[P], values: Mapping[str, Any]) -> P:
 
 @dataclass(frozen=True)
 class NodeParameters:
-    """What every QIKI node can be told."""
+    """Parameters of every QIKI node."""
 
     autostart: bool = parameter(True, "configure and activate the node at start", read_only=True)
     executor: str = parameter(

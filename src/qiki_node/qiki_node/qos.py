@@ -42,7 +42,7 @@ EVENT = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.VOLATILE,
 )
-"""Committed events: each matters, and they come in bursts. What is missed can be read from the store."""
+"""Committed events: each matters, and they come in bursts. Missed ones can be read from the store."""
 
 
 def strictest(offered: Sequence[QoSProfile], depth: int) -> QoSProfile:

@@ -63,7 +63,7 @@ class ParameterServer(Generic[P]):
         node.add_post_set_parameters_callback(self._take)
 
     def on_change(self, changed: Callable[[P, P], None]) -> None:
-        """Call `changed(old, new)` after parameters were set. What it may refuse belongs into the specification."""
+        """Call `changed(old, new)` after parameters were set. Conditions for refusal belong in the specification."""
         self._changed.append(changed)
 
     def _check(self, parameters: list[Parameter]) -> SetParametersResult:

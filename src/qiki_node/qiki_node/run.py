@@ -32,12 +32,12 @@ class StopSignal:
 
 
 def run(make_node: Callable[[], QikiNode[Any]], args: Sequence[str] | None = None) -> None:
-    """Run one node until it is told to stop, then exit: 0 after an ordered stop, 2 for a bad parameter or port."""
+    """Run one node until SIGINT or SIGTERM, then exit: 0 after an ordered stop, 2 for a bad parameter or port."""
     try:
         _run(make_node, args)
     finally:
         rclpy.try_shutdown()
-        # The middleware's threads end with the last handle of the node, which is part of what was frozen. Left to the
+        # The middleware's threads end with the last handle of the node, which is among the frozen objects. Left to the
         # end of the process, they would still run while the libraries' static objects are destroyed: now and then
         # that corrupts the heap, and an ordered stop ends with SIGABRT.
         gc.unfreeze()
@@ -71,7 +71,7 @@ def _run(make_node: Callable[[], QikiNode[Any]], args: Sequence[str] | None) -> 
         executor.add_node(node)
         if node.params.autostart:
             node.start()
-        # What is there now stays: collections that walk all of it would make callbacks late.
+        # The objects of now stay: garbage collections that walk all of them would make callbacks late.
         gc.collect()
         gc.freeze()
         spin_while(executor, lambda: not stop.is_set and rclpy.ok())

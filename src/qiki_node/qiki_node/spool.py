@@ -1,7 +1,7 @@
 """The outbox on disk: events that are not yet acknowledged survive the end of their process, kill -9 included.
 
 One file of JSON lines: an event, or the ids of events that are done with. It is not synced: it is to outlive the
-process; what must outlive the machine is the store's. It is emptied whenever nothing is open, and written anew
+process; events that must outlive the machine belong in the store. It is emptied whenever nothing is open, and rewritten
 when most of it is done with.
 """
 
@@ -16,7 +16,7 @@ from uuid import UUID
 from qiki_node.outbox import Delivery, OutgoingEvent
 
 REWRITE_AT = 4 * 1024 * 1024
-"""Bytes from which a file that is mostly done with is written anew."""
+"""Size in bytes from which a file with mostly acknowledged events is rewritten."""
 
 
 class Spool:
@@ -97,10 +97,10 @@ class Spool:
                     _event(line)
                     self._open[UUID(hex=record["id"])] = line
             except (ValueError, KeyError, TypeError):
-                continue  # cut off by the end of a process: its emitter was never told that it is kept
+                continue  # cut off by the end of a process: `emit` never returned for it
 
     def _rewrite(self) -> None:
-        """Only what is open, in one step: a crash leaves the old file or the new one."""
+        """Write the open events only, in one step: a crash leaves the old file or the new one."""
         size = os.fstat(self._file).st_size
         data = b"".join(self._open.values())
         if size == len(data):

@@ -95,7 +95,7 @@ class NodeProcess:
 
     Args:
         command: program and arguments, such as ``[sys.executable, "-m", "qiki_sim.node"]``.
-        ros_arguments: what follows ``--ros-args``.
+        ros_arguments: arguments after ``--ros-args``.
         environment: variables beside those of this process.
     """
 
@@ -137,7 +137,7 @@ class NodeProcess:
     def end(self) -> None:
         """SIGINT if it is still there, SIGKILL if it does not heed that.
 
-        Not SIGKILL at once: it leaves shared memory of Fast DDS behind, which may make later processes deaf.
+        Not SIGKILL at once: it leaves shared memory of Fast DDS behind, which may keep later processes from receiving.
         """
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
@@ -198,7 +198,7 @@ class Peer:
         return self.ask(lambda: client.call_async(request), f"service {name}", timeout, again)
 
     def meet(self, service: str, timeout: float = PATIENCE) -> None:
-        """Wait until whoever offers a service knows all clients (and subscriptions) that this peer has made so far.
+        """Wait until the node that offers a service knows all clients and subscriptions made by this peer so far.
 
         For an action ask for one of its services, such as `<action>/_action/send_goal`.
         """
@@ -217,8 +217,8 @@ class Peer:
         self.spin_until(client.service_is_ready, timeout)
         self.ask(lambda: client.call_async(GREETING.Request()), f"service {greeting}", timeout, _GREET_AGAIN)
 
-    def ask(self, send: Callable[[], Future], whom: str, timeout: float = PATIENCE, again: float = _ASK_AGAIN) -> Any:
-        """Result of what `send` asks for; sent again, as something new, after `again` s without an answer."""
+    def ask(self, send: Callable[[], Future], server: str, timeout: float = PATIENCE, again: float = _ASK_AGAIN) -> Any:
+        """Result of the request that `send` makes; sent again, as something new, after `again` s without an answer."""
         end = time.monotonic() + timeout
         futures = [send()]
 
@@ -227,7 +227,7 @@ class Peer:
 
         while not self._spin(answered, min(end, time.monotonic() + again)) and time.monotonic() < end:
             futures.append(send())
-        assert answered(), f"{whom} does not answer"
+        assert answered(), f"{server} does not answer"
         return next(future.result() for future in futures if future.done())
 
     def spin_until(self, condition: Callable[[], bool], timeout: float = PATIENCE) -> None:

@@ -1,4 +1,4 @@
-"""`qiki events`: look at the event store, check it, carry its events away and back."""
+"""`qiki events`: query the event store, verify it, export and import its events, apply retention."""
 
 import math
 from dataclasses import asdict, replace
@@ -27,7 +27,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 @click.group()
 def events() -> None:
-    """Look at the event store, check it, carry its events away and back, let old ones go.
+    """Query the event store, verify it, export and import its events, apply retention.
 
     Each verb works on the running graph's store, or with --store on a store itself; a store may be read while a node
     writes to it. retain, hold and release want --store, and a store that no node has open.
@@ -96,7 +96,7 @@ def stats(*, as_json: bool, url: str | None) -> None:
 @json_option
 @store_option
 def verify(*, heads: Path | None, as_json: bool, url: str | None) -> None:
-    """Compute the hash chain anew and compare it with what is stored and with the signed heads (exit code 1: bad)."""
+    """Recompute the hash chain and compare it with the stored one and with the signed heads (exit code 1: bad)."""
     if heads is not None and url is None:
         raise RefusedError("--heads: the graph's store knows where its heads are", "give --store as well")
     options: dict[str, Any] = {} if heads is None else {"heads": heads}
@@ -107,7 +107,7 @@ def verify(*, heads: Path | None, as_json: bool, url: str | None) -> None:
     signed = "no signed head is known" if found.signed is None else f"signed up to {found.signed}"
     if not found.ok:
         at = "the tail" if found.first_bad is None else f"position {found.first_bad}"
-        hint = "restore a backup; qiki events export --recorded-to saves what lies before"
+        hint = "restore a backup; qiki events export --recorded-to saves the events before it"
         raise CommandError(f"{at}: {found.reason}", hint)
     if not as_json:
         click.echo(f"ok: {found.checked} events, head {found.head}, {signed}")
@@ -160,7 +160,7 @@ def backup(file: Path, *, url: str | None) -> None:
 @click.argument("file", type=_FILE)
 @click.option("--store", "url", required=True, metavar="sqlite:///PATH", help="The new store; it must not exist yet.")
 def restore(file: Path, *, url: str) -> None:
-    """Make a store out of a backup, with its signed heads, public key and segments.
+    """Create a store from a backup, with its signed heads, public key and segments.
 
     The whole hash chain is verified before and after. Nothing is overwritten: no file of another store may be left.
     """

@@ -31,7 +31,7 @@ def payload_of(event: RecordedEvent) -> Mapping[str, Any]:
 
 
 def line(event: RecordedEvent) -> str:
-    """Position, event time, stream, type and what is known of the payload."""
+    """Position, event time, stream, type and the known fields of the payload."""
     fields = " ".join(f"{name}={_value(value)}" for name, value in payload_of(event).items() if value is not None)
     return f"{event.position:>7} {time_text(event.time):>12}  {event.stream}  {event.type}  {fields}".rstrip()
 

@@ -1,4 +1,4 @@
-"""What several verbs share: which store, which events, which moment."""
+"""Options that several verbs share: the store, the events, the time."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -73,13 +73,13 @@ def time_options(function: F) -> F:
 
 
 def query_of(**chosen: Any) -> Query:
-    """The query that the options choose; what is None is left out."""
+    """The query of the given options, without those that are None."""
     return Query(**{name: value for name, value in chosen.items() if value is not None})
 
 
 @contextmanager
 def opened(url: str | None, *, write: bool = False, **options: Any) -> Iterator[EventStore]:
-    """The store that is meant: the graph's, or that of a URL, which is opened to be read unless `write`.
+    """The store of a URL, opened to be read unless `write`; without a URL that of the graph.
 
     Errors become those of the command.
     """
@@ -105,7 +105,7 @@ def path_of(url: str, hint: str) -> Path:
 
 
 def url_of_graph(elsewhere: str) -> str:
-    """URL of the running graph's store itself; if that is on another machine, the hint `elsewhere` says what to do."""
+    """URL of the running graph's store itself; `elsewhere` is the hint where that is on another machine."""
     with opened(None) as store:
         url = str(store.url)  # type: ignore[attr-defined]
     if url.startswith("sqlite:") and not path_of(url, "").exists():

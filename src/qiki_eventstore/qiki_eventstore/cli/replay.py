@@ -1,4 +1,4 @@
-"""`qiki replay`: events or recorded messages again in their order, at the pace at which they happened."""
+"""`qiki replay`: events or recorded messages in their order and at their recorded pace."""
 
 import time
 from pathlib import Path
@@ -17,7 +17,7 @@ _OF_RECORDINGS = ("speed", "topics", "listeners", "start", "end")
 
 
 @click.command()
-@click.argument("what", metavar="[BOT | FILE.mcap]", required=False)
+@click.argument("source", metavar="[BOT | FILE.mcap]", required=False)
 @click.option(
     "--speed",
     type=click.FloatRange(min=0.0),
@@ -33,21 +33,21 @@ _OF_RECORDINGS = ("speed", "topics", "listeners", "start", "end")
 @time_options
 @json_option
 @store_option
-def replay(what: str | None, **chosen: Any) -> None:
+def replay(source: str | None, **chosen: Any) -> None:
     """Show the events of BOT, or all, as they happened; nothing is sent to the graph.
 
     Or publish the messages of FILE.mcap, which the recorder wrote, byte for byte on their topics, each when its time
-    has come. A topic on which somebody publishes already is refused: use --topic, or a ROS_DOMAIN_ID of its own.
+    has come. A topic that already has a publisher is refused: use --topic, or a ROS_DOMAIN_ID of its own.
     """
-    if what is not None and what.endswith(".mcap"):
+    if source is not None and source.endswith(".mcap"):
         foreign = [name for name, value in chosen.items() if name not in _OF_RECORDINGS and value]
         if foreign:
             raise click.UsageError("a recording is chosen from with --topic, --from and --to only")
-        _messages(Path(what), **{name: chosen[name] for name in _OF_RECORDINGS})
+        _messages(Path(source), **{name: chosen[name] for name in _OF_RECORDINGS})
         return
     if chosen.pop("topics") or chosen.pop("listeners"):
         raise click.UsageError("--topic, --listeners: allowed with a FILE.mcap only; --stream chooses events")
-    _events(what, **chosen)
+    _events(source, **chosen)
 
 
 def _events(bot: str | None, *, speed: float, as_json: bool, url: str | None, **chosen: Any) -> None:

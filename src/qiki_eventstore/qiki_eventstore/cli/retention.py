@@ -1,4 +1,4 @@
-"""`qiki events retain`, `segments`, `hold`, `holds`, `release`: letting old events go, and keeping them from it."""
+"""`qiki events retain`, `segments`, `hold`, `holds`, `release`: drop old events, or hold them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,7 +95,7 @@ def segments(*, as_json: bool, url: str | None) -> None:
 
 @click.command()
 @click.argument("name")
-@click.option("--reason", required=True, help="Who asked for it, and why.")
+@click.option("--reason", required=True, help="Person or rule that requires it, and why.")
 @click.option("--stream", "streams", multiple=True, help="Stream; a trailing * matches any rest. Default: all.")
 @click.option("--from", "start", type=TIME, help="Earliest event time (seconds, or ISO 8601).")
 @click.option("--to", "end", type=TIME, help="Latest event time, exclusive.")

@@ -1,4 +1,4 @@
-"""`qiki state`: what a bot was at any moment."""
+"""`qiki state`: the state of a bot at any time."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def state(
 ) -> None:
     """State of BOT at a moment, rebuilt from its events.
 
-    A simulated clock that was reset shows some times twice: --at means the last coming, --position any.
+    After a reset the same simulated time can occur twice: --at selects the later one, --position any.
     """
     from qiki_events.projections import PROJECTIONS
 
@@ -63,7 +63,7 @@ def _moment(time: int | None, recorded: int | None, position: int | None) -> Mom
 
 
 def _text(value: Any, indent: str = "") -> list[str]:
-    """Lines of nested values; what is not known is left out."""
+    """Lines of nested values, without unknown ones."""
     lines = []
     for name, item in value.items():
         if item is None or item in ({}, [], ""):

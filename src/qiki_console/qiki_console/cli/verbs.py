@@ -1,0 +1,56 @@
+"""The verbs of `qiki`: the table of the console's own, and those of other packages.
+
+A verb of the console is a file beside this one, with a click command of the same name, and a line in `VERBS`. Another
+package adds one by an entry point of the group `qiki.commands`.
+"""
+
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+
+import click
+
+VERBS = {
+    "allocator": "Control a bot's allocator: mode, hold, brake, stop, health.",
+    "groups": "Thrust groups of a bot, as a table and as a picture.",
+    "sim": "Control the simulator: pause, resume, reset, step, speed, load, fault, clear.",
+    "status": "One screen of the graph: nodes, bots, energy, heat, allocation.",
+    "thrust": "Command a wrench for a time and account for the velocity gained.",
+    "topics": "Look at topics: list, echo, hz, info.",
+}
+
+
+class Verbs(click.Group):
+    """A group that imports a verb of the console only when it is called, those of other packages for `--help` too."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return sorted({*VERBS, *_of_other_packages()})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name in VERBS:
+            command: click.Command = getattr(import_module(f"qiki_console.cli.{cmd_name}"), cmd_name)
+            return command
+        entry = _of_other_packages().get(cmd_name)
+        return None if entry is None else _load(entry)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        rows = dict(VERBS)
+        for name, entry in _of_other_packages().items():
+            try:
+                rows.setdefault(name, _load(entry).get_short_help_str(limit=100))
+            except click.ClickException as error:
+                rows.setdefault(name, error.message)
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(rows.items()))
+
+
+def _of_other_packages() -> dict[str, EntryPoint]:
+    return {entry.name: entry for entry in entry_points(group="qiki.commands")}
+
+
+def _load(entry: EntryPoint) -> click.Command:
+    """A verb of another package; one that is broken must not take the others with it."""
+    try:
+        command: click.Command = entry.load()
+    except Exception as error:
+        raise click.ClickException(f"verb {entry.name}: {entry.value} cannot be loaded: {error}") from error
+    return command
