@@ -1,4 +1,4 @@
-"""The static checks: ruff, mypy, import-linter."""
+"""The static checks: ruff, mypy (with type stubs of the messages), import-linter."""
 
 import subprocess
 import time
@@ -11,6 +11,8 @@ from workspace.progress import Ticker
 from workspace.results import Result
 
 TAIL_LINES = 20
+STUBS = "build/stubs"
+"""Folder of the messages' type stubs, named in mypy_path of pyproject.toml."""
 LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 
@@ -21,8 +23,9 @@ def commands(layout: Layout) -> dict[str, list[str]]:
     return {
         "ruff check": [*python, "-m", "ruff", "check", "--output-format", "concise", "."],
         "ruff format": [*python, "-m", "ruff", "format", "--check", "."],
-        "mypy": [*python, "-m", "mypy", *(source for source in sources if Path(source).is_dir()), "workspace"],
         # Without -P: the package `workspace` is found in the current folder.
+        "message stubs": [str(layout.venv_python), "-m", "workspace.message_stubs", str(layout.root / STUBS)],
+        "mypy": [*python, "-m", "mypy", *(source for source in sources if Path(source).is_dir()), "workspace"],
         "import-linter": [str(layout.venv_python), "-c", LINT_IMPORTS],
     }
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from prometheus_client import Counter, Gauge
 from std_srvs.srv import Trigger
@@ -29,6 +29,14 @@ if TYPE_CHECKING:
     from qiki_sim.world import World
 
 LONGEST_STEP = 60.0  # s
+
+
+class _Answer(Protocol):
+    success: bool
+    message: str
+
+
+A = TypeVar("A", bound=_Answer)
 
 
 @dataclass(frozen=True)
@@ -173,7 +181,7 @@ class SimNode(QikiNode[SimParameters]):
         except ConfigurationError as error:
             return self._refuse(response, str(error))
 
-    def _begin(self, what: str, world: World, response: Any) -> Any:
+    def _begin(self, what: str, world: World, response: A) -> A:
         self.runner.begin(world, time.monotonic())
         self._tell_of_scenario(what)
         if self.is_active:
@@ -220,11 +228,11 @@ class SimNode(QikiNode[SimParameters]):
         return self._accept(response, "")
 
     @staticmethod
-    def _accept(response: Any, message: str) -> Any:
+    def _accept(response: A, message: str) -> A:
         response.success, response.message = True, message
         return response
 
-    def _refuse(self, response: Any, message: str) -> Any:
+    def _refuse(self, response: A, message: str) -> A:
         response.success, response.message = False, message
         self.log.warning("service request refused", reason=message)
         return response

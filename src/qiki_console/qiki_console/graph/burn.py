@@ -4,7 +4,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import nan
-from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import InertiaStamped, Vector3, WrenchStamped
@@ -57,7 +56,7 @@ class _Log:
     samples: list[Sample] = field(default_factory=list)
     bodies: list[Body] = field(default_factory=list)
     energy: list[tuple[float, float]] = field(default_factory=list)
-    allocations: list[tuple[float, Any]] = field(default_factory=list)
+    allocations: list[tuple[float, Allocation]] = field(default_factory=list)
     late_edges: list[tuple[float, int]] = field(default_factory=list)
 
 
@@ -130,22 +129,22 @@ class Burn:
         # Telemetry that is good to have: its absence shows in the outcome.
         session.wait_for(lambda: bool(log.energy and log.allocations and log.late_edges), session.discovery)
 
-    def _on_clock(self, message: Any) -> None:
+    def _on_clock(self, message: Clock) -> None:
         self._clock.tick(seconds(message.clock), time.monotonic())
 
-    def _on_odometry(self, message: Any) -> None:
+    def _on_odometry(self, message: Odometry) -> None:
         self._log.samples.append(Sample(seconds(message.header.stamp), messages.motion(message)))
 
-    def _on_mass(self, message: Any) -> None:
+    def _on_mass(self, message: InertiaStamped) -> None:
         self._log.bodies.append(messages.body(message))
 
-    def _on_energy(self, message: Any) -> None:
+    def _on_energy(self, message: Energy) -> None:
         self._log.energy.append((seconds(message.header.stamp), message.thrust_energy))
 
-    def _on_thrusters(self, message: Any) -> None:
+    def _on_thrusters(self, message: ThrusterState) -> None:
         self._log.late_edges.append((seconds(message.header.stamp), message.late_edges))
 
-    def _on_allocation(self, message: Any) -> None:
+    def _on_allocation(self, message: Allocation) -> None:
         self._log.allocations.append((seconds(message.header.stamp), message))
 
     # Time -----------------------------------------------------------------------------------------------------------

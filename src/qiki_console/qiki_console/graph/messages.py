@@ -5,19 +5,21 @@ from math import inf, isnan
 from typing import Any
 
 import numpy as np
+from geometry_msgs.msg import InertiaStamped, Point, Vector3, Wrench
+from nav_msgs.msg import Odometry
 
 from qiki_console.model.burn_account import Body
 from qiki_console.model.snapshot import AllocationStatus, HottestNode, Motion, Power, Quaternion, Thrusters, Vector
 from qiki_msgs.msg import Allocation, Energy, Thermal, ThrusterState
 
 
-def vector(message: Any) -> Vector:
-    """geometry_msgs/Vector3 or Point."""
+def vector(message: Vector3 | Point) -> Vector:
+    """x, y, z."""
     return (message.x, message.y, message.z)
 
 
-def wrench(message: Any) -> tuple[Vector, Vector]:
-    """geometry_msgs/Wrench as (force N, torque N m)."""
+def wrench(message: Wrench) -> tuple[Vector, Vector]:
+    """Force (N) and torque (N m)."""
     return vector(message.force), vector(message.torque)
 
 
@@ -34,16 +36,16 @@ def _constants(kind: Any) -> Iterable[str]:
     return (name for name in dir(type(kind)) if name.isupper())
 
 
-def motion(message: Any) -> Motion:
-    """nav_msgs/Odometry."""
+def motion(message: Odometry) -> Motion:
+    """Motion of base_link."""
     pose, twist = message.pose.pose, message.twist.twist
     q = pose.orientation
     orientation: Quaternion = (q.x, q.y, q.z, q.w)
     return Motion(vector(pose.position), orientation, vector(twist.linear), vector(twist.angular))
 
 
-def power(message: Any) -> Power:
-    """qiki_msgs/Energy."""
+def power(message: Energy) -> Power:
+    """Energy and power of a bot."""
     return Power(
         supercap_soc=message.supercap_soc,
         battery_soc=message.battery_soc,
@@ -54,8 +56,8 @@ def power(message: Any) -> Power:
     )
 
 
-def hottest(message: Any) -> HottestNode | None:
-    """qiki_msgs/Thermal: its hottest node, None if no temperature is known."""
+def hottest(message: Thermal) -> HottestNode | None:
+    """The hottest thermal node, None if no temperature is known."""
     nodes = [
         HottestNode(name, temperature, trip, constant_name(Thermal, "STATUS_", status))
         for name, temperature, trip, status in zip(
@@ -66,8 +68,8 @@ def hottest(message: Any) -> HottestNode | None:
     return None if found is None or isnan(found.temperature) else found
 
 
-def thrusters(message: Any) -> Thrusters:
-    """qiki_msgs/ThrusterState."""
+def thrusters(message: ThrusterState) -> Thrusters:
+    """Valves and propellant."""
     fine = (ThrusterState.HEALTH_OK, ThrusterState.HEALTH_UNKNOWN)
     unhealthy = {
         index: constant_name(ThrusterState, "HEALTH_", health)
@@ -77,8 +79,8 @@ def thrusters(message: Any) -> Thrusters:
     return Thrusters(message.working_mass, sum(message.open), unhealthy, message.watchdog)
 
 
-def allocation(message: Any) -> AllocationStatus:
-    """qiki_msgs/Allocation."""
+def allocation(message: Allocation) -> AllocationStatus:
+    """Last report of the allocator."""
     return AllocationStatus(
         state=constant_name(Allocation, "STATE_", message.state),
         mode=constant_name(Allocation, "MODE_", message.mode),
@@ -88,8 +90,8 @@ def allocation(message: Any) -> AllocationStatus:
     )
 
 
-def body(message: Any) -> Body:
-    """geometry_msgs/InertiaStamped."""
+def body(message: InertiaStamped) -> Body:
+    """Mass properties."""
     i = message.inertia
     inertia = np.array([[i.ixx, i.ixy, i.ixz], [i.ixy, i.iyy, i.iyz], [i.ixz, i.iyz, i.izz]])
     return Body(i.m, np.array(vector(i.com)), inertia)

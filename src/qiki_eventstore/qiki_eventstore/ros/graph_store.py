@@ -197,7 +197,7 @@ class GraphStore(EventStore):
         try:
             return self._session.call(kind, f"{NODE}/{name}", request, timeout, repeatable=True)
         except UnreachableError as error:
-            raise StoreUnavailable(error.message) from error
+            raise StoreUnavailable(f"{error.message}: is an event store running?") from error
 
     def _status(self, pattern: str = "") -> Any:
         return self._call(EventStoreStatus, "status", EventStoreStatus.Request(pattern=pattern))
