@@ -1,4 +1,4 @@
-"""How well and how fast a wrench is shared out: QIKI's allocator beside the usual methods, in one run.
+"""Quality and speed of thrust allocation: QIKI's allocator beside the usual methods, in one run.
 
     ./qiki env python benchmarks/allocation.py [--quick] [--solves 10000] [--repeats 5]
 

@@ -71,7 +71,7 @@ def telemetry(count: int) -> list[tuple[str, Any, Any, Any, int]]:
 
 
 def bare_sim(count: int, stopped: Callable[[], bool]) -> None:
-    """/clock and the bots' telemetry, valve commands heard."""
+    """/clock and the bots' telemetry, with a subscription to the valve commands."""
 
     node = bare_node("sim", "/qiki", False)
     clock, message = node.create_publisher(Clock, "/clock", CLOCK), Clock()
@@ -105,21 +105,21 @@ def bare_allocator(index: int, stopped: Callable[[], bool]) -> None:
     commands = node.create_publisher(ThrusterCommand, "thruster_command", COMMAND)
     allocations = node.create_publisher(Allocation, "allocation", TELEMETRY)
 
-    def hear(message: WrenchStamped) -> None:
+    def answer(message: WrenchStamped) -> None:
         valves.header.stamp = message.header.stamp
         commands.publish(valves)
 
-    def tell() -> None:
+    def report() -> None:
         allocation.header.stamp = node.get_clock().now().to_msg()
         allocations.publish(allocation)
 
-    node.create_subscription(WrenchStamped, "cmd_wrench", hear, COMMAND)
-    node.create_timer(0.05, tell)
+    node.create_subscription(WrenchStamped, "cmd_wrench", answer, COMMAND)
+    node.create_timer(0.05, report)
     spin(node, stopped)
 
 
 def bare_console(count: int, stopped: Callable[[], bool]) -> None:
-    """Hears what the console hears."""
+    """The subscriptions of the console."""
 
     node = bare_node("console", "/qiki", False)
     node.create_subscription(Clock, "/clock", lambda _: None, CLOCK, raw=True)
@@ -150,7 +150,7 @@ class Pilot:
         self.ready_at: float | None = None
         for i in range(count):
             self.node.create_subscription(
-                ThrusterCommand, f"/bot{i}/thruster_command", lambda _, i=i: self.hear(i), COMMAND
+                ThrusterCommand, f"/bot{i}/thruster_command", lambda _, i=i: self.answered(i), COMMAND
             )
         self.node.create_subscription(Clock, "/clock", self.tick, CLOCK)
         self.node.create_timer(1.0 / CONTROL_RATE, self.send)
@@ -170,7 +170,7 @@ class Pilot:
             self.asked[i] = time.monotonic_ns()
             publisher.publish(self.message)
 
-    def hear(self, index: int) -> None:
+    def answered(self, index: int) -> None:
         now, asked = time.monotonic_ns(), self.asked[index]
         self.answers[index] += 1
         if self.ready_at is not None and asked is not None:

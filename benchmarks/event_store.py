@@ -1,4 +1,4 @@
-"""How fast events become durable and are read again: QIKI's event store beside its peers, in one run.
+"""Speed of durable appends and of reads: QIKI's event store beside its peers, in one run.
 
     ./qiki env python benchmarks/event_store.py [--quick] [--no-postgres]
 
@@ -39,7 +39,7 @@ RATES = (1_000, 5_000, 10_000, 20_000)
 
 
 def syncs_per_second(folder: Path, seconds: float = 0.5) -> float:
-    """fdatasync of 4 KiB written anew at the same place."""
+    """fdatasync of 4 KiB rewritten at the same place."""
     file = os.open(folder / "sync", os.O_CREAT | os.O_WRONLY)
     block, count, began = bytes(4096), 0, time.perf_counter()
     while (passed := time.perf_counter() - began) < seconds:

@@ -1,4 +1,4 @@
-"""What benchmarks/event_store.py compares: each stores the same 300-byte protobuf events, durably, in its own way."""
+"""Peers of benchmarks/event_store.py: each stores the same 300-byte protobuf events, durably, in its own way."""
 
 import os
 import sqlite3

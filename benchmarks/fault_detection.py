@@ -6,7 +6,7 @@ Each flight commands random wrenches, held for random times, with the spin dampe
 width modulator; the twin moves the bot and its odometry, with the noise of the vehicle file, goes to the detector.
 `--runs` flights for each of the 16 thrusters and each kind of fault, each fault at a random moment; `--free` flights
 without a fault. A fault is found when its thruster is named, and whether it gives too little or cannot be closed. The
-allocator is not told of the fault, so that detection time is that of the detector alone.
+allocator does not learn of the fault, so that detection time is that of the detector alone.
 """
 
 import argparse

@@ -113,7 +113,7 @@ def measure(make_commands: Callable[[int, Path], dict[str, list[str]]], count: i
             flying = start(pilot)
             _wait_until_ready(flying)
             run.flight = _costs(graph, seconds)
-            told = _stop_pilot(flying)
+            report = _stop_pilot(flying)
         finally:
             for process in started:
                 if process.poll() is None:
@@ -124,9 +124,9 @@ def measure(make_commands: Callable[[int, Path], dict[str, list[str]]], count: i
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
-    latencies = told["latencies"]
+    latencies = report["latencies"]
     run.latency_p50, run.latency_p99 = median(latencies), quantiles(latencies, n=100)[98]
-    run.wrenches, run.valve_commands, run.speed = told["wrenches"], told["valve_commands"], told["speed"]
+    run.wrenches, run.valve_commands, run.speed = report["wrenches"], report["valve_commands"], report["speed"]
     return run
 
 
@@ -146,8 +146,8 @@ def _wait_until_ready(pilot: subprocess.Popen[str]) -> None:
 def _stop_pilot(pilot: subprocess.Popen[str]) -> dict[str, Any]:
     pilot.send_signal(signal.SIGINT)
     out, _ = pilot.communicate(timeout=30.0)
-    told: dict[str, Any] = json.loads(out)
-    return told
+    report: dict[str, Any] = json.loads(out)
+    return report
 
 
 def _costs(graph: dict[str, subprocess.Popen[str]], seconds: float) -> dict[str, Cost]:

@@ -1,4 +1,4 @@
-"""What each modulator makes of one attitude loop: on-time against the ideal, firings, pointing.
+"""Each modulator in one attitude loop: on-time against the ideal, firings, pointing.
 
     ./qiki env python benchmarks/modulation.py [--quick] [--seconds 300]
 

@@ -6,7 +6,7 @@ Both run at the same time and are asked in turns, A B B A, each 100 times per se
 node (benchmarks/bare_nodes.py) has the executor, QoS and messages of the allocator and answers each wrench with a valve
 command for 16 thrusters. Latency is from before the wrench is published to when the answer's callback is called. The
 wrench turns slowly, so each is new to the allocator. Windows of pulses begin with the clock's ticks, not with wrenches:
-commands that come unasked are not counted. The allocator also hears energy and temperatures, 10 times per second.
+commands that come unasked are not counted. The allocator also receives energy and temperatures, 10 times per second.
 """
 
 import argparse

@@ -1,1 +1,1 @@
-"""What the script `qiki` does before the workspace's own environment exists: standard library only."""
+"""The part of the script `qiki` that runs before the workspace's own environment exists: standard library only."""

@@ -118,7 +118,7 @@ def cmake_arguments(distribution: Distribution) -> tuple[str, ...]:
 
 
 def package_key(package: Package, common: str) -> str:
-    """What the stamp of a built package holds."""
+    """Content of the stamp of a built package."""
     return digest([common, package.inputs()])
 
 

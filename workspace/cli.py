@@ -99,7 +99,7 @@ def _run(layout: Layout, arguments: list[str], began: float) -> int:
 def _up(layout: Layout, rest: list[str], began: float) -> int:
     detach = "--detach" in rest
     words = [word for word in rest if word != "--detach"]
-    arguments = graph.launch_arguments(layout, words)  # a mistyped argument is told before the long work
+    arguments = graph.launch_arguments(layout, words)  # a mistyped argument is refused before the long work
     distribution = prepare(layout)
     return graph.up(distribution, workspace_environment(distribution), arguments, detach=detach, began=began)
 
@@ -187,7 +187,7 @@ def _clean(layout: Layout, rest: list[str]) -> int:
 
 
 def _state_to_remove(layout: Layout, *, events: bool) -> list[Path]:
-    """What lies in .qiki, but for lock files, on which another process may be waiting, and for the events."""
+    """Contents of .qiki without the lock files, on which another process may be waiting, and without the events."""
     if not layout.state.is_dir():
         return []
     found = [path for path in layout.state.iterdir() if not path.name.startswith("lock-") and path != layout.run]

@@ -1,4 +1,4 @@
-"""Which ROS 2 the workspace stands on: the pinned wheels, or an ordinary installation that is sourced."""
+"""The ROS 2 under the workspace: the pinned wheels, or an ordinary installation that is sourced."""
 
 import os
 import shutil
@@ -71,7 +71,7 @@ class Distribution:
 def detect(layout: Layout, env: Mapping[str, str]) -> Distribution:
     """The sourced ROS 2 installation where there is one, else the wheels.
 
-    ROS_DISTRO alone does not tell: AMENT_PREFIX_PATH must name a folder outside this checkout with rclpy in it.
+    ROS_DISTRO alone is not enough: AMENT_PREFIX_PATH must name a folder outside this checkout with rclpy in it.
     """
     name = env.get("ROS_DISTRO")
     if not name:

@@ -1,4 +1,4 @@
-"""What `source install/local_setup.bash` changes, computed once after a build and stored as JSON.
+"""Changes of the environment by `source install/local_setup.bash`, computed once after a build and stored as JSON.
 
 Sourcing it takes about a second with each start; applying the stored change takes none.
 """

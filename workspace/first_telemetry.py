@@ -3,7 +3,7 @@
     python -P first_telemetry.py SECONDS
 
 Prints one JSON object {"bots": [...], "nodes": [...], "topics": number, "settling": seconds since the first message}
-and exits 0; 1 when nothing was heard for SECONDS.
+and exits 0; 1 when no telemetry came for SECONDS.
 """
 
 import json
@@ -21,9 +21,9 @@ SETTLING_LIMIT = 5.0  # s after the first message
 
 
 def wait(seconds: float) -> dict[str, object] | None:
-    """What is there once every odometry topic has spoken and no node came for SETTLED, None after `seconds`."""
+    """The graph once every odometry topic has a message and no node came for SETTLED; None after `seconds`."""
     node = rclpy.create_node("first_telemetry", start_parameter_services=False, enable_rosout=False)
-    heard: set[str] = set()
+    received: set[str] = set()
     subscriptions = {}
     nodes: set[str] = set()
     began = changed = time.monotonic()
@@ -32,7 +32,7 @@ def wait(seconds: float) -> dict[str, object] | None:
         for topic, types in node.get_topic_names_and_types():
             if ODOMETRY in types and topic not in subscriptions:
                 subscriptions[topic] = node.create_subscription(
-                    Odometry, topic, lambda _, name=topic: heard.add(name), qos_profile_sensor_data
+                    Odometry, topic, lambda _, name=topic: received.add(name), qos_profile_sensor_data
                 )
         rclpy.spin_once(node, timeout_sec=0.05)
         now = time.monotonic()
@@ -40,13 +40,13 @@ def wait(seconds: float) -> dict[str, object] | None:
         present.discard(node.get_fully_qualified_name())
         if present - nodes:
             nodes, changed = nodes | present, now
-        if heard and first is None:
+        if received and first is None:
             first = now
         if first is not None and (
-            (heard == subscriptions.keys() and now - changed > SETTLED) or now - first > SETTLING_LIMIT
+            (received == subscriptions.keys() and now - changed > SETTLED) or now - first > SETTLING_LIMIT
         ):
             return {
-                "bots": sorted(topic.strip("/").split("/")[0] for topic in heard),
+                "bots": sorted(topic.strip("/").split("/")[0] for topic in received),
                 "nodes": sorted(nodes),
                 "topics": len(node.get_topic_names_and_types()),
                 "settling": now - first,

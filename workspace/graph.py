@@ -22,7 +22,7 @@ SILENCE_LIMIT = 60.0  # s until the lack of telemetry is reported
 
 
 class Found(TypedDict):
-    """What first_telemetry.py prints."""
+    """Output of first_telemetry.py."""
 
     bots: list[str]
     nodes: list[str]
@@ -75,7 +75,7 @@ def launch_command(distribution: Distribution, arguments: Sequence[str]) -> list
 
 
 def guidance(found: Found, seconds: float, *, detached: bool) -> str:
-    """What the user can do next, in terms of the bots that are there; `seconds`: from command to first telemetry."""
+    """The next steps for the user, with the names of the running bots; `seconds`: from command to first telemetry."""
     bot = found["bots"][0]
     stop = "./qiki down" if detached else "Ctrl-C here, or ./qiki down"
     return f"""
@@ -186,7 +186,7 @@ def _pass_signals_on(launch: "subprocess.Popen[bytes]") -> None:
 
 
 def _has_children(pid: int) -> bool:
-    """Whether a process started others; true where the kernel does not tell."""
+    """True if a process started others, and where the kernel has no list of them."""
     lists = list(Path(f"/proc/{pid}/task").glob("*/children"))
     with suppress(OSError):
         return not lists or any(path.read_text(encoding="ascii").strip() for path in lists)
@@ -198,7 +198,7 @@ def _pid_file(layout: Layout) -> Path:
 
 
 def _run_folder_taken(layout: Layout) -> bool:
-    """Whether a process of `qiki_launch` holds the run folder's lock."""
+    """True while a process of `qiki_launch` holds the run folder's lock."""
     try:
         with (layout.run / "lock").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -210,7 +210,7 @@ def _run_folder_taken(layout: Layout) -> bool:
 
 
 def _start_time(pid: int) -> int | None:
-    """Start of a process in clock ticks since boot, None where it is gone; tells a reused process id apart."""
+    """Start of a process in clock ticks since boot, None where it is gone; distinguishes a reused process id."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:

@@ -1,4 +1,4 @@
-"""Where things are in a checkout."""
+"""Paths of a checkout."""
 
 import os
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Layout:
 
     @property
     def state(self) -> Path:
-        """What `./qiki` remembers between two starts."""
+        """State of `./qiki` between two starts."""
         return self.root / ".qiki"
 
     @property

@@ -1,4 +1,4 @@
-"""What the machine itself must bring, checked before any long work, each with the command that installs it."""
+"""Prerequisites of the machine, checked before any long work, each with the command that installs it."""
 
 import importlib.util
 import platform

@@ -134,7 +134,7 @@ def stop_group(process: "subprocess.Popen[str]") -> None:
 
 
 def group_lives(group: int) -> bool:
-    """Whether a process of this group runs; one that ended and was not waited for does not count."""
+    """True while a process of this group runs; one that ended and was not waited for does not count."""
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()

@@ -1,4 +1,4 @@
-"""A second run of test files in which a test failed: what is broken fails again, what is unstable is told apart.
+"""A second run of test files in which a test failed: a broken test fails again, an unstable one passes.
 
 Tests of real processes meet what no test can rule out, such as a computer that stands still for seconds. One such
 failure must neither hide among the passed nor condemn everything else, so it is listed as unstable.

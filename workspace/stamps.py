@@ -1,8 +1,8 @@
-"""Which steps of the set-up are done, and for which inputs.
+"""Finished steps of the set-up and their inputs.
 
-A stamp holds a digest of everything the step depends on. Equal digest: the step is skipped. While a step runs
-its stamp says so; one that still says so at the next start was interrupted, and its half-made result is not
-to be trusted.
+A stamp holds a digest of everything the step depends on. Equal digest: the step is skipped. A stamp is
+marked while its step runs; a mark that is left at the next start means that the step was interrupted, and its result
+is not used.
 """
 
 import hashlib

@@ -20,7 +20,7 @@ _ENDED = re.compile(r"^(Failed|Aborted)\s+<<<\s+(\S+)(?:.*exited with code (-?\d
 
 @dataclass(frozen=True)
 class Selection:
-    """What to run: packages, groups of whole-graph tests (folders), and whether the static checks."""
+    """Selected tests: packages, groups of whole-graph tests (folders), and whether the static checks."""
 
     packages: tuple[Package, ...]
     groups: tuple[Path, ...]

@@ -62,7 +62,7 @@ def ensure(distribution: Distribution) -> None:
     layout = distribution.layout
     stamp = _stamp(layout, "requirements")
     if layout.venv.exists() and (stamp.interrupted or not _usable(distribution)):
-        say("the environment in .venv belongs to another place or is incomplete: it is made anew")
+        say("the environment in .venv belongs to another place or is incomplete: making a new one")
         shutil.rmtree(layout.venv)
     created = not layout.venv.exists()
     if created:
@@ -78,7 +78,7 @@ def ensure(distribution: Distribution) -> None:
 
 
 def ensure_dev(distribution: Distribution) -> None:
-    """Add what tests and checks need, unless it is there."""
+    """Add the packages of tests and checks, unless they are installed."""
     stamp = _stamp(distribution.layout, "dev")
     if stamp.matches(dev_key(distribution)):
         return
@@ -87,7 +87,7 @@ def ensure_dev(distribution: Distribution) -> None:
 
 
 def include_folder(distribution: Distribution) -> str:
-    """Where the environment's Python has its C headers."""
+    """Folder of the C headers of the environment's Python."""
     python = distribution.layout.venv_python
     question = "import sysconfig; print(sysconfig.get_path('include'))"
     answer = subprocess.run(
@@ -105,7 +105,7 @@ def _stamp(layout: Layout, step: str) -> Stamp:
 
 
 def _usable(distribution: Distribution) -> bool:
-    """Whether an existing `.venv` can be completed in place: right path, right kind, working pip."""
+    """True if an existing `.venv` can be completed in place: right path, right kind, working pip."""
     layout = distribution.layout
     if interpreter(layout) is None:
         return False
@@ -149,7 +149,7 @@ def _install(distribution: Distribution, title: str, files: list[Path]) -> None:
 
 
 def pip_item(line: str) -> str | None:
-    """What pip is busy with, from a line of its output."""
+    """The package in work by pip, from a line of its output."""
     if line.startswith("Installing collected packages"):
         return "installing"
     match = re.match(r"\s*(?:Collecting|Downloading|Building wheel for)\s+(\S+)", line)
