@@ -155,7 +155,7 @@ class Bot:
         self._now_us = at_us
 
     def _wanted(self, powered: bool) -> list[bool]:
-        """Which valves are open: as commanded, but for power, tank, hot clusters and what is stuck."""
+        """Open valves: as commanded, except for power, tank, hot clusters and stuck valves."""
         commanded = self.driver.commanded
         if self.working_mass <= 0.0:
             return [False] * len(commanded)

@@ -84,7 +84,7 @@ class FaultBook:
 
     @property
     def next_expiry_us(self) -> int | None:
-        """When the next fault clears by itself."""
+        """Time at which the next fault clears by itself."""
         return min((f.until_us for f in self._faults.values() if f.until_us is not None), default=None)
 
     def thruster(self, index: int) -> Fault | None:

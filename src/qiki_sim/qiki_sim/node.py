@@ -224,7 +224,7 @@ class SimNode(QikiNode[SimParameters]):
         except (KeyError, ValueError) as error:
             return self._refuse(response, str(error.args[0]))
         self.log.info("fault", bot=request.bot, kind=request.kind, target=request.target, value=request.value)
-        self.runner.tell()  # whoever gets the answer may count on the event
+        self.runner.report()  # so that the event comes before the response
         return self._accept(response, "")
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""What happens to the bots' hardware, noticed by comparing it from tick to tick, and samples of their energy books."""
+"""Occurrences of the bots' hardware, found by comparison from tick to tick, and samples of their energy books."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _CLUSTER = "RCS_"
 
 @dataclass(eq=False)
 class Occurrence:
-    """An event of a bot: its type, and what there is to say as JSON holds it.
+    """An event of a bot: its type, and its payload as JSON holds it.
 
     Attributes:
         is_sample: the next one replaces it.
-        cause: what began what ends now; None: nothing that was told.
-        event: id of the event that it became; left to whoever tells it, empty until then.
+        cause: the occurrence whose effect ends now; None: unknown.
+        event: id of the event that it became; set by its emitter, empty until then.
     """
 
     bot: str
@@ -38,7 +38,7 @@ class Occurrence:
 
 
 class _Change(NamedTuple):
-    """`begins` and `ends`: what goes on from now on, or does no more."""
+    """`begins` and `ends`: keys of a condition that lasts from now on, or is over."""
 
     kind: str
     payload: dict[str, Any]
@@ -56,24 +56,24 @@ class Watch:
         self._going_on: dict[tuple[str, Hashable], Occurrence] = {}
 
     def look(self, world: World) -> list[Occurrence]:
-        """What has happened since the last look."""
+        """Occurrences since the last look."""
         found = []
         for name, before in self._before.items():
             now = _Condition(world.bot(name))
             if now != before:
-                found += [self._tell(name, one) for one in _changes(before, now, world.bot(name), world.time_us)]
+                found += [self._occurrence(name, one) for one in _changes(before, now, world.bot(name), world.time_us)]
                 self._before[name] = now
         if world.time_us >= self._sample_due_us:
             self._sample_due_us += SAMPLE_US * (1 + (world.time_us - self._sample_due_us) // SAMPLE_US)
             found += [sample for name in world.bots if (sample := self._sample(world, name)) is not None]
         return found
 
-    def _tell(self, bot: str, change: _Change) -> Occurrence:
+    def _occurrence(self, bot: str, change: _Change) -> Occurrence:
         cause = self._going_on.pop((bot, change.ends), None)
-        told = Occurrence(bot, f"simulator.{change.kind}", {"bot": bot, **change.payload}, cause=cause)
+        occurrence = Occurrence(bot, f"simulator.{change.kind}", {"bot": bot, **change.payload}, cause=cause)
         if change.begins is not None:
-            self._going_on[bot, change.begins] = told
-        return told
+            self._going_on[bot, change.begins] = occurrence
+        return occurrence
 
     def _sample(self, world: World, name: str) -> Occurrence | None:
         reading = world.energy(name)

@@ -1,4 +1,4 @@
-"""How many ticks of simulated time are due at a wall time."""
+"""Pace of simulated time by wall time."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ SHORTEST_PERIOD = 0.001
 """s of wall time between two looks, at least."""
 
 CATCH_UP = 2
-"""Times the ticks of one period that are done in one look. Commands are heard between looks only, and valve edges are
-planned little ahead: more at a time, and edges would come late."""
+"""Largest number of periods whose ticks are done in one look. Commands are processed between looks only, and valve
+edges are planned little ahead: with more, edges would come late."""
 
 LARGEST_LAG = 0.1
 """s of wall time; a machine that lags more slows simulated time down instead of running after it."""
@@ -34,7 +34,7 @@ class Pacer:
         self.restart(wall)
 
     def restart(self, wall: float) -> None:
-        """Begin to follow anew from here, as after a pause."""
+        """Follow wall time from here on, as after a pause."""
         self._wall = wall
 
     @property

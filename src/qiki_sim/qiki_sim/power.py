@@ -51,7 +51,7 @@ class PropulsionBus:
 
     @property
     def continuous_power(self) -> float:
-        """What the bus gives now without the supercapacitor."""
+        """Power that the bus gives now without the supercapacitor."""
         return self._config.continuous_power if self.battery_energy > self._battery_min else 0.0
 
     @property
@@ -67,7 +67,7 @@ class PropulsionBus:
         return max(0.0, self.thrust_power - self.continuous_power)
 
     def overloaded(self, thrust_power: float) -> bool:
-        """Whether the PDU cannot carry it: above the peak, or beyond the battery with an empty supercapacitor."""
+        """True for a power that trips the PDU: above the peak, or beyond the battery with an empty supercapacitor."""
         if thrust_power > self._config.peak_power:
             return True
         return thrust_power > self.continuous_power and self.supercap_energy <= self._cap_min

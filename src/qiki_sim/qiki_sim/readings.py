@@ -1,4 +1,4 @@
-"""What can be read out of the simulated bodies and hardware: plain values, SI units, temperatures in degC."""
+"""Readings of the simulated bodies and hardware: plain values, SI units, temperatures in degC."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Motion:
 
 
 class Health(IntEnum):
-    """What a valve's own sensor can tell of it."""
+    """Health of a valve by its own sensor."""
 
     OK = 1
     STUCK_CLOSED = 2

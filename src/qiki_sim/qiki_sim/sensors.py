@@ -1,4 +1,4 @@
-"""What the sensors of a bot report: the truth with noise, or nothing while a sensor is lost.
+"""Sensors of a bot: the truth with noise, or nothing while a sensor is lost.
 
 A sample depends on seed, bot, sensor and time alone, so reading more or less often changes nothing.
 """
@@ -34,7 +34,7 @@ class Sensors:
         }
 
     def lost(self, sensor: str) -> bool:
-        """Whether the sensor reports nothing."""
+        """True while the sensor reports nothing."""
         return self._faults.dropped(sensor)
 
     def odom(self, truth: Motion, time_us: int) -> Motion | None:

@@ -154,7 +154,7 @@ class World:
         return math.ceil(round(seconds * 1e6) / self._step_us) * self._step_us
 
     def _next_fault_us(self) -> int:
-        """When the next fault begins or ends, after now."""
+        """Time of the next begin or end of a fault, after now."""
         times = [t for bot in self._bots.values() if (t := bot.faults.next_expiry_us) is not None]
         if self._timed:
             times.append(self._whole_steps_us(self._timed[0].time))

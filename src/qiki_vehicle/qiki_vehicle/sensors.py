@@ -23,7 +23,7 @@ Rate = Annotated[float, Field(ge=0.1, le=100.0)]
 
 
 class Rates(Section):
-    """How often each topic is published, Hz."""
+    """Publishing rate of each topic, Hz."""
 
     odom: Rate
     thruster_state: Rate

@@ -1,4 +1,4 @@
-"""What one bot says and hears on the graph. A message that nobody listens to is not built."""
+"""Topics of one bot. Messages are built only for topics with subscribers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class BotChannel:
             self._topic("supercap", BatteryState(), self._fill_supercap),
             self._topic("body/mass_properties", InertiaStamped(), self._fill_mass, STATE),
         ]
-        self._commands = node.create_subscription(ThrusterCommand, f"/{bot}/thruster_command", self._hear, COMMAND)
+        self._commands = node.create_subscription(ThrusterCommand, f"/{bot}/thruster_command", self._take, COMMAND)
 
     def _topic(
         self, name: str, message: Any, fill: Callable[[World], bool], qos: Any = TELEMETRY
@@ -77,7 +77,7 @@ class BotChannel:
                 continue
             self._due_us[index] = max(due_us + self._period_us[index], now_us + 1)
             publisher, message, fill = self._topics[index]
-            # The last mass properties are kept for whoever comes later.
+            # The last mass properties are latched for later subscribers.
             if (index == MASS or publisher.get_subscription_count()) and fill(world):
                 conversions.set_time(message.header.stamp, now_us)
                 publisher.publish(message)
@@ -87,7 +87,7 @@ class BotChannel:
             self._node.destroy_publisher(publisher)
         self._node.destroy_subscription(self._commands)
 
-    def _hear(self, message: ThrusterCommand) -> None:
+    def _take(self, message: ThrusterCommand) -> None:
         stamp = message.header.stamp
         command = ValveCommand(
             stamp=stamp.sec + stamp.nanosec * 1e-9,
@@ -97,7 +97,7 @@ class BotChannel:
         )
         self._on_command(self._bot, command)
 
-    # Each fills its message and tells whether the sensor gave anything.
+    # Each fills its message and returns False while the sensor gives nothing.
 
     def _fill_odom(self, world: World) -> bool:
         reading = world.odom(self._bot)

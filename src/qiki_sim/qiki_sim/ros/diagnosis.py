@@ -38,7 +38,7 @@ def of_simulation(runner: Runner | None, factor: float, refusals: int, last_refu
 
 
 def of_hardware(runner: Runner | None) -> Health:
-    """What the bots' hardware has switched off by itself, one value per bot."""
+    """Parts that the bots' hardware has switched off by itself, one value per bot."""
     if runner is None:
         return Health(Level.WARN, "no scenario")
     troubles = {name: _troubles(runner, name) for name in runner.world.bots}

@@ -1,4 +1,4 @@
-"""A world running on the graph: paced by wall time, heard and seen through its bots' channels."""
+"""A world running on the graph: paced by wall time, with the topics of its bots."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class Runner:
         on_command: Callable[[str, ValveCommand], None],
         on_occurrence: Callable[[Occurrence, int], None],
     ) -> None:
-        """`on_command` is called with each valve command heard and the name of its bot, `on_occurrence` with whatever
-        happens to a bot and the simulated time in ns."""
+        """`on_command` is called with each valve command and the name of its bot, `on_occurrence` with each occurrence
+        and the simulated time in ns."""
         self._node = node
         self._on_command = on_command
         self._on_occurrence = on_occurrence
@@ -123,14 +123,14 @@ class Runner:
         world = self.world
         for channel in self._channels.values():
             channel.publish(world)
-        self.tell()
+        self.report()
         if world.time_us >= self._markers_due_us:
             self._markers_due_us = world.time_us + self._marker_period_us
             if self._marker_publisher.get_subscription_count():
                 self._marker_publisher.publish(self._markers.update(world))
 
-    def tell(self) -> None:
-        """Tell what has happened to the bots since this was last done."""
+    def report(self) -> None:
+        """Report the occurrences since the last call."""
         for occurrence in self._watch.look(self.world):
             self._on_occurrence(occurrence, self.world.time_us * 1000)
 
