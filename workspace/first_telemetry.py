@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 
 import rclpy
 from nav_msgs.msg import Odometry
@@ -31,9 +32,8 @@ def wait(seconds: float) -> dict[str, object] | None:
     while first is not None or time.monotonic() - began < seconds:
         for topic, types in node.get_topic_names_and_types():
             if ODOMETRY in types and topic not in subscriptions:
-                subscriptions[topic] = node.create_subscription(
-                    Odometry, topic, lambda _, name=topic: received.add(name), qos_profile_sensor_data
-                )
+                mark = _marking(received, topic)
+                subscriptions[topic] = node.create_subscription(Odometry, topic, mark, qos_profile_sensor_data)
         rclpy.spin_once(node, timeout_sec=0.05)
         now = time.monotonic()
         present = {f"{space.rstrip('/')}/{name}" for name, space in node.get_node_names_and_namespaces()}
@@ -52,6 +52,10 @@ def wait(seconds: float) -> dict[str, object] | None:
                 "settling": now - first,
             }
     return None
+
+
+def _marking(received: set[str], topic: str) -> Callable[[Odometry], None]:
+    return lambda _: received.add(topic)
 
 
 def main() -> int:

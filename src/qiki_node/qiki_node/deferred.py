@@ -55,6 +55,7 @@ def create_deferred_service(node: Node, kind: Any, name: str, callback: Callable
         callback(request, reply)
         return reply
 
-    service = node.create_service(kind, name, called, qos_profile=MANY_REQUESTS)
+    service: Any = node.create_service(kind, name, called, qos_profile=MANY_REQUESTS)
     service.send_response = lambda reply, header: reply.take_header(header)
-    return service
+    answering: Service = service
+    return answering

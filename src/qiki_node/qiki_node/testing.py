@@ -212,6 +212,7 @@ class Peer:
 
         self.spin_until(found, timeout)
         # A new one each time: one that was made earlier proves nothing about those made since.
+        assert greeting is not None
         client = self.node.create_client(GREETING, greeting)
         self._greeters.append(client)
         self.spin_until(client.service_is_ready, timeout)

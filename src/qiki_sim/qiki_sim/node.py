@@ -23,6 +23,8 @@ from qiki_sim.valves import CommandError
 from qiki_vehicle import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from qiki_node.health import Health
     from qiki_sim.occurrences import Occurrence
     from qiki_sim.valves import ValveCommand
@@ -93,18 +95,16 @@ class SimNode(QikiNode[SimParameters]):
             on_occurrence=self._tell_of_bot,
         )
         self._runner.paused = params.paused
-        self._sim_services = [
-            self.create_service(kind, f"~/{name}", callback)
-            for kind, name, callback in (
-                (Trigger, "pause", self._pause),
-                (Trigger, "resume", self._resume),
-                (Trigger, "reset", self._reset),
-                (Step, "step", self._step),
-                (SetSpeed, "set_speed", self._set_speed),
-                (LoadScenario, "load_scenario", self._load_scenario),
-                (InjectFault, "inject_fault", self._inject_fault),
-            )
-        ]
+        services: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
+            (Trigger, "pause", self._pause),
+            (Trigger, "resume", self._resume),
+            (Trigger, "reset", self._reset),
+            (Step, "step", self._step),
+            (SetSpeed, "set_speed", self._set_speed),
+            (LoadScenario, "load_scenario", self._load_scenario),
+            (InjectFault, "inject_fault", self._inject_fault),
+        )
+        self._sim_services = [self.create_service(kind, f"~/{name}", callback) for kind, name, callback in services]
         self.log.info("scenario loaded", scenario=world.scenario.file.name, bots=", ".join(world.bots))
         self._tell_of_scenario("scenario_loaded")
 
