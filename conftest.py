@@ -1,7 +1,7 @@
 """Settings of every test in the workspace.
 
-Property tests have no deadline, for no test may depend on the machine's speed, and draw the same examples each
-time, so that a result repeats; `./qiki test --long` draws new ones, ten times as many.
+Property tests have no deadline, for no test may depend on the machine's speed. They draw few random examples, and
+`./qiki test --long` many; a failure is printed with the line that reproduces it.
 """
 
 import os
@@ -15,6 +15,6 @@ with suppress(ImportError):  # packages without property tests run where hypothe
     from hypothesis import HealthCheck, settings
 
     slow = [HealthCheck.too_slow]
-    settings.register_profile("usual", deadline=None, derandomize=True, suppress_health_check=slow)
-    settings.register_profile("long", deadline=None, max_examples=1000, suppress_health_check=slow)
+    settings.register_profile("usual", deadline=None, max_examples=25, print_blob=True, suppress_health_check=slow)
+    settings.register_profile("long", deadline=None, max_examples=1000, print_blob=True, suppress_health_check=slow)
     settings.load_profile("long" if os.environ.get("QIKI_LONG") else "usual")

@@ -1,6 +1,6 @@
-"""Test results from JUnit XML files. What is missing, unreadable or empty counts as failed, never as passed."""
+"""Test results from JUnit XML files. A missing, unreadable or empty file counts as failed, never as passed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -27,33 +27,52 @@ class Result:
     def failed(self) -> int:
         return len(self.failures)
 
+    def __add__(self, other: "Result") -> "Result":
+        return Result(
+            self.name,
+            self.passed + other.passed,
+            self.skipped + other.skipped,
+            self.seconds + other.seconds,
+            self.failures + other.failures,
+            self.unstable + other.unstable,
+        )
+
     def with_failure(self, name: str, message: str) -> "Result":
         return Result(self.name, self.passed, self.skipped, self.seconds, (*self.failures, Failure(name, message)))
 
 
-def read(name: str, files: Iterable[Path]) -> Result:
-    """The sum of several JUnit files; a file that cannot be read is one failure."""
+def read(name: str, file: Path, modules: Collection[str] | None = None) -> Result:
+    """The result in a JUnit file: of all tests, or of those in `modules` (dotted names).
+
+    An unreadable file is one failure.
+    """
+    try:
+        root = ElementTree.parse(file).getroot()
+    except (OSError, ElementTree.ParseError) as error:
+        return Result(name).with_failure(str(file), f"no readable result: {error}")
     passed = skipped = 0
     seconds = 0.0
     failures: list[Failure] = []
-    for file in files:
-        try:
-            root = ElementTree.parse(file).getroot()
-        except (OSError, ElementTree.ParseError) as error:
-            failures.append(Failure(str(file), f"no readable result: {error}"))
+    for case in root.iter("testcase"):
+        if modules is not None and not _within(case, modules):
             continue
-        for case in root.iter("testcase"):
-            seconds += float(case.get("time") or 0.0)
-            problems = [*case.iter("failure"), *case.iter("error")]
-            if problems:
-                text = next((problem.get("message") or problem.text or "" for problem in problems), "")
-                module = (case.get("classname") or "").rpartition(".test.")[2]
-                failures.append(Failure(f"{module}::{case.get('name')}", text.strip()))
-            elif case.find("skipped") is not None:
-                skipped += 1
-            else:
-                passed += 1
+        seconds += float(case.get("time") or 0.0)
+        problems = [*case.iter("failure"), *case.iter("error")]
+        if problems:
+            text = next((problem.get("message") or problem.text or "" for problem in problems), "")
+            module = (case.get("classname") or "").rpartition(".test.")[2]
+            failures.append(Failure(f"{module}::{case.get('name')}", text.strip()))
+        elif case.find("skipped") is not None:
+            skipped += 1
+        else:
+            passed += 1
     return Result(name, passed, skipped, seconds, tuple(failures))
+
+
+def _within(case: ElementTree.Element, modules: Collection[str]) -> bool:
+    # A module that cannot be imported is a case of its own: without a class name, with the module as its name.
+    path = f"{case.get('classname') or ''}.{case.get('name')}".lstrip(".")
+    return any(path == module or path.startswith(f"{module}.") for module in modules)
 
 
 def judged(result: Result, code: int, *, expected: bool) -> Result:

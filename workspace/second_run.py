@@ -1,49 +1,44 @@
-"""A second run of test files in which a test failed: a broken test fails again, an unstable one passes.
+"""A second run of failed tests: a defect fails again, an unstable test is listed as such.
 
-Tests of real processes meet what no test can rule out, such as a computer that stands still for seconds. One such
-failure must neither hide among the passed nor condemn everything else, so it is listed as unstable.
+Tests of real processes meet conditions that no test can rule out, such as a computer that stands still for seconds. One
+such failure must neither hide among the passed nor condemn everything else.
 """
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import replace
 
 from workspace.results import Failure, Result
 
 MOST_FILES = 3
 """Failures in more files than this are no accident: they are not run again."""
 
-Run = Callable[[Sequence[Path]], Result]
-"""Runs test files in a process of their own; the result, judged by the exit code too."""
 
+def confirmed(result: Result, run: Callable[[bool], Result]) -> Result:
+    """`result` after a second run, where it has failures.
 
-def confirmed(result: Result, files: Sequence[Path], run: Run) -> Result:
-    """`result` after a second run of the files with failures, if there are any.
+    A test that fails again is a failure. One that passes now counts as passed and is listed in `unstable` with the
+    message of its failure.
 
-    A test that fails again, or for the first time, is a failure. One that passes now counts as passed and is listed
-    in `unstable` with its first message. A run that crashed is repeated with all its `files`.
+    Args:
+        run: runs the failed tests in a process of their own, or with True all of the group, which is for a run that
+            died.
     """
     if not result.failed:
         return result
-    stems = {_stem(failure) for failure in result.failures}
-    concerned = [file for file in files if file.stem in stems]
-    if len(concerned) < len(stems):
-        concerned = list(files)  # the process died: whose fault it was is not known
-    elif len(concerned) > MOST_FILES:
+    files = {_file(failure) for failure in result.failures}
+    died = "" in files
+    if len(files) > MOST_FILES and not died:
         return result
-    again = run(concerned)
+    again = run(died)
     if not again.passed:
         return result
     still = {failure.name for failure in again.failures}
     unstable = tuple(failure for failure in result.failures if failure.name not in still)
-    if len(concerned) == len(files):
-        passed, skipped = again.passed, again.skipped
-    else:
-        passed, skipped = result.passed + result.failed - again.failed, result.skipped
-    seconds = result.seconds + again.seconds
-    return Result(result.name, passed, skipped, seconds, again.failures, unstable)
+    whole = again if died else replace(result, failures=()) + again
+    return replace(whole, name=result.name, seconds=result.seconds + again.seconds, unstable=unstable)
 
 
-def _stem(failure: Failure) -> str:
+def _file(failure: Failure) -> str:
     """The test file's name without its ending, ``test_x`` of ``folder.test_x.TestY::test_z``; else empty."""
     parts = failure.name.partition("::")[0].split(".")
     return next((part for part in parts if part.startswith("test_")), "")

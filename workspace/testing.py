@@ -1,146 +1,141 @@
-"""`./qiki test`: static checks, colcon test over the packages, the tests of the whole graph, one summary."""
+"""`./qiki test`: static checks, pure tests on all cores, real-time tests one after another, one summary."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from workspace import checks, results, second_run
-from workspace.build import colcon, colcon_item
 from workspace.errors import WorkspaceError
 from workspace.layout import Layout
-from workspace.packages import Package, find
+from workspace.packages import find
 from workspace.progress import run_step
 from workspace.results import Result
 
-# Overrides the selection in pyproject.toml, which leaves long tests out.
-_EVERY_TEST = "long or not long"
-_ENDED = re.compile(r"^(Failed|Aborted)\s+<<<\s+(\S+)(?:.*exited with code (-?\d+))?")
+_PURE = "not realtime"
+_REALTIME = "realtime"
+_ALL = f"{_PURE} or {_REALTIME}"
+_NOTHING_COLLECTED = 5
+"""Exit code of pytest."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Tests with one line in the summary: a package, or a folder of test/."""
+
+    name: str
+    files: tuple[Path, ...]
+
+    @property
+    def realtime(self) -> tuple[Path, ...]:
+        """The files that mark tests as `realtime`."""
+        return tuple(file for file in self.files if _REALTIME in file.read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Selected tests: packages, groups of whole-graph tests (folders), and whether the static checks."""
+    """Groups of tests, and whether the static checks belong to it."""
 
-    packages: tuple[Package, ...]
-    groups: tuple[Path, ...]
+    groups: tuple[Group, ...]
     checks: bool
 
 
 def select(layout: Layout, only: str | None) -> Selection:
-    """Everything, or what `only` names: a package, a folder of test/ such as test/workspace, or checks.
+    """Everything, or `only` one: a package, a folder of test/ such as test/workspace, or checks.
 
     Raises WorkspaceError naming the choices.
     """
-    packages = find(layout)
-    tests = layout.root / "test"
-    groups = sorted({path.parent for path in tests.rglob("test_*.py")})
+    folders = sorted({path.parent for path in (layout.root / "test").rglob("test_*.py")})
+    groups = [
+        *(Group(package.name, tuple(package.tests)) for package in find(layout) if package.tests),
+        *(Group(str(folder.relative_to(layout.root)), tuple(sorted(folder.glob("test_*.py")))) for folder in folders),
+    ]
     if only is None:
-        return Selection(tuple(packages), tuple(groups), checks=True)
+        return Selection(tuple(groups), checks=True)
     if only == "checks":
-        return Selection((), (), checks=True)
-    chosen = tuple(package for package in packages if package.name == only)
-    folders = tuple(group for group in groups if str(group.relative_to(layout.root)) == only.rstrip("/"))
-    if not (chosen or folders):
-        known = [package.name for package in packages] + [str(group.relative_to(layout.root)) for group in groups]
+        return Selection((), checks=True)
+    chosen = tuple(group for group in groups if group.name == only.rstrip("/"))
+    if not chosen:
+        known = [group.name for group in groups]
         raise WorkspaceError(f"test --package {only!r}: choose one of {', '.join([*known, 'checks'])}")
-    return Selection(chosen, folders, checks=False)
+    return Selection(chosen, checks=False)
 
 
 def run(layout: Layout, env: Mapping[str, str], selection: Selection, *, long: bool) -> list[Result]:
-    """Run the selection, one thing after another: tests of real processes would disturb each other's timing."""
-    env = dict(env)
-    env.pop("PYTEST_ADDOPTS", None)
-    if long:
-        env["QIKI_LONG"] = "1"
-    found = []
-    if selection.checks:
-        found.append(checks.run(layout, env))
-    if selection.packages:
-        found += _packages(layout, env, selection.packages, long=long)
-    for group in selection.groups:
-        name, files = str(group.relative_to(layout.root)), sorted(group.glob("test_*.py"))
-        first = _pytest(layout, env, name, layout.root, files, long=long)
-        found.append(_confirmed(layout, env, first, layout.root, files, long=long))
+    """Run the selection and return the result of each group."""
+    found = [checks.run(layout, env)] if selection.checks else []
+    if selection.groups:
+        found += Runner(layout, env, long=long).run(selection.groups)
     return found
 
 
-def _packages(layout: Layout, env: Mapping[str, str], packages: Sequence[Package], *, long: bool) -> list[Result]:
-    for package in packages:
-        for file in _result_files(layout, package):
-            file.unlink(missing_ok=True)  # a result of an earlier run must not stand for this one
-    log = layout.logs / "test.log"
-    # colcon takes options of pytest with a leading space.
-    pytest = ["--pytest-args", " -m", _EVERY_TEST] if long else []
-    command = colcon(
-        layout, "test", "--executor", "sequential", "--return-code-on-test-failure",
-        "--event-handlers", "console_cohesion+", "--packages-select", *(package.name for package in packages), *pytest,
-    )  # fmt: skip
-    code = run_step(
-        f"tests of {len(packages)} package{'s' if len(packages) > 1 else ''}", command,
-        log=log, env=env, cwd=layout.root, item=colcon_item, check=False,
-    )  # fmt: skip
-    first = package_results(layout, packages, log.read_text(encoding="utf-8"), code)
-    return [_confirmed_package(layout, env, result, packages, long=long) for result in first]
+class Runner:
+    """Runs groups of tests with pytest.
 
+    Tests of real processes and clocks would disturb each other's timing, so each group's run alone; all others share
+    one run over every core.
+    """
 
-def _confirmed_package(
-    layout: Layout, env: Mapping[str, str], first: Result, packages: Sequence[Package], *, long: bool
-) -> Result:
-    package = next((package for package in packages if package.name == first.name), None)
-    return first if package is None else _confirmed(layout, env, first, package.path, package.tests, long=long)
+    def __init__(self, layout: Layout, env: Mapping[str, str], *, long: bool) -> None:
+        self._layout = layout
+        self._env = {name: value for name, value in env.items() if name != "PYTEST_ADDOPTS"}
+        if long:
+            self._env["QIKI_LONG"] = "1"
+        self._long = long
 
+    def run(self, groups: Sequence[Group]) -> list[Result]:
+        """The result of each group; a failure of the pure run that belongs to none has one of its own."""
+        whole, found = self._pure(groups)
+        attributed = {failure for result in found for failure in result.failures}
+        ended = []
+        for group, pure in zip(groups, found, strict=True):
+            result = pure
+            if group.realtime:
+                result += self._pytest(f"{group.name} in real time", group.realtime, _REALTIME)
+            result = results.judged(result, 0, expected=True)
+            ended.append(second_run.confirmed(result, partial(self._again, group)))
+        rest = tuple(failure for failure in whole.failures if failure not in attributed)
+        return [*ended, Result(whole.name, failures=rest)] if rest else ended
 
-def package_results(layout: Layout, packages: Sequence[Package], output: str, code: int) -> list[Result]:
-    """Result of each package from its files, colcon's `output` and colcon's exit `code`."""
-    codes: dict[str, int] = {}
-    for line in output.splitlines():
-        match = _ENDED.match(line)
-        if match:
-            codes[match[2]] = int(match[3] or 1)
-    found = [
-        results.judged(
-            results.read(package.name, _result_files(layout, package)),
-            codes.get(package.name, 0),
-            expected=bool(package.tests),
+    def _pure(self, groups: Sequence[Group]) -> tuple[Result, list[Result]]:
+        """Result of the run over all pure tests, and each group's part of it."""
+        name = "pure tests"
+        files = [file for group in groups for file in group.files]
+        cores = len(os.sched_getaffinity(0))
+        whole = self._pytest(name, files, _PURE, "--cache-clear", f"--numprocesses={cores}", "--dist=worksteal")
+        return whole, [results.read(group.name, self._xml(name), self._modules(group)) for group in groups]
+
+    def _again(self, group: Group, everything: bool) -> Result:
+        chosen = [] if everything else ["--last-failed", "--last-failed-no-failures=none"]
+        return self._pytest(f"{group.name} again", group.files, _ALL, *chosen)
+
+    def _modules(self, group: Group) -> list[str]:
+        return [".".join(file.relative_to(self._layout.root).with_suffix("").parts) for file in group.files]
+
+    def _xml(self, name: str) -> Path:
+        return self._layout.state / "results" / f"{_slug(name)}.xml"
+
+    def _pytest(self, name: str, files: Sequence[Path], marks: str, *options: str) -> Result:
+        """Run the tests of `files` that fit `marks` in a process of their own; none at all is no failure."""
+        layout, xml = self._layout, self._xml(name)
+        xml.parent.mkdir(parents=True, exist_ok=True)
+        xml.unlink(missing_ok=True)
+        command = [str(layout.venv_python), "-m", "pytest", f"--junit-xml={xml}", "--tb=short", "--durations=20"]
+        # Replaces the selection in pyproject.toml, which leaves long tests out.
+        command += ["-m", marks if self._long else f"({marks}) and not long", *options, *map(str, files)]
+        log = layout.logs / f"{_slug(name)}.log"
+        code = run_step(
+            f"tests: {name}", command, log=log, env=self._env, cwd=layout.root, item=_pytest_item, check=False
         )
-        for package in packages
-    ]
-    if code != 0 and not any(result.failed for result in found):
-        found.append(results.judged(Result("colcon test"), code, expected=False))
-    return found
+        return results.judged(results.read(name, xml), 0 if code == _NOTHING_COLLECTED else code, expected=False)
 
 
-def _result_files(layout: Layout, package: Package) -> list[Path]:
-    folder = layout.build / package.name
-    single = folder / "pytest.xml"
-    return [path for path in (single, *sorted((folder / "test_results").rglob("*.xml"))) if path.is_file()]
-
-
-def _confirmed(
-    layout: Layout, env: Mapping[str, str], first: Result, cwd: Path, files: Sequence[Path], *, long: bool
-) -> Result:
-    def again(chosen: Sequence[Path]) -> Result:
-        return _pytest(layout, env, f"{first.name}, again", cwd, chosen, long=long)
-
-    return second_run.confirmed(first, files, again)
-
-
-def _pytest(
-    layout: Layout, env: Mapping[str, str], name: str, cwd: Path, files: Sequence[Path], *, long: bool
-) -> Result:
-    file = name.replace("/", "-").replace(", ", "-")
-    xml = layout.state / "results" / f"{file}.xml"
-    xml.parent.mkdir(parents=True, exist_ok=True)
-    xml.unlink(missing_ok=True)
-    command = [str(layout.venv_python), "-m", "pytest", f"--junit-xml={xml}", "--tb=short", *map(str, files)]
-    if long:
-        command += ["-m", _EVERY_TEST]
-    log = layout.logs / f"{file}.log"
-    code = run_step(f"tests in {name}", command, log=log, env=env, cwd=cwd, item=_pytest_item, check=False)
-    return results.judged(results.read(name, [xml]), code, expected=True)
+def _slug(name: str) -> str:
+    return re.sub(r"\W+", "-", name)
 
 
 def _pytest_item(line: str) -> str | None:
-    match = re.match(r"^(\S*test_\w+\.py)", line)
+    match = re.match(r"^(\S*test_\w+\.py)", line) or re.search(r"\[\s*(\d+%)\]$", line)
     return match[1] if match else None

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("peer")
+pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("peer")]
 
 
 def groups(graph, bot: str) -> dict[str, dict]:

@@ -3,11 +3,15 @@
 import time
 from collections.abc import Callable
 
+import pytest
+
 from qiki_eventstore import RecordedEvent, open_store
 from qiki_eventstore.payload import decode
 from qiki_msgs.msg import Allocation
 from qiki_msgs.srv import InjectFault, SetAllocatorMode
 from qiki_node.testing import PATIENCE
+
+pytestmark = pytest.mark.realtime
 
 CAUSES = {
     "simulator.fault_cleared": "simulator.fault_injected",

@@ -13,7 +13,7 @@ from pilot import Pilot, fly_in_time, translate, write_scenario
 from qiki_msgs.msg import Allocation, ThrusterState
 from qiki_node.testing import Peer
 
-pytestmark = pytest.mark.timeout(1800)  # a flight may be repeated in slower time
+pytestmark = [pytest.mark.realtime, pytest.mark.timeout(1800)]  # a flight may be repeated in slower time
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,8 @@ from qiki_msgs.srv import InjectFault, SetAllocatorMode, SetAttitudeMode, SetThr
 from qiki_node.qos import COMMAND, TELEMETRY
 from qiki_node.testing import Peer
 
+pytestmark = pytest.mark.realtime
+
 MODES = {Allocation.MODE_AUTO: "AUTO", Allocation.MODE_ADAPTIVE: "ADAPTIVE"}
 ATTITUDES = {
     SetAttitudeMode.Request.OFF: "OFF",

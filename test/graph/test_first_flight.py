@@ -20,7 +20,7 @@ from qiki_node.qos import TELEMETRY
 from qiki_vehicle import Vehicle
 
 # What a busy machine spoils may be repeated in slower time.
-pytestmark = [pytest.mark.usefixtures("peer"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("peer"), pytest.mark.timeout(900)]
 
 THRUSTERS = thrusters(
     Vehicle.from_file(Path(__file__).resolve().parents[2] / "launch/config/vehicles/dodecahedron.yaml")

@@ -10,7 +10,7 @@ from pilot import Pilot, fly_in_time, translate, write_scenario
 from qiki_msgs.msg import ThrusterState
 from qiki_node.testing import NodeProcess, Peer
 
-pytestmark = pytest.mark.timeout(1800)  # a flight may be repeated in slower time
+pytestmark = [pytest.mark.realtime, pytest.mark.timeout(1800)]  # a flight may be repeated in slower time
 
 MODULATORS = {"alpha": "pwpf", "bravo": "bang_bang"}
 TILT = {"alpha": 8.0, "bravo": 3.0}

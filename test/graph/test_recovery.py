@@ -13,6 +13,8 @@ from nav_msgs.msg import Odometry
 from qiki_msgs.msg import Allocation
 from qiki_node.qos import TELEMETRY
 
+pytestmark = pytest.mark.realtime
+
 SHARED = Path("/dev/shm")
 
 

@@ -11,6 +11,8 @@ from qiki_msgs.msg import Allocation
 from qiki_msgs.srv import LoadScenario, SetSpeed
 from qiki_node.qos import COMMAND, TELEMETRY
 
+pytestmark = pytest.mark.realtime
+
 
 @pytest.fixture
 def allocations(peer):

@@ -15,6 +15,8 @@ from workspace.distribution import Distribution
 from workspace.errors import WorkspaceError
 from workspace.layout import Layout
 
+pytestmark = pytest.mark.realtime
+
 use_private_domain(shared_memory=False)
 
 UP = """

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.optimize import linprog, lsq_linear
 
@@ -373,7 +373,6 @@ def arrays(draw):
     return ThrusterArray(positions, directions, f_max, com=draw(vector))
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     array=arrays(),
     policy=st.sampled_from(POLICIES),
@@ -407,7 +406,6 @@ def test_any_geometry(array, policy, unattainable, seed):
             np.testing.assert_allclose(answer.wrench, answer.scale * wrench, atol=1e-5 * np.abs(wrench).max())
 
 
-@settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_margin_and_scale_grow_with_the_limits(array, seed):
     rng = np.random.default_rng(seed)
@@ -423,7 +421,6 @@ def test_margin_and_scale_grow_with_the_limits(array, seed):
         assert large.scale >= small.scale * (1.0 - 1e-9)
 
 
-@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_nothing_inside_the_margin_is_unattainable(array, seed):
     """A facet is where the attainable set ends, not before and not after."""
@@ -480,7 +477,6 @@ def largest(gain, upper, power, limit, *, rows=None, right=None):
     return -answer.fun
 
 
-@settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_bounds_by_duality_hold_for_any_multipliers(seed):
     """No multipliers, however wrong, prove an answer better than it is."""
@@ -504,7 +500,6 @@ def test_bounds_by_duality_hold_for_any_multipliers(seed):
     assert bound * max(used, 1e-9) >= used - least - 1e-9
 
 
-@settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_the_multiplier_of_the_power_row_is_the_best_one(seed):
     rng = np.random.default_rng(seed)

@@ -177,7 +177,7 @@ quaternions = (
 vectors = st.tuples(components, components, components).map(np.array)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(quaternions, vectors, st.sampled_from([BODY, SKEWED]))
 def test_any_attitude_and_tumble_is_brought_to_the_target(q: Floats, tumble: Floats, body: Body) -> None:
     plant = RigidBody(body, q, tumble * 0.3)
@@ -186,7 +186,7 @@ def test_any_attitude_and_tumble_is_brought_to_the_target(q: Floats, tumble: Flo
     assert np.linalg.norm(plant.rates) < math.radians(0.05)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(quaternions, vectors, st.sampled_from([BODY, SKEWED]))
 def test_rate_damping_takes_energy_at_every_step(q: Floats, tumble: Floats, body: Body) -> None:
     plant = RigidBody(body, q, tumble)
@@ -200,7 +200,7 @@ def test_rate_damping_takes_energy_at_every_step(q: Floats, tumble: Floats, body
         before = plant.energies[1]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(quaternions, vectors, vectors, st.sampled_from([BODY, SKEWED]))
 def test_brake_takes_both_energies_down_at_every_step(q: Floats, tumble: Floats, velocity: Floats, body: Body) -> None:
     plant = RigidBody(body, q, tumble, velocity * 2.0)
@@ -248,7 +248,6 @@ def test_small_error_rings_down_with_the_natural_frequency_and_damping_ratio_ask
         assert -attitude_error(plant.q, IDENTITY)[2] == pytest.approx(angle * form, abs=angle * 0.01)
 
 
-@settings(deadline=None)
 @given(quaternions, quaternions)
 def test_the_error_turns_the_attitude_into_the_target_the_shortest_way(attitude: Floats, target: Floats) -> None:
     error = attitude_error(attitude, target)

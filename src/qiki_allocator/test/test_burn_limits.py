@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qiki_allocator.errors import ConfigurationError
@@ -172,7 +172,6 @@ windows = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.lists(windows, min_size=1, max_size=20), st.integers(1, 8))
 def test_commands_within_the_bounds_keep_every_rule(script: list[Window], repeats: int) -> None:
     guard, valve, time = BurnGuard(1, CONFIG), Valve(), 0

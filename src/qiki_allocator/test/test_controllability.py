@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
@@ -113,7 +113,6 @@ def arrays(draw: st.DrawFn) -> ThrusterArray:
     return ThrusterArray(positions, directions, generator.uniform(10.0, 300.0, n))
 
 
-@settings(max_examples=200, deadline=None)
 @given(arrays(), st.sampled_from(AXES), st.integers(0, 2**32 - 1), st.none() | st.floats(100.0, 50e3))
 def test_largest_wrench_agrees_with_the_linear_program(
     array: ThrusterArray, axis: str, seed: int, power: float | None
@@ -131,7 +130,6 @@ def test_largest_wrench_agrees_with_the_linear_program(
         assert WATTS_PER_NEWTON * array.f_max @ reach.levels <= power * (1.0 + 1e-6)
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.sampled_from(AXES), st.integers(0, 15))
 def test_a_failure_never_adds_reach(axis: str, index: int) -> None:
     array = ThrusterArray.from_file(THRUSTERS, com=(0.0, 0.0, 0.1))

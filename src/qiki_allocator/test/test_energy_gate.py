@@ -5,7 +5,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qiki_allocator.errors import ConfigurationError
@@ -57,7 +57,6 @@ def test_gate_and_power_by_state_of_charge(socs: tuple[float, ...], gate: Gate, 
     assert limits.reason == f"supercapacitor at {socs[-1]:.3f}"
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-0.0099, 0.0099), min_size=2, max_size=50), st.sampled_from([0.30, 0.60]))
 def test_noise_smaller_than_the_hysteresis_moves_the_gate_once_at_most(noise: list[float], threshold: float) -> None:
     gate = EnergyGate(CONFIG)
@@ -140,7 +139,6 @@ def test_what_each_gate_admits() -> None:
 anything = st.floats(allow_nan=True, allow_infinity=True)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(anything, anything, anything), max_size=5), anything, anything)
 def test_limits_are_finite_whatever_is_read(
     readings: list[tuple[float, float, float]], time: float, thermal: float
@@ -153,7 +151,6 @@ def test_limits_are_finite_whatever_is_read(
     assert limits.translation_allowed is (limits.gate is not Gate.STABILISE)
 
 
-@settings(deadline=None)
 @given(
     soc=st.floats(0.30, 1.0),
     capacity=st.floats(2e3, 3e5),

@@ -158,7 +158,7 @@ def test_every_single_fault_is_found(vehicle: ThrusterArray, index: int, fault: 
     healthy(flight, 4.0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1), st.floats(0.05, 1.0))
 def test_no_alarm_without_a_fault(seed: int, firing: float) -> None:
     flight = Flight(ThrusterArray.from_file(THRUSTERS, com=COM), seed, firing=firing)
@@ -177,7 +177,7 @@ def test_false_alarms_stay_below_their_rate(vehicle: ThrusterArray, seeds: range
     assert alarms <= len(seeds) + 5.0 * math.sqrt(len(seeds))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 15), st.floats(0.0, 0.7))
 def test_a_loss_is_found_at_its_level(seed: int, index: int, share: float) -> None:
     flight = Flight(ThrusterArray.from_file(THRUSTERS, com=COM), seed, firing=0.4)

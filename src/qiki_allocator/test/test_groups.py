@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
@@ -154,7 +154,6 @@ def test_rows_name_every_group_and_missing_values(vehicle: ThrusterArray) -> Non
     assert rows["FTG -z"][1:6] == ("none", "N/A", "N/A", "N/A", "N/A")
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(1, 14), st.integers(0, 2**32 - 1), st.none() | st.floats(500.0, 50e3))
 def test_groups_of_random_arrays(n: int, seed: int, power: float | None) -> None:
     generator = np.random.default_rng(seed)

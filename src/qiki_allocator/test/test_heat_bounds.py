@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qiki_allocator.errors import ConfigurationError
@@ -111,7 +111,6 @@ def test_temperatures_never_known_are_lost() -> None:
     assert math.isnan(guard.telemetry_time)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     start=st.floats(-50.0, 119.0),
     hull=st.floats(-60.0, 80.0),
@@ -137,7 +136,6 @@ def test_no_demand_trips_a_cluster(start: float, hull: float, demand: list[float
 anything = st.floats(allow_nan=True, allow_infinity=True)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(anything, anything, anything), max_size=5), st.floats(-1e6, 1e6))
 def test_factors_are_between_0_and_1_whatever_is_read(readings: list[tuple[float, float, float]], time: float) -> None:
     guard = HeatGuard(CONFIG)

@@ -24,6 +24,8 @@ from qiki_node.executor import spin_until
 from qiki_node.qos import COMMAND, STATE, TELEMETRY
 from qiki_node.testing import PATIENCE, NodeProcess, Peer
 
+pytestmark = pytest.mark.realtime
+
 NODE = "/alpha/allocator"
 TICK = 0.01  # s
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from bot import FORCE, ZERO, Bot, odometry, valves
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from valve_hardware import Hardware
 
@@ -113,7 +113,6 @@ ACTIONS = (
 )
 
 
-@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 60), st.floats(0.0, 1.5)), max_size=12))
 def test_what_the_allocator_is_can_be_rebuilt_from_its_occurrences(vehicle, steps):
     bot = Bot(vehicle)

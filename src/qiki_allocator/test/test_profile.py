@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qiki_allocator.errors import ConfigurationError
@@ -65,7 +65,6 @@ segments = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(segments, st.lists(st.floats(0.1, 20.0), min_size=1, max_size=20))
 def test_windows_of_any_length_command_the_impulse_of_the_profile(parts: list[Segment], windows: list[float]) -> None:
     run, elapsed, given_impulse = runner(*parts, config=ROOMY), 0.0, np.zeros(6)
@@ -83,7 +82,6 @@ def test_windows_of_any_length_command_the_impulse_of_the_profile(parts: list[Se
     np.testing.assert_allclose(run.result().commanded, expected, atol=scale * 1e-9)
 
 
-@settings(deadline=None)
 @given(segments, st.lists(st.floats(0.0, 10.0), max_size=20))
 def test_progress_and_segment_never_go_back(parts: list[Segment], steps: list[float]) -> None:
     run, time = runner(*parts, config=ROOMY), 100.0

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from valve_hardware import Hardware, check_timing, on_times, peak
 
@@ -166,7 +166,6 @@ def test_impossible_settings_are_refused(array, change, text):
         PulseWidth(Allocator(array, WATTS), TIMING, PulseWidthSettings(**change))
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     power=st.sampled_from([9000.0, 15000.0, 22500.0, 45000.0, 200000.0]),
@@ -204,7 +203,6 @@ def test_no_rule_is_broken_for_any_input(array, seed, power, precise):
     assert hardware.late == 0
 
 
-@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), policy=st.sampled_from(["priority", "weighted"]))
 def test_constant_force_and_torque_together_give_their_impulse(array, seed, policy):
     """Floors: a tenth of the smallest impulse bit, 6.6 N s, and of it at a lever of 0.5 m."""

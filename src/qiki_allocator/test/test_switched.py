@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from valve_hardware import Hardware, check_timing, on_times, peak
 
@@ -197,7 +197,6 @@ def torment(kind, array, seed, power, steps):
     return hardware.pulses()
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     kind=st.sampled_from(KINDS),
     seed=st.integers(0, 2**32 - 1),

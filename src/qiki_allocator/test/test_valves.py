@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from valve_hardware import Hardware
 
@@ -14,7 +14,6 @@ from qiki_allocator.modulation.valves import ValveBank
 edge = st.one_of(st.none(), st.integers(0, 250_000))
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     commands=st.lists(
         st.tuples(st.integers(1_000, 300_000), st.lists(st.tuples(edge, edge), min_size=3, max_size=3)), max_size=6

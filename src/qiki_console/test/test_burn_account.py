@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
@@ -43,7 +43,6 @@ def test_without_rotation_it_is_force_times_time_by_mass(
     assert expected_delta_v(samples, 1.0, command, mass) == pytest.approx(np.array(force) * duration / mass, abs=1e-12)
 
 
-@settings(max_examples=30)
 @given(rate=st.floats(-1.0, 1.0).filter(lambda rate: abs(rate) > 1e-3), duration=st.floats(0.5, 8.0))
 def test_rotation_turns_the_force_along(rate: float, duration: float) -> None:
     """Closed form for a steady yaw rate w: F/(m w) [sin(w t1) - sin(w t0), cos(w t0) - cos(w t1), 0]."""

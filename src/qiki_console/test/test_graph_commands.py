@@ -17,7 +17,7 @@ from qiki_node.testing import PATIENCE, NodeProcess
 
 Run = Callable[..., Result]
 
-pytestmark = pytest.mark.usefixtures("graph", "patient")
+pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("graph", "patient")]
 
 PATIENT = f"""
 from qiki_node import session

@@ -328,7 +328,7 @@ def brute_force(events: list[RecordedEvent], query: Query) -> list[RecordedEvent
     return ordered if query.limit is None else ordered[: query.limit]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(written=EVENTS, wanted=st.lists(queries(), min_size=5, max_size=30), data=st.data())
 def test_queries_find_what_brute_force_finds(
     make_store: Callable[..., EventStore], written: list[Any], wanted: list[Query], data: st.DataObject
@@ -531,7 +531,7 @@ def test_a_snapshot_spares_the_fold(store: EventStore) -> None:
 STEPS = st.lists(st.none() | st.tuples(st.sampled_from(STREAMS[:3]), st.integers(0, 8)), max_size=14)
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_snapshots_change_no_past_state(
     make_store: Callable[..., EventStore], steps: list[tuple[str, int] | None]

@@ -34,6 +34,8 @@ from qiki_node.deferred import MANY_REQUESTS
 from qiki_node.qos import EVENT
 from qiki_node.testing import SETTLE, NodeProcess, Peer, use_private_domain
 
+pytestmark = pytest.mark.realtime
+
 use_private_domain()
 
 NODE = "/qiki/eventstore"

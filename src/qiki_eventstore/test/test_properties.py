@@ -289,7 +289,7 @@ def number_of(event: RecordedEvent) -> int:
 
 
 @pytest.mark.parametrize(
-    ("examples", "steps"), [(40, 30), pytest.param(3000, 60, marks=[pytest.mark.long, pytest.mark.timeout(7200)])]
+    ("examples", "steps"), [(25, 30), pytest.param(3000, 60, marks=[pytest.mark.long, pytest.mark.timeout(7200)])]
 )
 def test_any_interleaving_leaves_what_the_model_says(
     examples: int, steps: int, caplog: pytest.LogCaptureFixture

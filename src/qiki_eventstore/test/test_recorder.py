@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qiki_events import REGISTRY
@@ -149,7 +149,6 @@ def test_what_the_destination_did_not_take_is_dropped() -> None:
     assert recorder.counts()["/alpha/odom"] == Counts(received=5, stored=3, dropped=2)
 
 
-@settings(deadline=None, max_examples=30)
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 500)), max_size=60),
     st.integers(0, 20_000),

@@ -21,7 +21,10 @@ from qiki_node.qos import STATE, TELEMETRY
 from qiki_node.testing import PATIENCE, NodeProcess, Peer, use_private_domain
 
 # The message generators' parser imports modules that Python has deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
+pytestmark = [
+    pytest.mark.realtime,
+    pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning"),
+]
 
 use_private_domain()
 

@@ -230,7 +230,7 @@ def expected(events: list[RecordedEvent], query: Query) -> list[RecordedEvent]:
     return (found[::-1] if query.backwards else found)[: query.limit]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=queries, recorded=st.tuples(st.none() | st.integers(0, 99), st.none() | st.integers(0, 99)))
 def test_every_query_reads_through_to_the_segments(
     shared: "Shared", query: Query, recorded: tuple[int | None, int | None]
@@ -241,7 +241,7 @@ def test_every_query_reads_through_to_the_segments(
     assert list(store.read_all(query)) == expected(events, query)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(stream=st.sampled_from([*STREAMS, "none"]), start=st.integers(0, 60), end=st.none() | st.integers(0, 60))
 def test_streams_read_through_to_the_segments(shared: "Shared", stream: str, start: int, end: int | None) -> None:
     store, events = shared.store, shared.events

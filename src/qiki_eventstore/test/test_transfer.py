@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from google.protobuf.struct_pb2 import Struct
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qiki_events import JSON, PROTOBUF
@@ -123,7 +123,6 @@ events = st.builds(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(names, st.lists(events, max_size=3, unique_by=lambda event: event.id or uuid4())), max_size=5)
 )

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.realtime
+
 SLEEPER = """
 import signal, sys, time
 signal.signal(signal.SIGINT, lambda *_: sys.exit(0))

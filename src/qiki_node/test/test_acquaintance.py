@@ -11,6 +11,8 @@ from std_srvs.srv import Trigger
 from qiki_node.acquaintance import greeting_service
 from qiki_node.testing import NodeProcess, Peer
 
+pytestmark = pytest.mark.realtime
+
 EXAMPLE = [sys.executable, str(Path(__file__).with_name("example_node.py"))]
 
 

@@ -12,6 +12,8 @@ from qiki_node.deferred import MANY_REQUESTS, Reply, create_deferred_service
 from qiki_node.executor import make_executor, spin_while
 from qiki_node.testing import Peer
 
+pytestmark = pytest.mark.realtime
+
 
 @pytest.mark.parametrize("kind", ["events", "single"])
 def test_many_requests_wait_at_once_and_each_gets_its_answer(kind: str) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # The store's service is in this process, where warnings are errors. It drops its answer, with a warning, where it has
 # not discovered a new emitter 100 ms after the request: a reason to repeat the request, and no fault.
-pytestmark = pytest.mark.filterwarnings("ignore:failed to send response:RuntimeWarning")
+pytestmark = [pytest.mark.realtime, pytest.mark.filterwarnings("ignore:failed to send response:RuntimeWarning")]
 
 EMITTER = [sys.executable, str(Path(__file__).with_name("emitting_node.py"))]
 RESPONSE = AppendEvents.Response

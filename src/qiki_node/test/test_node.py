@@ -30,6 +30,8 @@ from qiki_msgs.action import ExecuteThrustProfile
 from qiki_node.qos import CLOCK
 from qiki_node.testing import PATIENCE, NodeProcess, Peer, private_port
 
+pytestmark = pytest.mark.realtime
+
 
 @pytest.fixture(params=["events", "single"])
 def kind(request: pytest.FixtureRequest) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sim_helpers import CONFIG, command, make_world
 
@@ -35,7 +35,6 @@ def fly(world, sequence, read):
     return states
 
 
-@settings(max_examples=25, deadline=None)
 @given(actions)
 def test_bit_equal_between_runs_after_reset_and_whether_read_or_not(sequence):
     """SIM-D1."""

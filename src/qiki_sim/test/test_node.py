@@ -20,7 +20,10 @@ from qiki_node.qos import CLOCK, COMMAND, STATE, TELEMETRY
 from qiki_node.testing import PATIENCE, NodeProcess, Peer
 
 # The message generators' parser imports modules that Python has deprecated.
-pytestmark = pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning")
+pytestmark = [
+    pytest.mark.realtime,
+    pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning"),
+]
 
 STATION = str(CONFIG / "scenarios" / "station.yaml")
 SINGLE = str(CONFIG / "scenarios" / "single.yaml")

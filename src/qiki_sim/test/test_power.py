@@ -4,7 +4,7 @@ import math
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sim_helpers import FORWARD, VEHICLE, burn, command, make_world, merged
 
@@ -124,7 +124,6 @@ powers = st.floats(0.0, 45e3)
 sequence = st.lists(st.tuples(powers, st.floats(1e-4, 2.0), st.floats(-140.0, 600.0)), max_size=30)
 
 
-@settings(max_examples=100, deadline=None)
 @given(sequence, st.floats(0.16, 1.0), st.floats(0.2, 0.95))
 def test_energy_is_conserved(steps, supercap, battery):
     """SIM-P5: what is drawn, stored and brought by the sun balances; states of charge stay in range."""

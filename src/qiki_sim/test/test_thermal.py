@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 from sim_helpers import FORWARD, VEHICLE, burn, command, make_world, merged
@@ -52,7 +52,6 @@ def test_network_agrees_with_an_independent_integration():
     assert network.temperature == pytest.approx(truth.y[:, -1], rel=1e-6)
 
 
-@settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.floats(0.0, 5000.0), min_size=10, max_size=10),
     st.floats(0.01, 1e4),

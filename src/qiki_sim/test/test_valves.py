@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sim_helpers import burn, command, make_world
 
@@ -128,7 +128,6 @@ commands = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
 @given(commands)
 def test_driver_keeps_its_promises(sequence):
     """SIM-V1, SIM-V4: time never runs back, every edge is used up, and silence ends with all valves closed."""
