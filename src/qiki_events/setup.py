@@ -65,7 +65,7 @@ class BuildPy(build_py):
 
 
 class Develop(develop):
-    """What colcon runs with --symlink-install, in a folder where the package is a link to the source."""
+    """The command of colcon with --symlink-install, in a folder where the package is a link to the source."""
 
     def run(self) -> None:
         if not self.uninstall:

@@ -126,7 +126,7 @@ def _value_reader(field: FieldDescriptor) -> Reader:
 
 
 def _plain(value: Any) -> Any:
-    """What a google.protobuf.Value holds."""
+    """Content of a google.protobuf.Value."""
     match value.WhichOneof("kind"):
         case "struct_value":
             return _struct_reader(value.struct_value)

@@ -7,7 +7,7 @@ S = TypeVar("S")
 
 
 class StoredEvent(Protocol):
-    """What a projection reads of a recorded event beside its payload.
+    """Attributes of a recorded event that a projection reads beside its payload.
 
     Attributes:
         position: global, ascending, from 1.

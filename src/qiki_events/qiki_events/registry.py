@@ -133,7 +133,7 @@ class Registry:
             raise PayloadError(f"event {type!r}: the payload is no {cls.DESCRIPTOR.full_name}: {error}") from error
 
     def newest_mapping(self, type: str, version: int, mapping: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What a mapping of a version means in the newest version, every field there.
+        """The mapping of a version, upcast to the newest version, with every field.
 
         A type that is not known is given back as it is.
 

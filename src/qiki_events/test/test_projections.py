@@ -1,4 +1,4 @@
-"""What events mean, folded from zero and from snapshots."""
+"""Projections, folded from zero and from snapshots."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence

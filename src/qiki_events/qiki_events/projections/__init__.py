@@ -1,4 +1,4 @@
-"""What events mean: states that are folded over streams."""
+"""Projections: states that are folded over streams."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""What a bot's allocator is and flies: folded over `<bot>/*` or `<bot>/allocator`."""
+"""State and flight of a bot's allocator: folded over `<bot>/*` or `<bot>/allocator`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -41,11 +41,11 @@ class EndedProfile:
 
 @dataclass(frozen=True)
 class Fault:
-    """What was found out last of the thrusters.
+    """The last finding about thrusters.
 
     Attributes:
         time: event time, ns.
-        finding: what, for people.
+        finding: text for people.
         source: hardware or motion.
         thrusters: concerned.
         health: theirs; None: nothing is done about it.
@@ -60,13 +60,13 @@ class Fault:
 
 @dataclass(frozen=True)
 class BotState:
-    """What the allocator is. None: not known yet.
+    """State of the allocator. None: not known yet.
 
     Attributes:
         mode: AUTO, ADAPTIVE, MANUAL_OVERRIDE.
         armed: levels of single thrusters may be commanded.
         gate: STABILISE, HOLD, BOOST.
-        gate_reason: why; empty if it was not said.
+        gate_reason: reason of the gate; empty if unknown.
         attitude_mode: OFF, DAMP, HOLD.
         thrusters: by index, as far as they are known.
         profile: that is flown.

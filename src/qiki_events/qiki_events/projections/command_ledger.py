@@ -1,4 +1,4 @@
-"""Every command and what became of it: folded over `*`, or over `<bot>/*` for the commands that reached a bot."""
+"""Every command and its verdict: folded over `*`, or over `<bot>/*` for the commands that reached a bot."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -20,18 +20,18 @@ _VERDICTS: Final = {
 
 @dataclass(frozen=True)
 class Command:
-    """A command. Times are event times in ns, None: not yet, or not told.
+    """A command. Times are event times in ns, None: not yet, or unknown.
 
     Attributes:
         command_id: its identity.
         first: position of the first event that names it.
-        name: what was asked for.
-        target: of whom.
-        operator: by whom.
-        issued: when it was given.
-        accepted: when it was taken.
+        name: of the command.
+        target: bot or node that it addresses.
+        operator: its author.
+        issued: time of the command.
+        accepted: time of its acceptance.
         verdict: EXECUTED, REJECTED, FAILED, TIMEOUT or CANCELED; None: it is open. The first verdict stands.
-        ended: when the verdict fell.
+        ended: time of the verdict.
         reason_code: of the verdict.
         message: of the verdict.
         later_verdicts: that came after the first.

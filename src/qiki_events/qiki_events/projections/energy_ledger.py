@@ -1,7 +1,7 @@
-"""What a bot's thrusters used up, and under which gate and mode: folded over `<bot>/*`.
+"""Energy and impulse used by a bot's thrusters, by gate and mode: folded over `<bot>/*`.
 
-Samples are counters of their emitter; a counter that is lower than before belongs to an emitter that began anew. What
-was used between two samples is booked under the gate and mode that hold at the second.
+Samples are counters of their emitter; a counter that is lower than before belongs to a restarted emitter. The
+use between two samples is booked under the gate and mode that hold at the second.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ UNKNOWN: Final = "UNKNOWN"
 
 @dataclass(frozen=True)
 class Used:
-    """`energy`: J; `impulse`: N s, nozzle thrust times time of all thrusters, None if it was never told."""
+    """`energy`: J; `impulse`: N s, nozzle thrust times time of all thrusters, None if unknown."""
 
     energy: float = 0.0
     impulse: float | None = None
@@ -43,7 +43,7 @@ class EnergyLedger:
         sampled: event time, ns, of the last sample.
         gate: that holds.
         mode: that holds.
-        counters: of the last sample, as told.
+        counters: of the last sample, as emitted.
     """
 
     used: Used = Used()

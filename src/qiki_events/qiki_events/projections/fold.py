@@ -1,4 +1,4 @@
-"""What all projections are made of: a state and, for each type of event, what it does to it."""
+"""Base of all projections: a state and a handler for each type of event."""
 
 from collections.abc import Callable, Mapping
 from functools import cached_property

@@ -45,7 +45,7 @@ def coerce_scalar(text: str, kind: type[Scalar] | None) -> Value:
 
 
 def is_value(value: Any) -> bool:
-    """Whether a value is a scalar or a list whose items have one type (as ROS's launch looks at it)."""
+    """True if a value is a scalar or a list whose items have one type (as ROS's launch looks at it)."""
     if isinstance(value, list):
         kind = next((type(item) for item in value if type(item) is not str), str)
         return kind in SCALARS and all(isinstance(item, kind) for item in value)

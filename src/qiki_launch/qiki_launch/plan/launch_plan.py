@@ -29,7 +29,7 @@ class InlineParameters:
 
 @dataclass(frozen=True)
 class Respawn:
-    """Whether and how a node that ended is started again. `delay` in s; `retries` < 0: without limit."""
+    """Restart of a node that ended. `delay` in s; `retries` < 0: without limit."""
 
     wanted: bool = False
     delay: float = 0.0

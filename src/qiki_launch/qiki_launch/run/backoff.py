@@ -1,4 +1,4 @@
-"""How long to wait before a process that ended is started again."""
+"""Wait before a process that ended is started again."""
 
 from dataclasses import dataclass
 

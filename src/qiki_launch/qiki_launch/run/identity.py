@@ -1,4 +1,4 @@
-"""Which process a pid means: a pid alone may have been given to another process since.
+"""Identity of a process: a pid alone may have been given to another process since.
 
 A process is known by its pid and the time it started, in clock ticks after boot: unlike a wall time this does not move
 when the clock is set.
@@ -26,7 +26,7 @@ class Identity:
         return None if fields is None else cls(pid, int(fields[19]))
 
     def is_alive(self) -> bool:
-        """Whether this very process still runs."""
+        """True while this very process runs."""
         return Identity.of(self.pid) == self
 
     def age(self) -> float:
