@@ -56,7 +56,6 @@ class Pilot:
         self.gates: list[str] = []
         self.worst_tilt = 0.0
         self.arrived: float | None = None  # s
-        self.modes: set[int] = set()
         self.attitude = np.array([0.0, 0.0, 0.0, 1.0])
         node = peer.node
         self._wrench = node.create_publisher(WrenchStamped, f"/{bot}/cmd_wrench", COMMAND)
@@ -92,8 +91,8 @@ class Pilot:
     def call(self, kind, service, request):
         return self.peer.call(kind, f"/{self.bot}/allocator/{service}", request)
 
-    def fault(self, kind: str, target: str, value: float = 0.0) -> None:
-        request = InjectFault.Request(bot=self.bot, kind=kind, target=target, value=value)
+    def fault(self, kind: str, target: str) -> None:
+        request = InjectFault.Request(bot=self.bot, kind=kind, target=target)
         assert self.peer.call(InjectFault, "/qiki/sim/inject_fault", request).success
 
     def set_mode(self, mode: int) -> None:
@@ -169,7 +168,6 @@ class Pilot:
 
     def _note(self, message: Allocation) -> None:
         self.allocation = message
-        self.modes.add(message.mode)
         if not self.gates or self.gates[-1] != message.gate:
             self.gates.append(message.gate)
 
@@ -235,7 +233,7 @@ def fly_in_time(peer: Peer, flight: Callable[..., None], *bots: str) -> None:
 
 def translate(
     *pilots: Pilot,
-    fault: tuple[str, str] | tuple[str, str, float] | None = None,
+    fault: tuple[str, str] | None = None,
 ) -> None:
     """Ten metres along x side by side with the attitude held; the fault, if there is one, comes to all after two."""
     for pilot in pilots:
@@ -246,7 +244,6 @@ def translate(
     begun = pilots[0].time
     for pilot, start in zip(pilots, starts, strict=True):
         pilot.worst_tilt, pilot.arrived = 0.0, None
-        pilot.modes.clear()
         pilot.goal = start + np.array([10.0, 0.0, 0.0])
     if fault is not None:
         for pilot, start in zip(pilots, starts, strict=True):

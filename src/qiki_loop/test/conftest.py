@@ -12,12 +12,22 @@ from shipped import VEHICLE
 
 
 @pytest.fixture(scope="session")
-def scenario(tmp_path_factory):
-    """Two bots, far apart."""
-    path = tmp_path_factory.mktemp("scenario") / "far_apart.yaml"
-    bots = [
-        {"name": "alpha", "vehicle": str(VEHICLE), "position": [0.0, 0.0, 0.0]},
-        {"name": "bravo", "vehicle": str(VEHICLE), "position": [200.0, 0.0, 0.0]},
-    ]
-    path.write_text(yaml.safe_dump({"name": "far_apart", "seed": 1, "bots": bots}))
-    return path
+def scenario_of(tmp_path_factory):
+    """Two bots, far apart: scenario_of(soc_of_bravo) is the path of the file."""
+
+    def write(soc_of_bravo):
+        path = tmp_path_factory.mktemp("scenario") / "far_apart.yaml"
+        bots = [
+            {"name": "alpha", "vehicle": str(VEHICLE), "position": [0.0, 0.0, 0.0]},
+            {"name": "bravo", "vehicle": str(VEHICLE), "position": [200.0, 0.0, 0.0], "supercap_soc": soc_of_bravo},
+        ]
+        path.write_text(yaml.safe_dump({"name": "far_apart", "seed": 1, "bots": bots}))
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def scenario(scenario_of):
+    """Two bots, far apart, as the vehicle file has them."""
+    return scenario_of(soc_of_bravo=0.8)
