@@ -534,6 +534,48 @@ def test_a_range_of_time_is_read_by_its_index(path: Path) -> None:
         assert by_index * 20 < len(steps)
 
 
+def test_ranges_of_time_over_many_blocks(path: Path) -> None:
+    """The clock runs, is set back, and stands still; events of another clock lie between."""
+    times = [*range(0, 3000), *range(1000, 2500), *[1500] * 700, *range(1_000_000, 1_000_400)]
+    with opened(path) as store:
+        for number, time_ns in enumerate(times):
+            store.submit(ALLOCATOR if number % 3 else "operator", [event(number, time=time_ns)])
+        store.append(ALLOCATOR, [event(time=1500)])
+        events = list(store.read_all())
+        for start, end in ((0, 1), (1400, 1600), (2990, 3010), (-5, 10**7), (999_990, 1_000_010), (5000, 6000)):
+            for streams in ((), ("operator",), ("operator", ALLOCATOR)):
+                for backwards in (False, True):
+                    query = Query(start=start, end=end, streams=streams, backwards=backwards, after=100, before=5500)
+                    expected = [
+                        found
+                        for found in events
+                        if start <= found.time < end
+                        and 100 < found.position < 5500
+                        and (not streams or found.stream in streams)
+                    ]
+                    assert list(store.read_all(query)) == (expected[::-1] if backwards else expected)
+        assert store.verify().ok
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE spans SET latest = latest - 1 WHERE block = 1",
+        "UPDATE spans SET earliest = earliest + 1 WHERE block = 0",
+        "DELETE FROM spans WHERE block = 0",
+        "INSERT INTO spans VALUES (7, 0, 1)",
+    ],
+)
+def test_wrong_spans_of_time_are_found(path: Path, statement: str) -> None:
+    with opened(path) as store:
+        store.append(ALLOCATOR, [event(number, time=number) for number in range(1200)])
+    tamper(path, statement)
+    with opened(path, "?mode=ro") as store:
+        verification = store.verify()
+    assert not verification.ok
+    assert "span of times" in verification.reason
+
+
 def test_payloads_have_a_largest_size(path: Path) -> None:
     with opened(path) as store, pytest.raises(PayloadError, match="16777216"):
         store.append(ALLOCATOR, [Event("test.began", {"text": "x" * (16 * 1024 * 1024)})])

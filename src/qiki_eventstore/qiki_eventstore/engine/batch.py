@@ -101,6 +101,11 @@ class Batch:
         self.conflicts = 0
         self.duplicates = 0
 
+    @property
+    def end(self) -> int:
+        """Position of the last event of the store after the batch."""
+        return self._head.position
+
     def add(self, call: Call) -> None:
         """Give the call its positions, or the error for which it alone fails."""
         stream = call.stream

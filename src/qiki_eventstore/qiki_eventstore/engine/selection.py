@@ -1,7 +1,6 @@
 """Which events a query means, read in pages, so that no long read holds a long transaction."""
 
 import re
-from array import array
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -19,9 +18,6 @@ from qiki_eventstore.store import Query
 _PAGE: Final = 1000
 """Events of one page."""
 
-_MOST_GATHERED: Final = 1_000_000
-"""Positions of a time range that are kept in memory (8 bytes each); larger ranges are scanned."""
-
 _FIRST: Final = -(2**63)
 LAST: Final = 2**63 - 1
 """Largest position, version or time."""
@@ -36,22 +32,29 @@ class Pool(Protocol):
         """One that nobody else uses meanwhile."""
 
 
+def _by_index(connection: Connection, start: int, last: int, low: int, high: int) -> list[tuple[int, int]]:
+    """By an index over event times."""
+    ((first, final),) = connection.execute(
+        "SELECT min(position), max(position) FROM events WHERE time >= $1 AND time <= $2 AND position >= $3"
+        " AND position <= $4",
+        (start, last, low, high),
+    )
+    return [] if first is None else [(first, final)]
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """The words in which engines differ.
 
     Attributes:
-        by_position, by_version, by_time, by_correlation: hints behind the table `events`, naming the index to use.
-        among: condition with one `?` that a position is among those of its parameter.
-        positions: that parameter.
+        by_position, by_version, by_correlation: hints behind the table `events`, naming the index to use.
+        time_ranges: first and last positions, between two, where there may be events between two event times.
     """
 
     by_position: str = ""
     by_version: str = ""
-    by_time: str = ""
     by_correlation: str = ""
-    among: str = "position = ANY(?)"
-    positions: Callable[["array[int]"], Any] = list
+    time_ranges: Callable[[Connection, int, int, int, int], list[tuple[int, int]]] = _by_index
 
 
 class Dropped(Exception):  # noqa: N818
@@ -106,28 +109,25 @@ class Selector:
             streams = self._names.matching(connection, "streams", query.streams)
         if low > high or types == [] or streams == []:
             return None
-        if query.start is not None:
-            conditions.append(("+time >= ?", _clamp(query.start)))
-        if query.end is not None:
-            conditions.append(("+time <= ?", _clamp(query.end - 1)))
-        one_stream = None
-        if streams is not None and len(streams) == 1:
-            one_stream = (streams[0], *self._versions(connection, streams[0], low, high), list(conditions))
+        parts = [(low, high)]
+        if query.start is not None or query.end is not None:
+            start = _FIRST if query.start is None else _clamp(query.start)
+            last = LAST if query.end is None else _clamp(query.end - 1)
+            parts = self._dialect.time_ranges(connection, start, last, low, high)
+            if not parts:
+                return None
+            conditions += [("+time >= ?", start), ("+time <= ?", last)]
+            low, high = parts[0][0], parts[-1][1]
+        if query.correlation is None and streams is not None and len(streams) == 1:
+            first, final = self._versions(connection, streams[0], low, high)
+            if final - first <= sum(end - begin for begin, end in parts):
+                return self._by_version(streams[0], first, final, conditions, query)
         if streams is not None:
             conditions.append((f"+stream IN ({','.join(map(str, streams))})", None))
         if query.correlation is not None:
             conditions.append(("correlation = ?", query.correlation))
             return self._by_position(self._dialect.by_correlation, low, high, conditions, query)
-        if query.start is not None or query.end is not None:
-            found, low, high = self._time_range(connection, query, low, high)
-            if found == 0:
-                return None
-            few = _MOST_GATHERED if one_stream is None else (one_stream[2] - one_stream[1]) // 4
-            if found <= few:
-                return self._gathered(self._gather(connection, query, low, high), conditions, query)
-        if one_stream is not None:
-            return self._by_version(*one_stream, query)
-        return self._by_position(self._dialect.by_position, low, high, conditions, query)
+        return self._by_positions(parts, conditions, query)
 
     def _positions(self, connection: Connection, query: Query) -> tuple[int, int]:
         """First and last position that can match; events that come later do not."""
@@ -165,36 +165,13 @@ class Selector:
                 high = middle
         return low
 
-    def _time_range(self, connection: Connection, query: Query, low: int, high: int) -> tuple[int, int, int]:
-        """How many events lie in the range of event time, and between which positions."""
-        sql, bindings = self._by_time("count(*), min(position), max(position)", query, low, high)
-        ((number, first, last),) = connection.execute(sql, bindings)
-        return (0, low, high) if number == 0 else (number, first, last)
-
-    def _gather(self, connection: Connection, query: Query, low: int, high: int) -> "array[int]":
-        sql, bindings = self._by_time("position", query, low, high)
-        return array("q", sorted((row[0] for row in connection.execute(sql, bindings)), reverse=query.backwards))
-
-    def _by_time(self, what: str, query: Query, low: int, high: int) -> tuple[str, tuple[int, ...]]:
-        start = _FIRST if query.start is None else _clamp(query.start)
-        last = LAST if query.end is None else _clamp(query.end - 1)
-        return (
-            f"SELECT {what} FROM events {self._dialect.by_time} WHERE time >= $1 AND time <= $2"
-            " AND position >= $3 AND position <= $4",
-            (start, last, low, high),
-        )
-
     # Pages ----------------------------------------------------------------------------------------------------------
 
-    def _gathered(self, positions: "array[int]", conditions: _Conditions, query: Query) -> Iterator[RecordedEvent]:
-        order = "DESC" if query.backwards else "ASC"
-        filters = [condition for condition in conditions if not condition[0].startswith("+time")]
-        page = _page(query.limit)
-        for start in range(0, len(positions), page):
-            wanted = positions[start : start + page]
-            where = " AND ".join([self._dialect.among, *(text for text, _ in filters)])
-            bindings = [self._dialect.positions(wanted), *(value for _, value in filters if value is not None)]
-            yield from self._fetch(f"SELECT {COLUMNS} FROM events WHERE {where} ORDER BY position {order}", bindings)
+    def _by_positions(
+        self, parts: list[tuple[int, int]], conditions: _Conditions, query: Query
+    ) -> Iterator[RecordedEvent]:
+        for low, high in reversed(parts) if query.backwards else parts:
+            yield from self._by_position(self._dialect.by_position, low, high, conditions, query)
 
     def _by_position(
         self, index: str, low: int, high: int, conditions: _Conditions, query: Query

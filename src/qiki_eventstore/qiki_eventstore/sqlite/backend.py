@@ -10,6 +10,7 @@ from typing import Final
 import apsw
 
 from qiki_eventstore import verification
+from qiki_eventstore.engine import spans
 from qiki_eventstore.engine.backend import Connection, Counts, Stale
 from qiki_eventstore.engine.batch import COLUMNS, Batch, Found, Heads
 from qiki_eventstore.engine.heads import load_head, load_heads
@@ -80,7 +81,9 @@ class SqliteBackend:
 
     def load(self) -> Heads:
         with _translated():
-            return load_heads(self._connection)
+            heads = load_heads(self._connection)
+        self._blocks = spans.full_blocks(heads.head.position)
+        return heads
 
     def find(self, ids: Iterable[bytes]) -> Found:
         rows = ((id, self._connection.execute(_FIND, (id,)).get) for id in ids)
@@ -88,12 +91,15 @@ class SqliteBackend:
 
     def commit(self, batch: Batch, tasks: Sequence[Task]) -> None:
         self._check_space()
+        blocks = spans.full_blocks(batch.end)
         with _translated(), self._gate:
             if self._connection.in_transaction:  # a rollback failed with the disk, or a signal struck
                 self._connection.execute("ROLLBACK")
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 self._store(batch)
+                if blocks > self._blocks:
+                    spans.extend(self._connection, batch.end)
                 for task in tasks:
                     self._perform(task)
                 self._connection.execute("COMMIT")
@@ -101,6 +107,7 @@ class SqliteBackend:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+        self._blocks = blocks
 
     def _store(self, batch: Batch) -> None:
         for table, new in (("streams", batch.new_streams), ("types", batch.new_types), ("sources", batch.new_sources)):

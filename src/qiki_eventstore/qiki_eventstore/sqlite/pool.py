@@ -8,6 +8,7 @@ from typing import Final
 
 import apsw
 
+from qiki_eventstore.engine import spans
 from qiki_eventstore.engine.selection import Dialect
 from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
 from qiki_eventstore.sqlite.schema import open_reader
@@ -15,10 +16,8 @@ from qiki_eventstore.sqlite.schema import open_reader
 SQLITE: Final = Dialect(
     by_position="NOT INDEXED",
     by_version="INDEXED BY events_stream",
-    by_time="INDEXED BY events_time",
     by_correlation="INDEXED BY events_correlation",
-    among="position IN carray(?)",
-    positions=apsw.carray,
+    time_ranges=spans.intervals,
 )
 
 

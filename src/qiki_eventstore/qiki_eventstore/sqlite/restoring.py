@@ -5,6 +5,7 @@ from itertools import islice
 
 import apsw
 
+from qiki_eventstore.engine import spans
 from qiki_eventstore.engine.batch import CONTENT_TYPES
 from qiki_eventstore.engine.heads import load_head
 from qiki_eventstore.errors import StoreUnavailable
@@ -56,5 +57,6 @@ def restore_events(connection: apsw.Connection, events: Iterable[RecordedEvent],
         ]
         connection.executemany(f"INSERT INTO events VALUES ({','.join('?' * 14)})", rows)
         count += len(page)
+    spans.extend(connection, load_head(connection).position)
     connection.execute("UPDATE meta SET value = ? WHERE key = 'store'", (store,))
     return count

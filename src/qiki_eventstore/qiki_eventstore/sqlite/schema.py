@@ -6,15 +6,18 @@ from uuid import uuid4
 
 import apsw
 
+from qiki_eventstore.engine import spans
+from qiki_eventstore.engine.heads import load_head
 from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
 
 APPLICATION_ID: Final = 0x51494B49  # "QIKI"
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 # Streams, types and sources are integers: the B-trees cost more than all else. `dropped` is the last version of the
 # stream that retention took out of `events`, and the table `dropped` the ranges it took, with the chain's hash at their
 # ends, so that versions and chain go on from there.
-_DDL: Final = """
+_DDL: Final = (
+    """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
 CREATE TABLE streams(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, dropped INTEGER NOT NULL DEFAULT -1) STRICT;
 CREATE TABLE types(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
@@ -37,7 +40,6 @@ CREATE TABLE events(
 ) STRICT;
 CREATE UNIQUE INDEX events_stream ON events(stream, version);
 CREATE UNIQUE INDEX events_id ON events(id);
-CREATE INDEX events_time ON events(time);
 CREATE INDEX events_correlation ON events(correlation) WHERE correlation IS NOT NULL;
 CREATE TABLE dropped(first INTEGER PRIMARY KEY, last INTEGER NOT NULL, recorded INTEGER NOT NULL, hash BLOB NOT NULL)
     STRICT;
@@ -51,10 +53,12 @@ CREATE TABLE snapshots(
     PRIMARY KEY(projection, version, stream, position)
 ) STRICT, WITHOUT ROWID;
 """
+    + spans.DDL
+)
 
 
 def open_writer(path: Path, synchronous: str) -> apsw.Connection:
-    """The connection that writes, with the schema made if the database is new."""
+    """The connection that writes. A new database gets its tables, one of an earlier version is brought up to date."""
     connection = apsw.Connection(str(path))
     connection.set_busy_timeout(10_000)
     connection.execute("PRAGMA journal_mode = WAL")
@@ -68,6 +72,12 @@ def open_writer(path: Path, synchronous: str) -> apsw.Connection:
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     check(connection, path)
+    if pragma(connection, "user_version") == 1:
+        with connection:
+            connection.execute("DROP INDEX events_time")
+            connection.execute(spans.DDL)
+            spans.extend(connection, load_head(connection).position)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     return connection
 
 
@@ -84,7 +94,7 @@ def check(connection: apsw.Connection, path: Path) -> None:
     if pragma(connection, "application_id") != APPLICATION_ID:
         raise StoreCorrupt(f"{path} is not an event store: give another path, or restore a backup")
     version = pragma(connection, "user_version")
-    if version != SCHEMA_VERSION:
+    if not 1 <= version <= SCHEMA_VERSION:
         raise StoreUnavailable(f"{path} has schema version {version}, this program knows {SCHEMA_VERSION}: update it")
 
 

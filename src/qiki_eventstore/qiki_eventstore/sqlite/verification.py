@@ -1,5 +1,6 @@
 """The events of a SQLite database, a store or a segment, for `verification.verify`."""
 
+from qiki_eventstore.engine import spans
 from qiki_eventstore.engine.content import StoredEvents
 from qiki_eventstore.sqlite.pool import SQLITE, Readers
 from qiki_eventstore.sqlite.schema import store_id
@@ -20,4 +21,4 @@ class SqliteContent(StoredEvents):
         """Indexes agree with tables, so that `read` and retries find stored events; every name is numbered once."""
         with self._readers.connection() as connection:
             answer = connection.execute("PRAGMA integrity_check(1)").get
-        return "" if answer == "ok" else str(answer)
+            return spans.damage(connection) if answer == "ok" else str(answer)

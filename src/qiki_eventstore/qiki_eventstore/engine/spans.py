@@ -1,0 +1,79 @@
+"""Spans of event time by blocks of positions, in place of an index: events come nearly in the order of their times.
+
+The table `spans` has the earliest and latest event time of each full block of `BLOCK` positions. Where a range of time
+is asked for, only the blocks that reach into it are read, and the events after the last full block.
+"""
+
+from typing import Final
+
+from qiki_eventstore.engine.backend import Connection
+
+BLOCK: Final = 512
+"""Positions of a block: block 0 is 0 to 511."""
+
+DDL: Final = """
+CREATE TABLE spans(block INTEGER PRIMARY KEY, earliest INTEGER NOT NULL, latest INTEGER NOT NULL) STRICT;
+"""
+
+_SPANS: Final = f"SELECT position / {BLOCK} AS block, min(time) AS earliest, max(time) AS latest FROM events"
+
+
+def full_blocks(head: int) -> int:
+    """Number of the first block that is not full."""
+    return (head + 1) // BLOCK
+
+
+def extend(connection: Connection, head: int) -> None:
+    """Add the spans of blocks that are full by now."""
+    after = _last(connection)
+    connection.execute(
+        f"INSERT INTO spans {_SPANS} WHERE position >= $1 AND position < $2 GROUP BY block",
+        ((after + 1) * BLOCK, full_blocks(head) * BLOCK),
+    )
+
+
+def intervals(connection: Connection, start: int, last: int, low: int, high: int) -> list[tuple[int, int]]:
+    """First and last positions between `low` and `high` where there may be events of `start` <= time <= `last`."""
+    found: list[tuple[int, int]] = []
+    if not _exist(connection):
+        return [(low, high)]
+    full = _last(connection)
+    blocks = connection.execute(
+        "SELECT block FROM spans WHERE block BETWEEN $1 AND $2 AND latest >= $3 AND earliest <= $4 ORDER BY block",
+        (low // BLOCK, high // BLOCK, start, last),
+    )
+    candidates = [(block * BLOCK, (block + 1) * BLOCK - 1) for (block,) in blocks]
+    for begin, end in (*candidates, ((full + 1) * BLOCK, high)):
+        first, final = max(begin, low), min(end, high)
+        if found and found[-1][1] + 1 == first <= final:
+            found[-1] = (found[-1][0], final)
+        elif first <= final:
+            found.append((first, final))
+    return found
+
+
+def damage(connection: Connection) -> str:
+    """Why the spans do not fit the events; empty if they do."""
+    if not _exist(connection):
+        return ""
+    ((floor,),) = connection.execute("SELECT coalesce(max(last), 0) FROM dropped")
+    # A block of which retention dropped a part keeps its span, which is then too wide.
+    first = (floor + BLOCK - 1) // BLOCK
+    ((wrong,),) = connection.execute(
+        f"WITH actual AS ({_SPANS} WHERE position >= $1 * {BLOCK} AND position < ($2 + 1) * {BLOCK} GROUP BY block),"
+        " kept AS (SELECT * FROM spans WHERE block >= $1)"
+        " SELECT min(block) FROM (SELECT * FROM (SELECT * FROM actual EXCEPT SELECT * FROM kept)"
+        " UNION SELECT * FROM (SELECT * FROM kept EXCEPT SELECT * FROM actual))",
+        (first, _last(connection)),
+    )
+    return "" if wrong is None else f"the span of times of the events from position {wrong * BLOCK} on is wrong"
+
+
+def _last(connection: Connection) -> int:
+    ((last,),) = connection.execute("SELECT coalesce(max(block), -1) FROM spans")
+    return int(last)
+
+
+def _exist(connection: Connection) -> bool:
+    """Whether there are spans: not in a store of version 1."""
+    return bool(list(connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'spans'")))
