@@ -1,4 +1,4 @@
-"""How a client makes sure that a server knows it, before a request that must be sent only once.
+"""Discovery of a client by a server, assured before a request that must be sent only once.
 
 A service drops its answer where it has not discovered its client 100 ms after the request (rmw_fastrtps), as happens
 on a busy machine. The client cannot see that: `service_is_ready` only means that the client has discovered the service.

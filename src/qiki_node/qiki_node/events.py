@@ -173,7 +173,7 @@ class Events:
             future.add_done_callback(lambda done, batch=batch: self._answered(batch, done))
 
     def _is_ready(self, now: float) -> bool:
-        """Whether the store's service is there. Looked up at intervals: each look costs as much as an event."""
+        """True if the store's service is there. Looked up at intervals: each look costs as much as an event."""
         if now - self._looked >= _LOOK:
             self._looked = now
             ready = self._client.service_is_ready()

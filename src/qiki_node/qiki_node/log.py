@@ -23,7 +23,7 @@ ENVIRONMENT_VARIABLE = "QIKI_LOG_FORMAT"
 
 
 def json_wanted() -> bool:
-    """Whether the environment asks for JSON lines.
+    """True if the environment asks for JSON lines.
 
     Raises:
         ValueError: the variable has another value than text or json.

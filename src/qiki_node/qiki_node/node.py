@@ -93,7 +93,7 @@ class QikiNode(LifecycleNode, Generic[P]):
 
     @property
     def is_active(self) -> bool:
-        """Whether the node's lifecycle state is active."""
+        """True if the node's lifecycle state is active."""
         return bool(self._state_machine.current_state[0] == State.PRIMARY_STATE_ACTIVE)
 
     # Life -----------------------------------------------------------------------------------------------------------

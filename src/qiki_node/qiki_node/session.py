@@ -42,7 +42,7 @@ _POLL = 0.02
 
 
 def is_hidden_node(name: str) -> bool:
-    """Whether a node (its name without namespace) is a tool's own, such as that of a `Session`."""
+    """True if a node (its name without namespace) is a tool's own, such as that of a `Session`."""
     return name.startswith("_")
 
 

@@ -82,7 +82,7 @@ def echo(topic: str, *, once: bool, count: int | None, field: str, as_json: bool
 )
 @click.option("--for", "duration", type=click.FloatRange(min=0.1), help="s of wall time, then end.")
 def hz(topic: str, window: int, duration: float | None) -> None:
-    """How often TOPIC comes, in wall time, each second until Ctrl-C."""
+    """Measure the rate of TOPIC in wall time, each second until Ctrl-C."""
     from qiki_console.graph.discovery import subscription_qos
     from qiki_console.model.rates import RateMeter
     from qiki_node.session import Session

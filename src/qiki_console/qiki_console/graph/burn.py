@@ -243,7 +243,7 @@ class Burn:
 
 
 def _gain(counter: Sequence[tuple[float, float]], start: float, settled: float) -> float | None:
-    """How much a counter, (s, value), has grown from the start until after the burn has settled."""
+    """Growth of a counter, (s, value), from the start until after the burn has settled."""
     before = [value for stamp, value in counter if stamp <= start]
     after = [value for stamp, value in counter if stamp >= settled]
     return after[-1] - before[-1] if before and after else None

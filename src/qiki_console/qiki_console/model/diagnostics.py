@@ -30,7 +30,7 @@ class DiagnosticsBook:
         self._entries.setdefault(f"/{node}", {})[component] = _Entry(level, message, values, received)
 
     def knows(self, node: str) -> bool:
-        """Whether a diagnostic of this node (by full name) has come."""
+        """True if a diagnostic of this node (by full name) has come."""
         return node in self._entries
 
     def problems(self, node: str, wall: float) -> tuple[str, ...]:

@@ -40,12 +40,12 @@ class GraphState:
 
     @property
     def reported(self) -> bool:
-        """Whether every datum of every bot, and the simulator's diagnostics, have come."""
+        """True if every datum of every bot, and the simulator's diagnostics, have come."""
         complete = all((bot, name) in self.samples for bot in self.bots for name in LIMITS)
         return complete and self.diagnostics.knows(SIMULATOR)
 
     def complete(self, wall: float) -> bool:
-        """Whether a snapshot at a wall time lacks nothing that a graph has."""
+        """True if a snapshot at a wall time lacks nothing that a graph has."""
         answered = all(state != NO_ANSWER for state in self.states.values())
         return answered and bool(self.bots) and not self.snapshot(wall).missing and self.reported
 

@@ -18,7 +18,7 @@ def bots_of(topics: Iterable[str]) -> list[str]:
 
 
 def is_plumbing(topic: str) -> bool:
-    """Whether a topic is ROS's own or hidden, not the project's."""
+    """True if a topic is ROS's own or hidden, not the project's."""
     last = topic.rsplit("/", 1)[-1]
     return topic in _PLUMBING or last == "transition_event" or any(part.startswith("_") for part in topic.split("/"))
 

@@ -1,4 +1,4 @@
-"""How often something comes: statistics of the intervals between arrivals."""
+"""Rate of arrivals: statistics of the intervals between arrivals."""
 
 from collections import deque
 from dataclasses import dataclass

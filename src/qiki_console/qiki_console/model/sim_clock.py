@@ -14,7 +14,7 @@ class SimClock:
     def __init__(self) -> None:
         self._ticks: deque[tuple[float, float]] = deque(maxlen=_WINDOW)
         self.restarts = 0
-        """How often simulated time has jumped back (a reset or a new scenario)."""
+        """Number of times that simulated time has jumped back (a reset or a new scenario)."""
 
     def tick(self, simulated: float, wall: float) -> None:
         """Take one message of /clock, received at `wall`."""

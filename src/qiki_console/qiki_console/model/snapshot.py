@@ -17,7 +17,7 @@ CLOCK_SILENCE = 2.0
 
 
 class Freshness(Enum):
-    """Whether a datum can be relied on."""
+    """True if a datum can be relied on."""
 
     FRESH = "fresh"
     STALE = "stale"
@@ -36,7 +36,7 @@ class Now:
 
     @property
     def clock_runs(self) -> bool:
-        """Whether ages are counted in simulated time: /clock comes, or rests because the simulator is paused."""
+        """True if ages are counted in simulated time: /clock comes, or rests because the simulator is paused."""
         return self.simulated is not None and (self.silence <= CLOCK_SILENCE or self.paused is True)
 
 
@@ -128,7 +128,7 @@ class Bot:
 
     @property
     def complete(self) -> bool:
-        """Whether every datum has come."""
+        """True if every datum has come."""
         return None not in (self.motion, self.power, self.hottest, self.thrusters, self.mass, self.allocation)
 
 
@@ -151,7 +151,7 @@ class Node:
 
     @property
     def ready(self) -> bool:
-        """Whether its lifecycle, if it has one, is active."""
+        """True if its lifecycle, if it has one, is active."""
         return self.state in (None, "active")
 
 
@@ -172,10 +172,10 @@ class Snapshot:
 
     @property
     def down(self) -> bool:
-        """Whether no node is there at all."""
+        """True if no node is there at all."""
         return not self.nodes
 
     @property
     def whole(self) -> bool:
-        """Whether every node that should be there is there, and active as far as it has a state."""
+        """True if every node that should be there is there, and active as far as it has a state."""
         return not self.down and not self.missing and all(node.ready for node in self.nodes.values())
