@@ -37,7 +37,7 @@ class Graph:
         self.launch = subprocess.Popen(command, stdout=self.log, stderr=subprocess.STDOUT, env=self.environment)
 
     def process(self, name: str) -> dict[str, Any]:
-        """What the runner's state file says of a process, such as `qiki/sim`."""
+        """Entry of a process, such as `qiki/sim`, in the runner's state file."""
         state = json.loads((self.run_dir / "state.json").read_text())
         return next(process for process in state["processes"] if process["name"] == name)
 
@@ -62,7 +62,7 @@ class Graph:
         return self.run("-m", "qiki_console", *arguments, timeout=timeout)
 
     def start_qiki(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start an operator command that is to be watched meanwhile."""
+        """Start an operator command and return while it runs."""
         return subprocess.Popen(
             [sys.executable, "-m", "qiki_console", *arguments],
             stdout=subprocess.PIPE,
@@ -123,14 +123,14 @@ def wait_for_force(peer: Peer) -> Callable[[], None]:
 
 
 def wait_until_force_is_allowed(peer: Peer) -> None:
-    """An allocator that has just become active refuses force until it has heard energy and temperatures."""
+    """An allocator that has just become active refuses force until energy and temperatures have come."""
     gates: dict[str, str] = {}
 
-    def hear(bot: str, message: Allocation) -> None:
+    def take(bot: str, message: Allocation) -> None:
         gates[bot] = message.gate
 
     subscriptions = [
-        peer.node.create_subscription(Allocation, f"/{bot}/allocation", partial(hear, bot), TELEMETRY)
+        peer.node.create_subscription(Allocation, f"/{bot}/allocation", partial(take, bot), TELEMETRY)
         for bot in ("alpha", "bravo")
     ]
     peer.spin_until(lambda: len(gates) == len(subscriptions) and not {"", "STABILISE"} & set(gates.values()))

@@ -15,14 +15,14 @@ SILENCE = 0.2  # s of simulated time without a message, after which one of the p
 
 
 class Watch:
-    """Whether simulator, allocator and this process keep up with simulated time, as far as it concerns a bot."""
+    """True while simulator, allocator and this process keep up with simulated time, as far as it concerns a bot."""
 
     def __init__(self, peer: Peer, bot: str) -> None:
         self._node = peer.node
         self._bot = bot
         self._heard: dict[type, float] = {}
         self._silence = 0.0
-        self._late: tuple[int, int] | None = None  # edges, first and last told
+        self._late: tuple[int, int] | None = None  # edges, first and last reported
         self._subscriptions = [
             self._node.create_subscription(Odometry, f"/{bot}/odom", self._hear, TELEMETRY),
             self._node.create_subscription(Allocation, f"/{bot}/allocation", self._hear, TELEMETRY),
@@ -55,7 +55,7 @@ class Watch:
 
 
 def in_time(peer: Peer, attempt: Callable[[float], None], *bots: str) -> None:
-    """Let `attempt` begin with the scenario's start, at a pace (simulated s per wall s) that it is told; it asserts.
+    """Let `attempt` begin with the scenario's start, at a pace (simulated s per wall s) given to it; it asserts.
 
     A machine too busy to bring commands to the valves before their time shows nothing of the allocator: what fails on
     it is repeated in slower time. What fails although all was in time has failed.

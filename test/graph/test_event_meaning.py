@@ -1,4 +1,4 @@
-"""What allocator and simulator tell fits the schemas, and means to the store what it meant to them."""
+"""Events of allocator and simulator fit the schemas and mean the same to the store."""
 
 import contextlib
 import uuid
@@ -56,7 +56,7 @@ def vehicle() -> Vehicle:
     return Vehicle.from_file(CONFIG / "vehicles" / "dodecahedron.yaml")
 
 
-def hear(controller: Controller, now: float, soc: float) -> None:
+def inform(controller: Controller, now: float, soc: float) -> None:
     controller.update_energy(now, EnergyReading(now, soc, 22500.0))
     controller.update_thermal(now, now, {**{f"RCS_{cluster}": 20.0 for cluster in "ABCD"}, "HULL": 20.0})
 
@@ -79,7 +79,7 @@ def act(controller: Controller, now: float, action: str, number: int) -> None:
         case "wrong":
             controller.command(now, FORCE * np.nan)
         case "energy":
-            hear(controller, now, 0.1 * (number % 10))
+            inform(controller, now, 0.1 * (number % 10))
 
 
 ACTIONS = ("mode", "health", "profile", "cancel", "stop", "command", "wrong", "energy")
@@ -103,7 +103,7 @@ FLIGHT = [
 @given(st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 60), st.integers(1, 100)), max_size=10))
 def test_the_bots_state_is_what_the_allocator_was(vehicle: Vehicle, steps: list[tuple[str, int, int]]) -> None:
     controller, now, soc = assemble(vehicle, stopwatch=lambda: 0.0), 10.0, 0.8
-    hear(controller, now, soc)
+    inform(controller, now, soc)
     state, commands, position = BOT_STATE.initial(), COMMAND_LEDGER.initial(), 0
     for action, number, cycles in [("command", 0, 1), *steps]:
         with contextlib.suppress(ValueError):  # refused
@@ -147,4 +147,4 @@ def test_the_energy_ledger_is_what_the_simulated_bus_gave() -> None:
                 books = ENERGY_LEDGER.apply(books, event, payload.decode(event))
     assert books.samples >= 3
     assert books.used.energy == pytest.approx(world.bot(bot).energy.thrust_energy) != 0.0
-    assert position > books.samples, "nothing but samples was told"
+    assert position > books.samples, "nothing but samples was emitted"

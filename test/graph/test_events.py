@@ -139,7 +139,7 @@ def test_state_at_any_moment_of_a_flight_is_what_was_live(graph, peer) -> None:
     random.seed(1)
     compared = Counter()
     with open_store(f"sqlite:///{graph.run_dir}/events/events.db?mode=ro") as store:
-        # Streams keep their order: with what was told after the flight the store has all of it.
+        # Streams keep their order: once the events after the flight are there, the store has all of it.
         peer.spin_until(lambda: all(store.read(f"alpha/{node}")[-1].time >= last for node in ("allocator", "sim")))
         # At the very stamp of a change, before and after are both right.
         changes = {event.time for event in store.read("alpha/allocator")}
@@ -202,7 +202,7 @@ def test_kill_9_of_the_store_loses_and_doubles_nothing(graph, peer, read) -> Non
 
 
 def round_value(round: int, step: int) -> float:
-    """A number that tells one fault from all others, exact in binary."""
+    """A number of one fault alone, exact in binary."""
     return (1 + 8 * round + step) / 64.0
 
 

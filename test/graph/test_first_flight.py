@@ -1,7 +1,7 @@
 """The way of a command through the real processes: console, allocator, valves, rigid body, odometry.
 
 Newton's law is checked with what the valves gave, and that with what the allocator held for commanded: so a busy
-machine, on which the console ends a push late or the allocator hears of it late, changes no result.
+machine, on which the console ends a push late or the allocator receives its end late, changes no result.
 """
 
 import json
@@ -31,7 +31,7 @@ MEAN = 20  # messages
 
 
 class Push:
-    """What happens to a bot at rest while `qiki thrust` runs, and until its valves are closed for good.
+    """Motion of a bot at rest while `qiki thrust` runs, and until its valves are closed for good.
 
     Attributes:
         impulse: (6,) N s and N m s that the valves gave, by their own counters of open time.
@@ -71,7 +71,7 @@ class Push:
         return messages
 
     def _wait_for_news(self, *topics: list) -> None:
-        """For so many messages that none of the last `MEAN` was sent before now: some may have waited to be heard."""
+        """For so many messages that none of the last `MEAN` was sent before now: some may have waited in the queue."""
         wanted = [len(messages) + TELEMETRY.depth + MEAN for messages in topics]
         self._peer.spin_until(lambda: all(len(messages) >= n for messages, n in zip(topics, wanted, strict=True)))
 

@@ -1,4 +1,4 @@
-"""What is killed comes back: the graph is whole again, and no shared memory of the dead is left."""
+"""Killed nodes come back: the graph is whole again, and no shared memory of the dead is left."""
 
 import os
 import signal
@@ -37,7 +37,7 @@ def mapped(pid: int) -> set[str]:
 def owned(pid: int) -> dict[str, int]:
     """Inodes, by name, of the shared memory that a process owns: that of which it holds the exclusive lock.
 
-    By inode: whoever has not noticed a death yet may make a port of the same name anew, to send to it.
+    By inode: a process that has not noticed a death yet may make another port of the same name, to send to it.
     """
     names = mapped(pid)
     owned = {name for name in names if f"{name.removesuffix('_el')}_el" in names}
@@ -54,14 +54,14 @@ def inode_of(name: str) -> int | None:
 
 @pytest.mark.parametrize("name", ["qiki/sim", "alpha/allocator"])
 def test_a_killed_node_is_back_and_the_graph_is_whole(graph, peer, wait_for_force, name: str) -> None:
-    heard = {"odom": 0.0, "allocation": 0.0}
+    received = {"odom": 0.0, "allocation": 0.0}
     subscriptions = [
         peer.node.create_subscription(
-            kind, f"/alpha/{topic}", lambda _, t=topic: heard.update({t: time.monotonic()}), TELEMETRY
+            kind, f"/alpha/{topic}", lambda _, t=topic: received.update({t: time.monotonic()}), TELEMETRY
         )
         for topic, kind in (("odom", Odometry), ("allocation", Allocation))
     ]
-    peer.spin_until(lambda: all(heard.values()))
+    peer.spin_until(lambda: all(received.values()))
     old = graph.pid(name)
     assert old is not None
     shared = owned(old)
@@ -72,7 +72,7 @@ def test_a_killed_node_is_back_and_the_graph_is_whole(graph, peer, wait_for_forc
     def whole() -> bool:
         """A new process, and telemetry of simulator and allocator that is younger than it."""
         reborn = graph.pid(name) not in (old, None)
-        return reborn and all(when > killed + 0.5 for when in heard.values())
+        return reborn and all(when > killed + 0.5 for when in received.values())
 
     peer.spin_until(whole)
     # Some three seconds, most of them Python's start: on a busy machine as many more as it is busy.

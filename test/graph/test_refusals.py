@@ -24,7 +24,7 @@ def allocations(peer):
 
 
 def send_refused(peer, allocations, frame: str, force_x: float) -> Allocation:
-    """Send a wrench; the allocation that tells of its refusal."""
+    """Send a wrench; return the allocation that reports its refusal."""
     refused = allocations[-1].refused
     publisher = peer.node.create_publisher(WrenchStamped, "/alpha/cmd_wrench", COMMAND)
     peer.spin_until(lambda: publisher.get_subscription_count() > 0)

@@ -1,4 +1,4 @@
-"""When a package has to be built again, and when not."""
+"""Rebuild of a package, exactly when its inputs changed."""
 
 from pathlib import Path
 

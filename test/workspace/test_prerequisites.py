@@ -1,4 +1,4 @@
-"""What the machine lacks is named, with one command that installs it."""
+"""Missing prerequisites of the machine are named, with one command that installs them."""
 
 import sys
 from pathlib import Path
