@@ -22,6 +22,13 @@ def from_seconds(value: float) -> Time:
 
 
 def from_nanoseconds(value: int) -> Time:
-    """Stamp of a time in ns. Seconds outside of -2**31 to 2**31 - 1 become the nearest that a stamp can hold."""
+    """Stamp of a time in ns; see `set_nanoseconds`."""
+    stamp = Time()
+    set_nanoseconds(stamp, value)
+    return stamp
+
+
+def set_nanoseconds(stamp: Time, value: int) -> None:
+    """Set a stamp to a time in ns. Seconds outside of -2**31 to 2**31 - 1 become the nearest that it can hold."""
     whole, rest = divmod(value, SECOND)
-    return Time(sec=min(max(whole, -(2**31)), 2**31 - 1), nanosec=rest)
+    stamp.sec, stamp.nanosec = min(max(whole, -(2**31)), 2**31 - 1), rest

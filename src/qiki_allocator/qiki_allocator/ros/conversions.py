@@ -21,6 +21,7 @@ from qiki_msgs.action import ExecuteThrustProfile
 from qiki_msgs.msg import Allocation, Energy, Thermal, ThrusterCommand, ThrusterState
 from qiki_msgs.msg import ThrustGroup as ThrustGroupMessage
 from qiki_msgs.srv import SetAttitudeMode
+from qiki_node import stamps
 
 STATES = {
     State.IDLE: Allocation.STATE_IDLE,
@@ -81,8 +82,7 @@ def fill_wrench(message: Wrench, wrench: Floats) -> None:
 
 def fill_command(message: ThrusterCommand, command: ValveCommand) -> None:
     """Put a valve command into a message; its start is a time of the ROS clock."""
-    stamp = message.header.stamp
-    stamp.sec, stamp.nanosec = divmod(round(command.start * 1e9), 1_000_000_000)
+    stamps.set_nanoseconds(message.header.stamp, round(command.start * stamps.SECOND))
     message.window = command.window
     message.open_time = array("f", command.open_time.tolist())
     message.close_time = array("f", command.close_time.tolist())
@@ -129,7 +129,7 @@ def motion(message: Odometry) -> MotionReading:
     """Odometry as a value."""
     q, v, w = message.pose.pose.orientation, message.twist.twist.linear, message.twist.twist.angular
     return MotionReading(
-        of_stamp(message.header.stamp),
+        stamps.seconds(message.header.stamp),
         np.array([q.x, q.y, q.z, q.w]),
         np.array([v.x, v.y, v.z]),
         np.array([w.x, w.y, w.z]),
@@ -140,7 +140,7 @@ def energy(message: Energy) -> EnergyReading:
     """Energy telemetry as a value."""
     is_tripped = message.pdu == Energy.PDU_TRIPPED
     return EnergyReading(
-        of_stamp(message.header.stamp), message.supercap_soc, message.continuous_power, tripped=is_tripped
+        stamps.seconds(message.header.stamp), message.supercap_soc, message.continuous_power, tripped=is_tripped
     )
 
 
@@ -153,7 +153,7 @@ def valves(message: ThrusterState, n: int) -> ValveReading:
     """Report of n valves as a value; without conditions if their number is another."""
     conditions = tuple(CONDITIONS.get(int(value)) for value in message.health)
     return ValveReading(
-        of_stamp(message.header.stamp),
+        stamps.seconds(message.header.stamp),
         message.on_time,
         conditions if len(conditions) == n else (None,) * n,
         forced_closed=message.watchdog or message.working_mass <= 0.0,
@@ -196,11 +196,6 @@ def profile_result(result: ProfileResult) -> Any:
     fill_wrench(message.impulse, result.delivered)
     message.energy = result.energy
     return message
-
-
-def of_stamp(stamp: Any) -> float:
-    """s of a builtin_interfaces/Time message."""
-    return float(stamp.sec) + float(stamp.nanosec) * 1e-9
 
 
 def seconds(stamp: Any) -> float:

@@ -9,6 +9,7 @@ from nav_msgs.msg import Odometry
 from qiki_allocator.errors import ConfigurationError
 from qiki_allocator.ros import conversions
 from qiki_msgs.msg import Energy, Thermal, ThrusterState
+from qiki_node import stamps
 from qiki_node.qos import STATE, TELEMETRY
 
 
@@ -38,7 +39,7 @@ class Inputs:
         self._node.controller.update_energy(self._node.seconds(), conversions.energy(message))
 
     def _take_thermal(self, message: Thermal) -> None:
-        time = conversions.of_stamp(message.header.stamp)
+        time = stamps.seconds(message.header.stamp)
         self._node.controller.update_thermal(self._node.seconds(), time, conversions.temperatures(message))
 
     def _take_valves(self, message: ThrusterState) -> None:

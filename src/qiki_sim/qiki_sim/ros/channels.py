@@ -11,6 +11,7 @@ from sensor_msgs.msg import BatteryState
 
 from qiki_msgs.msg import Energy, Thermal, ThrusterCommand, ThrusterState
 from qiki_node.qos import COMMAND, STATE, TELEMETRY
+from qiki_node.stamps import seconds, set_nanoseconds
 from qiki_sim.ros import conversions
 from qiki_sim.valves import ValveCommand
 
@@ -79,7 +80,7 @@ class BotChannel:
             publisher, message, fill = self._topics[index]
             # The last mass properties are latched for later subscribers.
             if (index == MASS or publisher.get_subscription_count()) and fill(world):
-                conversions.set_time(message.header.stamp, now_us)
+                set_nanoseconds(message.header.stamp, 1000 * now_us)
                 publisher.publish(message)
 
     def close(self) -> None:
@@ -88,9 +89,8 @@ class BotChannel:
         self._node.destroy_subscription(self._commands)
 
     def _take(self, message: ThrusterCommand) -> None:
-        stamp = message.header.stamp
         command = ValveCommand(
-            stamp=stamp.sec + stamp.nanosec * 1e-9,
+            stamp=seconds(message.header.stamp),
             window=message.window,
             open_time=np.asarray(message.open_time, dtype=np.float32),
             close_time=np.asarray(message.close_time, dtype=np.float32),

@@ -11,18 +11,12 @@ from sensor_msgs.msg import BatteryState
 from qiki_msgs.msg import Energy, Thermal, ThrusterState
 
 if TYPE_CHECKING:
-    from builtin_interfaces.msg import Time
     from geometry_msgs.msg import InertiaStamped
     from nav_msgs.msg import Odometry
 
     from qiki_sim.readings import EnergyReading, Motion, StoreReading, ThermalReading, ValveReading
     from qiki_vehicle import MassProperties
     from qiki_vehicle.sensors import Noise
-
-
-def set_time(stamp: Time, time_us: int) -> None:
-    seconds, rest = divmod(time_us, 1_000_000)
-    stamp.sec, stamp.nanosec = seconds, rest * 1000
 
 
 def fill_vector(message: Any, values: Any) -> None:

@@ -10,6 +10,7 @@ from geometry_msgs.msg import Point
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
+from qiki_node.stamps import set_nanoseconds
 from qiki_sim.ros import conversions
 from qiki_sim.shapes import Box, Cylinder, Dodecahedron, Sphere
 from qiki_vehicle.hull import dodecahedron_vertices
@@ -65,7 +66,7 @@ class MarkerSet:
             conversions.fill_vector(label.pose.position, motion.position)
             label.pose.position.z += self._reach[index] + 1.0
             for marker in (solid, label):
-                conversions.set_time(marker.header.stamp, world.time_us)
+                set_nanoseconds(marker.header.stamp, 1000 * world.time_us)
         return self.message
 
 

@@ -10,9 +10,9 @@ from rosgraph_msgs.msg import Clock
 from visualization_msgs.msg import MarkerArray
 
 from qiki_node.qos import CLOCK, TELEMETRY
+from qiki_node.stamps import set_nanoseconds
 from qiki_sim.occurrences import Watch
 from qiki_sim.pacer import Pacer
-from qiki_sim.ros import conversions
 from qiki_sim.ros.channels import BotChannel
 from qiki_sim.ros.markers import MarkerSet
 from qiki_sim.scenario import TICK_US
@@ -135,7 +135,7 @@ class Runner:
             self._on_occurrence(occurrence, self.world.time_us * 1000)
 
     def _publish_clock(self) -> None:
-        conversions.set_time(self._clock.clock, self.world.time_us)
+        set_nanoseconds(self._clock.clock, 1000 * self.world.time_us)
         self._clock_publisher.publish(self._clock)
 
     def close(self) -> None:
