@@ -109,17 +109,21 @@ class Session:
 
     # Messages and services ------------------------------------------------------------------------------------------
 
-    def subscribe(
-        self, kind: Any, topic: str, callback: Callable[[Any], None], qos: QoSProfile, *, raw: bool = False
-    ) -> None:
-        """Subscribe to a topic; `raw` gives serialized messages."""
+    def subscribe(self, kind: type[T], topic: str, callback: Callable[[T], None], qos: QoSProfile) -> None:
+        """Subscribe to a topic."""
+        self.node.create_subscription(kind, topic, self._notifying(callback), qos)
 
-        def received(message: Any) -> None:
+    def subscribe_serialized(self, kind: type, topic: str, callback: Callable[[bytes], None], qos: QoSProfile) -> None:
+        """Subscribe to a topic for its messages as they are on the wire, which costs less."""
+        self.node.create_subscription(kind, topic, self._notifying(callback), qos, raw=True)
+
+    def _notifying(self, callback: Callable[[T], None]) -> Callable[[T], None]:
+        def received(message: T) -> None:
             with self._changed:
                 callback(message)
                 self._changed.notify_all()
 
-        self.node.create_subscription(kind, topic, received, qos, raw=raw)
+        return received
 
     def call(self, kind: Any, service: str, request: Any, timeout: float = ANSWER, *, repeatable: bool = False) -> Any:
         """Call a service (by its full name) and return its response.

@@ -93,7 +93,7 @@ def hz(topic: str, window: int, duration: float | None) -> None:
         kind = _class_of(session, topic)
         qos = subscription_qos(session, topic)
         # Serialized: the messages themselves do not matter, and a fast topic must not be slowed down by the meter.
-        session.subscribe(kind, topic, lambda _: meter.arrive(time.monotonic()), qos, raw=True)
+        session.subscribe_serialized(kind, topic, lambda _: meter.arrive(time.monotonic()), qos)
         end = time.monotonic() + (duration or float("inf"))
         shown = 0
         try:

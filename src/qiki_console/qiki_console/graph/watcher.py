@@ -49,7 +49,7 @@ class Watcher:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._state = GraphState()
-        session.subscribe(Clock, "/clock", self._on_clock, CLOCK, raw=True)
+        session.subscribe_serialized(Clock, "/clock", self._on_clock, CLOCK)
         session.subscribe(DiagnosticArray, "/diagnostics", self._on_diagnostics, QoSProfile(depth=10))
 
     def collect(self, patience: float) -> Snapshot:
@@ -74,7 +74,7 @@ class Watcher:
                 self._state.bots.append(bot)
                 for name, source in _SOURCES.items():
                     keep = partial(self._keep, bot, name, source)
-                    self._session.subscribe(source.kind, f"/{bot}/{source.topic}", keep, source.qos, raw=True)
+                    self._session.subscribe_serialized(source.kind, f"/{bot}/{source.topic}", keep, source.qos)
         self._state.states = self._lifecycle_states(answer)
 
     def _lifecycle_states(self, answer: float) -> dict[str, str | None]:
