@@ -18,6 +18,8 @@ from qiki_sim.valves import ValveCommand
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rclpy.node import Node
+
     from qiki_sim.world import World
 
 ODOM, THRUSTERS, ENERGY, THERMAL, BATTERY, SUPERCAP, MASS = range(7)
@@ -26,7 +28,7 @@ ODOM, THRUSTERS, ENERGY, THERMAL, BATTERY, SUPERCAP, MASS = range(7)
 class BotChannel:
     """Publishers and the command subscription of one bot, under `/<bot>/`."""
 
-    def __init__(self, node: Any, bot: str, on_command: Callable[[str, ValveCommand], None]) -> None:
+    def __init__(self, node: Node, bot: str, on_command: Callable[[str, ValveCommand], None]) -> None:
         self._node = node
         self._bot = bot
         self._on_command = on_command

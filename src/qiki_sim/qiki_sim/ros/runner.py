@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from rosgraph_msgs.msg import Clock
@@ -21,6 +21,8 @@ from qiki_vehicle import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from rclpy.node import Node
 
     from qiki_sim.occurrences import Occurrence
     from qiki_sim.valves import ValveCommand
@@ -50,7 +52,7 @@ class Runner:
 
     def __init__(
         self,
-        node: Any,
+        node: Node,
         world: World,
         *,
         speed: float,
