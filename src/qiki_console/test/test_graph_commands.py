@@ -29,13 +29,13 @@ main()
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is there may take its time to be discovered."""
+    """Give the graph time to be discovered on a busy machine."""
     monkeypatch.setattr(session, "DISCOVERY", PATIENCE)
 
 
 @pytest.fixture
 def impatient(patient: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
-    """What is not there is not waited for that long."""
+    """Wait a second only for parts of the graph that are missing."""
     monkeypatch.setattr(session, "DISCOVERY", 1.0)
 
 
@@ -69,14 +69,14 @@ def flown(qiki: Run, *arguments: str) -> dict[str, Any]:
     return value
 
 
-def test_status_tells_what_is_there_and_what_is_missing(qiki: Run) -> None:
+def test_status_shows_the_graph_and_its_missing_nodes(qiki: Run) -> None:
     def complete(result: Result) -> bool:
         value = json.loads(result.stdout)
         states = {node["name"]: node["state"] for node in value["nodes"]}
         if not {"alpha", "bravo"} <= value["bots"].keys() or "/qiki/sim" not in states:
             return False
-        told = [value["simulator"]["scenario"], *value["bots"]["alpha"].values()]
-        return None not in told and states.get("/alpha/allocator") not in (None, "no answer")
+        data = [value["simulator"]["scenario"], *value["bots"]["alpha"].values()]
+        return None not in data and states.get("/alpha/allocator") not in (None, "no answer")
 
     # Bravo is silent: all of the patience is used up each time.
     result = until(complete, lambda: qiki("status", "--json", "--patience", "1.5"))
@@ -96,9 +96,9 @@ def test_status_tells_what_is_there_and_what_is_missing(qiki: Run) -> None:
 
 
 def test_status_is_one_screen(qiki: Run) -> None:
-    told = ("CORE 31.5 °C", "missing: /bravo/allocator\n")
+    parts = ("CORE 31.5 °C", "missing: /bravo/allocator\n")
     result = until(
-        lambda found: all(part in found.stdout for part in told), lambda: qiki("status", "--patience", "1.5")
+        lambda found: all(part in found.stdout for part in parts), lambda: qiki("status", "--patience", "1.5")
     )
     assert result.exit_code == 1
 
@@ -116,12 +116,12 @@ def test_status_watches_until_it_is_told_to_stop(console: Any) -> None:
 def test_a_topic_that_falls_silent_is_stale(qiki: Run) -> None:
     assert qiki("sim", "fault", "alpha", "sensor_dropout", "odom").exit_code == 0
     try:
-        heard = until(
+        result = until(
             lambda result: bool(json.loads(result.stdout)["bots"].get("alpha", {}).get("mass")),
             lambda: qiki("status", "--json", "--patience", "1.0"),
         )
-        moving = json.loads(heard.stdout)["bots"]["alpha"]["motion"]
-        assert moving is None  # the console never heard one
+        moving = json.loads(result.stdout)["bots"]["alpha"]["motion"]
+        assert moving is None  # the console never received one
     finally:
         assert qiki("sim", "clear", "alpha").exit_code == 0
 
@@ -199,7 +199,7 @@ def test_hz_measures_a_best_effort_topic(console: Any) -> None:
         elif "window: 100" in line:
             shortest, longest = map(float, re.findall(r"(?:min|max): ([\d.]+)s", line))
             break
-    # A loaded machine sends and hears less, or later and then several at once, but never many more over a second.
+    # A loaded machine sends and receives less, or later and then several at once, but never many more over a second.
     assert 0.0 < rate < 150.0
     assert shortest - 0.001 <= 1.0 / rate <= longest + 0.001
     measuring.stop(signal.SIGINT)
@@ -219,10 +219,10 @@ def test_info_names_endpoints_and_who_cannot_hear_whom(qiki: Run) -> None:
     assert "incompatible" not in qiki("topics", "info", "/alpha/cmd_wrench").stdout
 
 
-def excess(value: dict[str, Any], asked: float) -> float:
-    """s by which a command lasted longer than asked for: less than 0 where a busy machine began it late, more where it
-    ended it late. The account tells how long it was, and shows what was gained in that time."""
-    more: float = value["lasted_s"] - asked
+def excess(value: dict[str, Any], commanded: float) -> float:
+    """s by which a command lasted longer than commanded: less than 0 where a busy machine began it late, more where it
+    ended it late. The account shows how long it was, and the gain in that time."""
+    more: float = value["lasted_s"] - commanded
     assert abs(more) < 0.5, "what comes later does not count as gained"
     return more
 
@@ -234,7 +234,7 @@ def test_a_force_gives_force_times_time_by_mass(qiki: Run) -> None:
     assert value["difference_percent"] == pytest.approx(100.0 * more / 2.0, abs=1.0)
     assert value["energy_j"] == pytest.approx(10_000.0 * (2.0 + more), rel=0.02)
     assert value["late_edges"] == 0
-    # A message of the time in which the first command was still on its way tells of no force.
+    # A message from the time before the first command took effect shows no force.
     assert -201.0 < value["achieved"]["force_n"][0] < -100.0
     assert value["achieved"]["force_n"][2] == pytest.approx(-0.5 * value["achieved"]["force_n"][0])
 

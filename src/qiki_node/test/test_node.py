@@ -66,13 +66,13 @@ def transition(peer: Peer, number: int) -> bool:
     return peer.call(ChangeState, "/example/change_state", request, repeatable=False).success
 
 
-def fall_silent(peer: Peer, heard: list[int]) -> None:
-    """Wait until nothing more comes: what was sent before may still be on its way."""
+def fall_silent(peer: Peer, received: list[int]) -> None:
+    """Wait until nothing more comes: earlier messages may still be on their way."""
 
     def silent() -> bool:
-        before = len(heard)
+        before = len(received)
         peer.spin_for(0.3)
-        return len(heard) == before
+        return len(received) == before
 
     peer.spin_until(silent)
 

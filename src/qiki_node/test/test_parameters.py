@@ -1,4 +1,4 @@
-"""Typed parameters: what is checked before a node takes a value."""
+"""Typed parameters: the checks before a node takes a value."""
 
 import dataclasses
 import math

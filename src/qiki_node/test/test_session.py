@@ -67,11 +67,11 @@ def test_a_missing_service_is_named():
 
 
 def test_a_message_wakes_the_waiting(graph):
-    heard = []
-    graph.subscribe(String, "/word", heard.append, STATE)
+    received = []
+    graph.subscribe(String, "/word", received.append, STATE)
     graph.node.create_publisher(String, "/word", STATE).publish(String(data="up"))
-    assert graph.wait_for(lambda: heard == [String(data="up")], PATIENCE)
-    assert graph.between_callbacks(lambda: len(heard)) == 1
+    assert graph.wait_for(lambda: received == [String(data="up")], PATIENCE)
+    assert graph.between_callbacks(lambda: len(received)) == 1
 
 
 def test_a_tools_own_node_is_hidden(graph):

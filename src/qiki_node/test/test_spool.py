@@ -1,4 +1,4 @@
-"""The spool: what is not acknowledged is there again, whatever ended the process."""
+"""The spool: unacknowledged events are there again, however the process ended."""
 
 from pathlib import Path
 from uuid import UUID
