@@ -65,6 +65,10 @@ def _class(name: str, value: Any, indent: str) -> Iterator[str]:
     for part in ("Request", "Response", "Goal", "Result", "Feedback"):
         if hasattr(value, part):
             yield from _class(part, getattr(value, part), deeper)
+    if hasattr(value, "Response"):
+        # For mypy only: see qiki_node.service_type.
+        yield f"{deeper}@staticmethod"
+        yield f"{deeper}def _answer(request: {name}.Request, /) -> {name}.Response: ..."
     if hasattr(value, "Impl"):
         yield f"{deeper}Impl: Any"
 

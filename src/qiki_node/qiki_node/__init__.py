@@ -10,6 +10,7 @@ Public modules (import-linter refuses the others outside of this package):
     qos              quality of service of every topic, by name
     deferred         services that answer later, from any thread
     executor         the executor that costs least, and how to spin it
+    service_type     type of a service class, for generic functions
     session          `Session`: a tool's node for as long as one command lasts
     errors           errors that a command ends with, and their exit codes
     stamps           stamps to numbers and back

@@ -7,12 +7,16 @@ returns to the service's `send_response` at once. That method is where an answer
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from rclpy.exceptions import InvalidHandle
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.service import Service
+
+from qiki_node.service_type import ServiceType
+
+Q = TypeVar("Q")
 
 MANY_REQUESTS = QoSProfile(depth=1000)
 """Quality of service of such a service and of its clients: the usual depth of 10 drops requests that come at once."""
@@ -47,10 +51,12 @@ class Reply:
             Service.send_response(self._service, self._response, self._header)
 
 
-def create_deferred_service(node: Node, kind: Any, name: str, callback: Callable[[Any, Reply], None]) -> Service:
+def create_deferred_service(
+    node: Node, kind: ServiceType[Q, Any], name: str, callback: Callable[[Q, Reply], None]
+) -> Service:
     """A service whose callback gets the request and the `Reply` to call when the answer is known."""
 
-    def called(request: Any, _response: Any) -> Reply:
+    def called(request: Q, _response: Any) -> Reply:
         reply = Reply(service)
         callback(request, reply)
         return reply

@@ -21,8 +21,11 @@ from qiki_node.acquaintance import GREETING, greeting_service
 from qiki_node.deferred import MANY_REQUESTS
 from qiki_node.errors import UP_HINT, UnreachableError
 from qiki_node.executor import make_executor
+from qiki_node.service_type import ServiceType
 
 T = TypeVar("T")
+Q = TypeVar("Q")
+R = TypeVar("R")
 
 DISCOVERY = 5.0
 """s after which a missing part of the graph counts as missing. Longer than the 3 s after which Fast DDS repeats an
@@ -125,7 +128,9 @@ class Session:
 
         return received
 
-    def call(self, kind: Any, service: str, request: Any, timeout: float = ANSWER, *, repeatable: bool = False) -> Any:
+    def call(
+        self, kind: ServiceType[Q, R], service: str, request: Q, timeout: float = ANSWER, *, repeatable: bool = False
+    ) -> R:
         """Call a service (by its full name) and return its response.
 
         A service that has not discovered its client 100 ms after the request drops the response (rmw_fastrtps), which
@@ -146,7 +151,8 @@ class Session:
             if repeatable and not self.wait_for(futures[0].done, min(_REPEAT, timeout / 2)):
                 futures.append(self._send(client, request))
             if self.wait_for(lambda: any(future.done() for future in futures), end - time.monotonic()):
-                return next(future.result() for future in futures if future.done())
+                answer: R = next(future.result() for future in futures if future.done())
+                return answer
         finally:
             for future in futures:
                 client.remove_pending_request(future)
@@ -155,7 +161,7 @@ class Session:
             hint="qiki status shows what is alive",
         )
 
-    def client(self, kind: Any, service: str) -> Any:
+    def client(self, kind: ServiceType[Any, Any], service: str) -> Any:
         """The client of a service. It lives as long as the session: one that is destroyed while an answer to it is on
         its way crashes the executor."""
         with self._changed:

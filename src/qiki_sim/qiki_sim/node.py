@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from prometheus_client import Counter, Gauge
 from std_srvs.srv import Trigger
@@ -16,6 +16,7 @@ from qiki_msgs.srv import InjectFault, LoadScenario, SetSpeed, Step
 from qiki_node.node import QikiNode
 from qiki_node.parameters import NodeParameters, parameter
 from qiki_node.run import run
+from qiki_node.service_type import Answer
 from qiki_sim.pacer import FASTEST, SLOWEST
 from qiki_sim.ros import diagnosis
 from qiki_sim.ros.runner import Runner, load_world
@@ -33,12 +34,7 @@ if TYPE_CHECKING:
 LONGEST_STEP = 60.0  # s
 
 
-class _Answer(Protocol):
-    success: bool
-    message: str
-
-
-A = TypeVar("A", bound=_Answer)
+A = TypeVar("A", bound=Answer)
 
 
 @dataclass(frozen=True)

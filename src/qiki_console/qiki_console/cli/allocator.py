@@ -1,10 +1,14 @@
 """`qiki allocator`: the services of a bot's allocator."""
 
-from typing import Any
+from typing import TypeVar
 
 import click
 
 from qiki_node.errors import RefusedError
+from qiki_node.service_type import Answer, ServiceType
+
+Q = TypeVar("Q")
+A = TypeVar("A", bound=Answer)
 
 _MODES = ("AUTO", "ADAPTIVE", "MANUAL_OVERRIDE")
 _HEALTH = {"ok": "OK", "stuck_closed": "STUCK_CLOSED", "stuck_open": "STUCK_OPEN", "weak": "WEAK"}
@@ -84,11 +88,11 @@ def _trigger(bot: str, service: str) -> None:
     _echo(bot, call(bot, Trigger, service, Trigger.Request()))
 
 
-def _echo(bot: str, answer: Any) -> None:
+def _echo(bot: str, answer: Answer) -> None:
     click.echo(f"{bot}: {answer.message}")
 
 
-def call(bot: str, kind: Any, service: str, request: Any) -> Any:
+def call(bot: str, kind: ServiceType[Q, A], service: str, request: Q) -> A:
     """Response of a service of a bot's allocator.
 
     Raises:

@@ -1,9 +1,14 @@
 """`qiki groups`."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from qiki_msgs.msg import ThrustGroup
 
 _PLAIN_WIDTH = 240
 """Columns of the table where there is no screen: nothing is cut."""
@@ -36,12 +41,12 @@ def groups(bot: str, *, file: Path | None, name: str, as_json: bool) -> None:
         click.echo(f"{name}: picture in {file}", err=as_json)
 
 
-def _wrench(group: Any) -> tuple[list[float], list[float]]:
+def _wrench(group: "ThrustGroup") -> tuple[list[float], list[float]]:
     force, torque = group.wrench.force, group.wrench.torque
     return [force.x, force.y, force.z], [torque.x, torque.y, torque.z]
 
 
-def _values(group: Any) -> dict[str, Any]:
+def _values(group: "ThrustGroup") -> dict[str, Any]:
     force, torque = _wrench(group)
     return {
         "name": group.name,
@@ -55,7 +60,7 @@ def _values(group: Any) -> dict[str, Any]:
     }
 
 
-def _print(bot: str, groups: Any) -> None:
+def _print(bot: str, groups: "Iterable[ThrustGroup]") -> None:
     import math
 
     from rich.console import Console

@@ -2,11 +2,15 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import click
 
 from qiki_node.errors import RefusedError
+from qiki_node.service_type import Answer, ServiceType
+
+Q = TypeVar("Q")
+A = TypeVar("A", bound=Answer)
 
 SERVICES = "/qiki/sim"
 _STEP_MAX = 60.0
@@ -136,8 +140,14 @@ def _trigger(service: str, done: str) -> None:
 
 
 def _call(
-    kind: Any, service: str, request: Any, *, timeout: float | None = None, bot: str = "", repeatable: bool = True
-) -> Any:
+    kind: ServiceType[Q, A],
+    service: str,
+    request: Q,
+    *,
+    timeout: float | None = None,
+    bot: str = "",
+    repeatable: bool = True,
+) -> A:
     """Response of a simulator service; the bot, if given, is looked for first."""
     from qiki_console.graph.discovery import require_bot
     from qiki_node.session import ANSWER, Session
