@@ -10,7 +10,7 @@ from rcl_interfaces.srv import GetParameters
 from rclpy.node import Node
 
 GREETING = GetParameters
-"""Type of the service that is asked for this: every node has it, it changes nothing, and so it may be repeated."""
+"""Service that gives the proof: every node has it, and it changes nothing, so that a call may be repeated."""
 
 
 def greeting_service(node: Node, service: str) -> str | None:

@@ -47,7 +47,7 @@ class Reply:
         self._send()
 
     def _send(self) -> None:
-        with suppress(InvalidHandle):  # the service is gone: the client repeats its request when it comes back
+        with suppress(InvalidHandle):  # the service was destroyed: the client repeats its request when it comes back
             Service.send_response(self._service, self._response, self._header)
 
 

@@ -27,7 +27,7 @@ def make_executor(kind: str = "events", context: rclpy.Context | None = None) ->
 
 
 def spin_while(executor: Executor, condition: Callable[[], bool], wait: float = WAIT) -> None:
-    """Run callbacks while the condition holds; it is looked at after each wait of at most `wait` seconds."""
+    """Run callbacks while the condition holds; it is checked after each wait of at most `wait` seconds."""
     never_done: Future = Future()
     while condition():
         executor.spin_until_future_complete(never_done, wait)

@@ -1,4 +1,4 @@
-"""Log records with fields: through rclpy's logger, or as JSON lines where QIKI_LOG_FORMAT=json asks for them.
+"""Log records with fields: through rclpy's logger, or as JSON lines with QIKI_LOG_FORMAT=json.
 
 The format is chosen by the environment and not by a parameter, because rclpy's own console output is set up before a
 node has parameters. In JSON form rclpy's console output is off; its records still reach /rosout and its log file.

@@ -73,10 +73,10 @@ class QikiNode(LifecycleNode, Generic[P]):
         """Read files, build the core, create publishers, subscriptions and services."""
 
     def on_activate_node(self) -> None:
-        """Begin to act."""
+        """Start the work of the node."""
 
     def on_deactivate_node(self) -> None:
-        """Stop acting and leave what the node drives in a safe state. Called at shutdown too."""
+        """Stop the work and leave the driven hardware in a safe state. Called at shutdown too."""
 
     def on_cleanup_node(self) -> None:
         """Undo what `on_configure_node` did."""

@@ -19,7 +19,7 @@ EXIT_BAD_CONFIGURATION = 2
 
 
 class StopSignal:
-    """Becomes set when the process is asked to stop. rclpy's own handlers would shut the context down at once, before
+    """A flag that SIGINT and SIGTERM set. rclpy's own handlers would shut the context down at once, before
     the node could leave what it drives in a safe state."""
 
     def __init__(self) -> None:

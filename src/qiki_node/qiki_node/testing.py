@@ -1,4 +1,4 @@
-"""For tests of the graph: a private ROS domain, node processes that must exit cleanly, a peer to talk to them.
+"""Helpers for tests of the graph: a private ROS domain, node processes that must exit cleanly, a peer to talk to them.
 
 Used by the tests of every package; it needs no test framework.
 """

@@ -40,7 +40,9 @@ def list_topics(types: bool, everything: bool) -> None:
 @click.option("--field", default="", help="Only this part, such as pose.pose.position or forces.3.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON per message; null for NaN and infinities.")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0.0, min_open=True), help="End with 1 when nothing comes for so long, s."
+    "--timeout",
+    type=click.FloatRange(min=0.0, min_open=True),
+    help="End with 1 after that many seconds of silence.",
 )
 def echo(topic: str, *, once: bool, count: int | None, field: str, as_json: bool, timeout: float | None) -> None:
     """Messages of TOPIC as they come, until Ctrl-C."""

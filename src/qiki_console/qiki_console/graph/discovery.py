@@ -1,4 +1,4 @@
-"""Bots, nodes and topics that a command needs, waited for; errors name the ones that are there."""
+"""Waiting for the bots, nodes and topics that a command needs; errors name those on the graph."""
 
 import time
 
@@ -52,8 +52,8 @@ def require_bot(session: Session, bot: str) -> None:
     """Wait for a bot.
 
     Raises:
-        RefusedError: other bots are there, but not this one; names them.
-        UnreachableError: no bot is there.
+        RefusedError: only other bots are on the graph; names them.
+        UnreachableError: no bot is on the graph.
     """
     if session.wait_for(lambda: bot in bots(session), session.discovery):
         return

@@ -41,7 +41,7 @@ _SOURCES = {
 
 
 class Watcher:
-    """Keeps the newest message of every topic that a snapshot needs.
+    """Subscriptions that keep the newest message of every topic of a snapshot.
 
     snapshot = Watcher(session).collect(patience=4.0)
     """
@@ -53,7 +53,7 @@ class Watcher:
         session.subscribe(DiagnosticArray, "/diagnostics", self._on_diagnostics, QoSProfile(depth=10))
 
     def collect(self, patience: float) -> Snapshot:
-        """Wait, at most `patience` seconds of wall time, for data of everything that is there."""
+        """Wait, at most `patience` seconds of wall time, for data of every bot and node on the graph."""
         session, state = self._session, self._state
         if session.wait_for(lambda: bool(session.nodes()), session.discovery):
             end = time.monotonic() + patience

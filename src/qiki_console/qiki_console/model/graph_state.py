@@ -32,7 +32,7 @@ class GraphState:
 
     bots: list[str] = field(default_factory=list)
     states: Mapping[str, str | None] = field(default_factory=dict)
-    """Lifecycle state by full name of every node that is there; None for a node without one."""
+    """Lifecycle state by full name of every node on the graph; None for a node without one."""
     diagnostics: DiagnosticsBook = field(default_factory=DiagnosticsBook)
     clock: Sample | None = None
     samples: dict[tuple[str, str], Sample] = field(default_factory=dict)

@@ -25,7 +25,7 @@ class Rate:
 
 
 class RateMeter:
-    """Keeps the last `window` intervals.
+    """Statistics of the last `window` intervals.
 
     Args:
         window: number of intervals kept, at least 1.
@@ -37,7 +37,7 @@ class RateMeter:
         """Arrivals since the start."""
 
     def arrive(self, time: float) -> None:
-        """Something came at `time` (s, of a clock that does not run back)."""
+        """Count an arrival at `time` (s, of a clock that does not run back)."""
         self._arrivals.append(time)
         self.total += 1
 

@@ -144,7 +144,7 @@ class Simulator:
 
 @dataclass(frozen=True)
 class Node:
-    """A node that is there: lifecycle state (None for a node without one), problems from its diagnostics."""
+    """A node on the graph: lifecycle state (None for a node without one), problems from its diagnostics."""
 
     state: str | None
     problems: tuple[str, ...] = ()

@@ -139,7 +139,7 @@ VERBS: Final = (retain, segments, hold, holds, release)
 
 @contextmanager
 def _opened(url: str | None, *, write: bool = False) -> Iterator[tuple[EventStore, Retainable]]:
-    """A SQLite store that is there, itself: the node of a graph has no service for this."""
+    """An existing SQLite store, opened itself: the node of a graph has no service for this."""
     url = url_of_graph("ask there") if url is None else url
     path = path_of(url, "only SQLite stores have segments and holds")
     if not path.exists():

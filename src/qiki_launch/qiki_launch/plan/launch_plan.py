@@ -77,7 +77,7 @@ class NodePlan:
 
 @dataclass(frozen=True)
 class LaunchPlan:
-    """Everything a launch file asks for with given arguments."""
+    """All processes of a launch file with given arguments."""
 
     file: Path
     arguments: Mapping[str, str]

@@ -10,7 +10,7 @@ from qiki_launch.plan.scope import Scope
 from qiki_launch.plan.template import Call, Template, parse_template
 
 Arguments = Sequence[Callable[[], str]]
-"""Arguments of a substitution: done when called, because the default of a variable that is set is not looked at."""
+"""Arguments of a substitution: evaluated when called, as the default of a variable that is set never is."""
 
 
 def substitute(text: str, scope: Scope, place: Place) -> str:

@@ -1,4 +1,4 @@
-"""Wait before a process that ended is started again."""
+"""Delay before a process that ended is started again."""
 
 from dataclasses import dataclass
 

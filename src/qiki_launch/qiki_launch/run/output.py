@@ -68,7 +68,7 @@ class Screen:
         self.is_open = True
 
     def line(self, name: str, text: str) -> None:
-        """Write one line; a reader that has gone away silences the screen and nothing else."""
+        """Write one line; a closed reader silences the screen only."""
         if not self.is_open:
             return
         prefix = f"[{name}]"

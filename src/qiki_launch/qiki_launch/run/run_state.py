@@ -119,7 +119,7 @@ class RunFolder:
         """The state as last written; None where there is none.
 
         Raises:
-            RunError: the file is there and cannot be understood.
+            RunError: the file cannot be understood.
         """
         try:
             return _from_data(json.loads(self.state_file.read_text(encoding="utf-8")))

@@ -88,7 +88,7 @@ class Supervisor:
         return 1 if failed and not self._asked else 0
 
     async def _stop_members(self) -> None:
-        """In reverse order, each when the one before has ended or has not heeded SIGINT in time."""
+        """Stop in reverse order, each when the one before has ended or has not heeded SIGINT in time."""
         stops = []
         for member in reversed(self._members):
             stops.append(asyncio.create_task(member.stop()))
