@@ -9,8 +9,10 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, TypeAlias
 
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 
 from qiki_events.errors import PayloadError
@@ -201,7 +203,7 @@ class Registry:
                 f"{wanted.DESCRIPTOR.full_name}"
             )
         try:
-            return message.SerializeToString(deterministic=True)
+            return message.SerializeToString(deterministic=_has_maps(message.DESCRIPTOR))
         except Exception as error:
             raise PayloadError(f"event {type!r}: the payload cannot be serialized: {error}") from error
 
@@ -255,6 +257,15 @@ class Registry:
             f"event {type!r}: its schema has version {version}, known are 1 to {schema.newest}: {hint}; "
             "the payload can be read as bytes"
         )
+
+
+@cache
+def _has_maps(descriptor: Descriptor, within: tuple[Descriptor, ...] = ()) -> bool:
+    """Whether a message may hold a map: only the order of its entries makes serialized bytes differ."""
+    if descriptor in within:
+        return False
+    messages = [field.message_type for field in descriptor.fields if field.message_type is not None]
+    return any(m.GetOptions().map_entry or _has_maps(m, (*within, descriptor)) for m in messages)
 
 
 def _from_json(type: str, payload: bytes) -> Mapping[str, Any]:

@@ -6,9 +6,11 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 from uuid import UUID
 
+import qiki_events
+from qiki_events import REGISTRY
 from qiki_eventstore import chain
 from qiki_eventstore.errors import PayloadError
-from qiki_eventstore.events import ANY, Event
+from qiki_eventstore.events import ANY, Encoded, Event
 from qiki_eventstore.ids import new_id
 from qiki_eventstore.payload import encode
 
@@ -49,11 +51,14 @@ def prepare(stream: str, events: Sequence[Event], expected_version: int = ANY) -
     Raises:
         PayloadError: a field or payload that cannot be stored, or an id that comes twice.
     """
-    _check_concrete("stream", stream)
+    _check_stream(stream)
     if type(expected_version) is not int or not ANY <= expected_version < _INT64:
         raise PayloadError(f"expected_version {expected_version!r}: must be ANY, NO_STREAM or an integer from 0")
-    prepared = [_prepared(stream, event) for event in events]
-    if len(prepared) > 1 and len({event.id for event in prepared}) < len(prepared):
+    try:
+        prepared = _prepared(stream, events)
+    except qiki_events.PayloadError as error:
+        raise PayloadError(str(error)) from error
+    if len(prepared) > 1 and len({event[0] for event in prepared}) < len(prepared):
         raise PayloadError("two events of one append have the same id: every event needs its own")
     return prepared
 
@@ -74,52 +79,87 @@ def _check_concrete(field: str, name: str) -> None:
         raise PayloadError(f"{field} {name!r}: must not end in *, which stands for any rest in queries")
 
 
+def _check_stream(stream: str) -> None:
+    try:
+        _check_stream_once(stream)
+    except TypeError:  # not hashable, so that it is no text
+        _check_concrete("stream", stream)
+
+
+@lru_cache(4096)
+def _check_stream_once(stream: str) -> None:
+    _check_concrete("stream", stream)
+
+
 def _forbidden(character: str) -> bool:
     code = ord(character)
     return code < 0x20 or 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000
 
 
-def _prepared(stream: str, event: Event) -> Prepared:
-    if not isinstance(event, Event):
-        raise PayloadError(f"event {event!r}: must be an Event, not {type(event).__name__}")
-    _check_names(event)
-    if event.time is not None:
-        _check_integer(event, "time", event.time, -_INT64, _INT64 - 1)
-    _check_integer(event, "schema_version", event.schema_version, 1, 2**31 - 1)
-    if event.id is not None and not isinstance(event.id, UUID):
+def _prepared(stream: str, events: Sequence[Event]) -> list[Prepared]:
+    prepared = []
+    last_type = last_source = last_content = None
+    kind = b""
+    for event in events:
+        if not isinstance(event, Event):
+            raise PayloadError(f"event {event!r}: must be an Event, not {type(event).__name__}")
+        name, data, time, source, schema = event.type, event.data, event.time, event.source, event.schema_version
+        correlation, causation = event.correlation, event.causation
+        if name is not last_type or source is not last_source:  # most events of a call are of one kind
+            _check_kind_of(name, source)
+            last_type, last_source, last_content = name, source, None
+        if time is not None:
+            _check_integer(event, "time", time, -_INT64, _INT64 - 1)
+        if schema != 1 or type(schema) is not int:
+            _check_integer(event, "schema_version", schema, 1, 2**31 - 1)
+        if isinstance(data, Encoded):
+            content, payload = encode(event)
+        else:
+            content, payload = REGISTRY.encode(name, data, schema)
+        if len(payload) > MAX_PAYLOAD:
+            raise PayloadError(f"event {name!r}: the payload has {len(payload)} bytes, allowed are {MAX_PAYLOAD}")
+        if correlation is None and causation is None:
+            if content is not last_content:
+                kind, last_content = _kind_texts(stream, name, source, content), content
+            texts = kind
+        else:
+            texts = _flow_texts(stream, event, content)
+        prepared.append(
+            _new(
+                Prepared,
+                (
+                    _id(event),
+                    name,
+                    source,
+                    time,
+                    correlation,
+                    causation,
+                    schema,
+                    content,
+                    payload,
+                    texts + sha256(payload).digest(),
+                ),
+            )
+        )
+    return prepared
+
+
+def _id(event: Event) -> bytes:
+    if event.id is None:
+        return new_id()
+    if not isinstance(event.id, UUID):
         raise PayloadError(f"event {event.type!r}: id {event.id!r} must be a uuid.UUID or None")
-    content_type, payload = encode(event)
-    if len(payload) > MAX_PAYLOAD:
-        raise PayloadError(f"event {event.type!r}: the payload has {len(payload)} bytes, allowed are {MAX_PAYLOAD}")
-    return _new(
-        Prepared,
-        (
-            new_id() if event.id is None else event.id.bytes,
-            event.type,
-            event.source,
-            event.time,
-            event.correlation,
-            event.causation,
-            event.schema_version,
-            content_type,
-            payload,
-            _texts(stream, event, content_type) + sha256(payload).digest(),
-        ),
-    )
+    return event.id.bytes
 
 
 _new: Final = tuple.__new__  # half the time of `Prepared(…)`
 
 
-def _check_names(event: Event) -> None:
+def _check_kind_of(type: str, source: str) -> None:
     try:
-        _check_kind(event.type, event.source)
+        _check_kind(type, source)
     except TypeError:  # not hashable, so that it is no text
-        _check_kind.__wrapped__(event.type, event.source)
-    if event.correlation is not None:
-        check_name("correlation", event.correlation)
-    if event.causation is not None:
-        check_name("causation", event.causation)
+        _check_kind.__wrapped__(type, source)
 
 
 # A store sees few kinds of events, most of them without correlation: their names are checked and encoded once.
@@ -136,9 +176,10 @@ def _kind_texts(stream: str, type: str, source: str, content_type: str) -> bytes
     )
 
 
-def _texts(stream: str, event: Event, content_type: str) -> bytes:
-    if event.correlation is None and event.causation is None:
-        return _kind_texts(stream, event.type, event.source, content_type)
+def _flow_texts(stream: str, event: Event, content_type: str) -> bytes:
+    for field in ("correlation", "causation"):
+        if (text := getattr(event, field)) is not None:
+            check_name(field, text)
     return chain.texts(
         stream=stream,
         type=event.type,

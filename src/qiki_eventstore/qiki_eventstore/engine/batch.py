@@ -6,7 +6,7 @@ Plain computing on the state after the last commit; the database is asked only f
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from qiki_events import JSON, PROTOBUF
 from qiki_eventstore import chain
@@ -42,8 +42,7 @@ Found: TypeAlias = dict[bytes, tuple[int, str]]
 _CONTENT: Final = {name: number for number, name in enumerate(CONTENT_TYPES)}
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """The last event of the store."""
 
     position: int = 0
@@ -63,7 +62,7 @@ class Heads:
         sources: number of every source's name.
     """
 
-    head: Head = Head()
+    head: Head = field(default_factory=Head)
     versions: dict[str, int] = field(default_factory=dict)
     streams: dict[str, int] = field(default_factory=dict)
     types: dict[str, int] = field(default_factory=dict)
@@ -106,6 +105,11 @@ class Batch:
         """Position of the last event of the store after the batch."""
         return self._head.position
 
+    @property
+    def new_names(self) -> bool:
+        """Whether any name is to be inserted."""
+        return bool(self.new_streams or self.new_types or self.new_sources)
+
     def add(self, call: Call) -> None:
         """Give the call its positions, or the error for which it alone fails."""
         stream = call.stream
@@ -126,9 +130,10 @@ class Batch:
         heads = self._heads
         heads.head = self._head
         heads.versions.update(self.versions)
-        heads.streams.update(self.new_streams)
-        heads.types.update(self.new_types)
-        heads.sources.update(self.new_sources)
+        if self.new_names:
+            heads.streams.update(self.new_streams)
+            heads.types.update(self.new_types)
+            heads.sources.update(self.new_sources)
         return heads.head
 
     def _append(self, call: Call, version: int) -> None:

@@ -4,6 +4,8 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +30,8 @@ from qiki_eventstore.sqlite.segments import SqliteCatalogue
 from qiki_eventstore.sqlite.verification import SqliteContent
 from qiki_eventstore.store import Query, Verification
 
-_INSERT: Final = f"INSERT INTO events VALUES ({','.join('?' * len(COLUMNS))})"
+_CHUNK: Final = 64
+"""Rows of one statement: a row costs less than by itself, and SQLite gives up Python's lock once for all."""
 _FIND: Final = "SELECT position, name FROM events JOIN streams ON streams.id = stream WHERE events.id = ?"
 
 
@@ -92,28 +95,35 @@ class SqliteBackend:
     def commit(self, batch: Batch, tasks: Sequence[Task]) -> None:
         self._check_space()
         blocks = spans.full_blocks(batch.end)
+        execute, rows = self._connection.execute, batch.rows
         with _translated(), self._gate:
             if self._connection.in_transaction:  # a rollback failed with the disk, or a signal struck
-                self._connection.execute("ROLLBACK")
-            self._connection.execute("BEGIN IMMEDIATE")
+                execute("ROLLBACK")
+            if 0 < len(rows) <= _CHUNK and not tasks and not batch.new_names and blocks == self._blocks:
+                execute(_insert(len(rows)), list(chain.from_iterable(rows)))  # a transaction of its own
+                return
+            execute("BEGIN IMMEDIATE")
             try:
-                self._store(batch)
+                self._insert(batch)
                 if blocks > self._blocks:
                     spans.extend(self._connection, batch.end)
                 for task in tasks:
                     self._perform(task)
-                self._connection.execute("COMMIT")
+                execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                    execute("ROLLBACK")
                 raise
         self._blocks = blocks
 
-    def _store(self, batch: Batch) -> None:
+    def _insert(self, batch: Batch) -> None:
         for table, new in (("streams", batch.new_streams), ("types", batch.new_types), ("sources", batch.new_sources)):
             if new:
                 self._connection.executemany(f"INSERT INTO {table}(name, id) VALUES (?, ?)", new.items())
-        self._connection.executemany(_INSERT, batch.rows)
+        rows = batch.rows
+        for start in range(0, len(rows), _CHUNK):
+            part = rows[start : start + _CHUNK]
+            self._connection.execute(_insert(len(part)), list(chain.from_iterable(part)))
 
     def _perform(self, task: Task) -> None:
         """A task that fails is undone alone; a disk that fails ends the transaction."""
@@ -216,6 +226,12 @@ class SqliteBackend:
                 self._checkpointer.close()
             finally:
                 self._lock.release()
+
+
+@cache
+def _insert(rows: int) -> str:
+    row = f"({','.join('?' * len(COLUMNS))})"
+    return f"INSERT INTO events VALUES {','.join([row] * rows)}"
 
 
 class _translated:  # noqa: N801
