@@ -62,11 +62,24 @@ def until(shows: Callable[[Result], bool], run: Callable[[], Result]) -> Result:
     return result
 
 
-def flown(qiki: Run, *arguments: str) -> dict[str, Any]:
-    result = qiki("thrust", "alpha", *arguments, "--json")
-    assert result.exit_code == 0, result.output
-    value: dict[str, Any] = json.loads(result.stdout)
-    return value
+def flown(qiki: Run, *arguments: str, seconds: float) -> tuple[dict[str, Any], float]:
+    """The account of a push of so many seconds from rest, and s by which it lasted longer.
+
+    A busy machine begins a push late (less than 0 s) or ends it late. The account shows the true time and the motion
+    gained in it. Motion gained after half a second more is not in the account: such a push is repeated.
+    """
+
+    def push() -> Result:
+        assert qiki("sim", "reset").exit_code == 0
+        result = qiki("thrust", "alpha", *arguments, "--for", str(seconds), "--json")
+        assert result.exit_code == 0, result.output
+        return result
+
+    def excess(result: Result) -> float:
+        return float(json.loads(result.stdout)["lasted_s"]) - seconds
+
+    result = until(lambda result: abs(excess(result)) < 0.5, push)
+    return json.loads(result.stdout), excess(result)
 
 
 def test_status_shows_the_graph_and_its_missing_nodes(qiki: Run) -> None:
@@ -219,17 +232,8 @@ def test_info_names_endpoints_and_who_cannot_hear_whom(qiki: Run) -> None:
     assert "incompatible" not in qiki("topics", "info", "/alpha/cmd_wrench").stdout
 
 
-def excess(value: dict[str, Any], commanded: float) -> float:
-    """s by which a command lasted longer than commanded: less than 0 where a busy machine began it late, more where it
-    ended it late. The account shows how long it was, and the gain in that time."""
-    more: float = value["lasted_s"] - commanded
-    assert abs(more) < 0.5, "what comes later does not count as gained"
-    return more
-
-
 def test_a_force_gives_force_times_time_by_mass(qiki: Run) -> None:
-    value = flown(qiki, "--force", "-200", "0", "100", "--for", "2")
-    more = excess(value, 2.0)
+    value, more = flown(qiki, "--force", "-200", "0", "100", seconds=2.0)
     assert value["expected_delta_v_m_s"] == pytest.approx([-1 / 3, 0.0, 1 / 6])
     assert value["difference_percent"] == pytest.approx(100.0 * more / 2.0, abs=1.0)
     assert value["energy_j"] == pytest.approx(10_000.0 * (2.0 + more), rel=0.02)
@@ -241,9 +245,7 @@ def test_a_force_gives_force_times_time_by_mass(qiki: Run) -> None:
 
 def test_force_and_torque_together_are_integrated_in_world(qiki: Run) -> None:
     """At the end the body has turned by some degrees: without turning the force the account would not close."""
-    assert qiki("sim", "reset").exit_code == 0
-    value = flown(qiki, "--force", "300", "0", "0", "--torque", "0", "0", "400", "--for", "1.5")
-    more = excess(value, 1.5)
+    value, more = flown(qiki, "--force", "300", "0", "0", "--torque", "0", "0", "400", seconds=1.5)
     assert value["difference_percent"] == pytest.approx(100.0 * more / 1.5, abs=1.5 + 10.0 * abs(more))
     assert value["expected_delta_v_m_s"][1] > 0.05
     assert value["across_m_s"] < 0.01 + 0.25 * abs(more)  # 0.25 m/s^2
