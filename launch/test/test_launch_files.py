@@ -10,6 +10,8 @@ from qiki_launch.errors import LaunchError
 from qiki_launch.plan.launch_plan import InlineParameters, LaunchPlan
 from qiki_launch.plan.planner import plan_launch
 
+pytestmark = pytest.mark.requirement("L-3")
+
 FOLDER = Path(__file__).resolve().parents[1]
 
 

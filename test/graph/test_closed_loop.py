@@ -25,6 +25,7 @@ def fly(peer: Peer) -> Callable[..., None]:
     return partial(fly_in_time, peer)
 
 
+@pytest.mark.requirement("ALLOC-13")
 def test_a_translation_while_the_power_falls_to_hold(fly) -> None:
     """The acceleration draws bravo's supercapacitor down."""
 
@@ -38,6 +39,7 @@ def test_a_translation_while_the_power_falls_to_hold(fly) -> None:
     fly(flight, "bravo")
 
 
+@pytest.mark.requirement("ALLOC-13")
 def test_a_translation_with_a_thruster_that_dies(fly) -> None:
     def flight(alpha: Pilot) -> None:
         translate(alpha, fault=("thruster_stuck_closed", "4"))

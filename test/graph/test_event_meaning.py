@@ -98,6 +98,7 @@ FLIGHT = [
 ]
 
 
+@pytest.mark.requirement("EVENT-11b")
 @settings(max_examples=15)
 @example(steps=FLIGHT)
 @given(st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 60), st.integers(1, 100)), max_size=10))
@@ -128,6 +129,7 @@ def test_the_bots_state_is_what_the_allocator_was(vehicle: Vehicle, steps: list[
         assert [command.command_id for command in commands.open] == ([] if flown is None else [flown])
 
 
+@pytest.mark.requirement("EVENT-11b")
 def test_the_energy_ledger_is_what_the_simulated_bus_gave() -> None:
     world = World.from_file(CONFIG / "scenarios" / "station.yaml", seed=1)
     watch, bot = Watch(world), world.bots[0]

@@ -130,6 +130,7 @@ def fly(peer: Peer) -> Flight:
     return flight
 
 
+@pytest.mark.requirement("EVENT-17")
 def test_state_at_any_moment_of_a_flight_is_what_was_live(graph, peer) -> None:
     flight = fly(peer)
     allocations, energies = flight.allocations, flight.energies
@@ -171,6 +172,7 @@ def test_state_at_any_moment_of_a_flight_is_what_was_live(graph, peer) -> None:
     assert json.loads(shown.stdout)["bot"]["gate"] == message.gate
 
 
+@pytest.mark.requirement("EVENT-15f")
 def test_kill_9_of_the_store_loses_and_doubles_nothing(graph, peer, read) -> None:
     injected = []
     for round in range(3):
@@ -206,6 +208,7 @@ def round_value(round: int, step: int) -> float:
     return (1 + 8 * round + step) / 64.0
 
 
+@pytest.mark.requirement("EVENT-15f")
 def test_kill_9_of_an_emitting_node_keeps_what_it_said_last(graph, peer, read) -> None:
     store, simulator = graph.pid("qiki/eventstore"), graph.pid("qiki/sim")
     assert store is not None
@@ -222,6 +225,7 @@ def test_kill_9_of_an_emitting_node_keeps_what_it_said_last(graph, peer, read) -
     assert values_of(read("simulator.fault_injected")).count(0.625) == 1
 
 
+@pytest.mark.requirement("EVENT-11b")
 def test_the_runner_tells_what_it_started(graph, peer, read) -> None:
     nodes = {"qiki/eventstore", "qiki/sim", "alpha/allocator", "bravo/allocator"}
     peer.spin_until(lambda: nodes <= {decode(event)["name"] for event in read("launch.node_started")})

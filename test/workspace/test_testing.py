@@ -77,6 +77,13 @@ def test_pure_tests_share_the_cores_and_real_time_runs_alone(tmp_path: Path) -> 
     assert suite.runs() == {"pure-tests", "one-in-real-time"}
 
 
+def test_helpers_beside_tests_have_names_of_their_own(root: Path) -> None:
+    folders = [*root.glob("src/*/test"), root / "launch" / "test", *(root / "test").iterdir()]
+    files = [file.name for folder in folders for file in folder.glob("*.py")]
+    helpers = [name for name in files if not name.startswith("test_") and name != "conftest.py"]
+    assert sorted(set(helpers)) == sorted(helpers), "one run imports them all"
+
+
 def test_long_tests_run_when_they_are_wanted(tmp_path: Path) -> None:
     long = "import pytest\n@pytest.mark.long\ndef test_long(): pass\n"
     suite = Suite(tmp_path, one={"a": long + GOOD, "b": long + ALONE})

@@ -56,6 +56,7 @@ def check_hard_limits(answer, array, bounds, power):
     assert answer.fallback == ""
 
 
+@pytest.mark.requirement("ALLOC-1", "ALLOC-2", "ALLOC-3", "ALLOC-4")
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("unattainable", ["closest", "direction"])
 def test_random_wrenches_against_linear_programs(array, policy, unattainable):
@@ -87,6 +88,7 @@ def test_random_wrenches_against_linear_programs(array, policy, unattainable):
     assert attained > 30
 
 
+@pytest.mark.requirement("ALLOC-4")
 def test_priority_gives_the_best_torque_before_any_force(array):
     allocator = Allocator(array, WATTS, "priority")
     # Torque alone is attainable, with this force it is not.
@@ -106,6 +108,7 @@ def test_priority_gives_the_best_torque_before_any_force(array):
     assert swapped.wrench[0] == pytest.approx(400.0, rel=1e-6)
 
 
+@pytest.mark.requirement("ALLOC-4")
 def test_weighted_gives_the_closest_wrench(array):
     rng = np.random.default_rng(3)
     weights = np.array([1.0, 2.0, 1.0, 3.0, 1.0, 1.0])
@@ -147,6 +150,7 @@ def least_squares(rows, target, array, bounds, power):
     return target - columns @ answer.x[:-1]
 
 
+@pytest.mark.requirement("ALLOC-4")
 @pytest.mark.parametrize("order", [("torque", "force"), ("force", "torque")])
 def test_strict_priority_agrees_with_an_independent_solver(array, order):
     allocator = Allocator(array, WATTS, "priority", order=order)
@@ -373,6 +377,7 @@ def arrays(draw):
     return ThrusterArray(positions, directions, f_max, com=draw(vector))
 
 
+@pytest.mark.requirement("ALLOC-1", "ALLOC-2", "ALLOC-3")
 @given(
     array=arrays(),
     policy=st.sampled_from(POLICIES),
@@ -406,6 +411,7 @@ def test_any_geometry(array, policy, unattainable, seed):
             np.testing.assert_allclose(answer.wrench, answer.scale * wrench, atol=1e-5 * np.abs(wrench).max())
 
 
+@pytest.mark.requirement("ALLOC-3")
 @given(seed=st.integers(0, 2**32 - 1))
 def test_margin_and_scale_grow_with_the_limits(array, seed):
     rng = np.random.default_rng(seed)
@@ -421,6 +427,7 @@ def test_margin_and_scale_grow_with_the_limits(array, seed):
         assert large.scale >= small.scale * (1.0 - 1e-9)
 
 
+@pytest.mark.requirement("ALLOC-3")
 @given(seed=st.integers(0, 2**32 - 1))
 def test_nothing_inside_the_margin_is_unattainable(array, seed):
     """A facet is where the attainable set ends, not before and not after."""
@@ -513,6 +520,7 @@ def test_the_multiplier_of_the_power_row_is_the_best_one(seed):
     assert task.most_gain(gain) == pytest.approx(truth, rel=1e-9, abs=1e-9)
 
 
+@pytest.mark.requirement("ALLOC-2")
 @pytest.mark.parametrize(
     ("forces", "power", "expected"),
     [
@@ -531,6 +539,7 @@ def test_violations_are_found(forces, power, expected):
     assert not Certificate(0.0, math.nan).holds()
 
 
+@pytest.mark.requirement("ALLOC-2")
 @pytest.mark.parametrize("policy", POLICIES)
 def test_answers_whose_proof_fails_are_not_flown(array, policy):
     """A solver that returns rubbish, and says that it is well."""

@@ -41,6 +41,7 @@ def test_every_command_while_active_is_answered(bot):
         assert bot.command(FORCE) is not None
 
 
+@pytest.mark.requirement("ALLOC-8")
 def test_watchdog_closes_the_valves(bot):
     bot.run(1.0, [700.0, 0, 0, 0, 0, 0])
     silence = bot.now
@@ -57,6 +58,7 @@ def test_watchdog_closes_the_valves(bot):
     assert bot.state is State.ACTIVE
 
 
+@pytest.mark.requirement("ALLOC-8")
 @pytest.mark.parametrize("wrench", [[math.nan, 0, 0, 0, 0, 0], [0, 0, 0, 0, 0, -math.inf], [0, 1e30, 0, 0, 0, 0]])
 def test_bad_wrenches_are_refused_counted_and_do_not_feed_the_watchdog(bot, wrench):
     with pytest.raises(ValueError, match="allowed: finite"):
@@ -109,6 +111,7 @@ def test_a_clock_set_back_clears_all_and_works_on(bot):
     assert bot.impulse[0] == pytest.approx(200.0 * 0.99, rel=0.02)
 
 
+@pytest.mark.requirement("ALLOC-10")
 def test_a_dead_thruster_is_not_used_from_the_next_command_on(bot):
     bot.controller.set_health(bot.now, 4, Condition.DEAD)
     bot.run(1.0, FORCE)
@@ -163,6 +166,7 @@ def test_telemetry_tells_what_was_commanded(bot, array):
     assert not bot.controller.telemetry(bot.now + 0.05).duty.any()
 
 
+@pytest.mark.requirement("ALLOC-5b")
 def test_the_zero_wrench_cancels_a_window_that_was_planned_in_the_very_same_tick(bot):
     """20 Hz commands of any phase against 100 Hz ticks, on a clock that goes in steps of 10 ms."""
     rng = np.random.default_rng(0)
@@ -190,6 +194,7 @@ def test_the_zero_wrench_cancels_a_window_that_was_planned_in_the_very_same_tick
         begun = round(begun + 4.0, 2)
 
 
+@pytest.mark.requirement("ALLOC-9")
 def test_stabilise_refuses_translation_but_not_torque_or_brake(bot):
     bot.soc = 0.2
     bot.run(0.1)
@@ -211,6 +216,7 @@ def test_stabilise_refuses_translation_but_not_torque_or_brake(bot):
     assert bot.controller.telemetry(bot.now).activity is Activity.NONE
 
 
+@pytest.mark.requirement("ALLOC-9")
 def test_a_gate_that_falls_ends_translation_in_the_same_cycle_and_is_named(bot):
     bot.run(0.5, FORCE)
     bot.soc = 0.2
@@ -231,6 +237,7 @@ def test_a_gate_that_falls_ends_translation_in_the_same_cycle_and_is_named(bot):
     assert last <= fell + 0.04 + 0.25 + 0.031
 
 
+@pytest.mark.requirement("ALLOC-9")
 def test_lost_telemetry_lowers_the_limits(bot):
     bot.hears = False
     bot.run(1.2)
@@ -242,6 +249,7 @@ def test_lost_telemetry_lowers_the_limits(bot):
     assert bot.controller.telemetry(bot.now).limits.energy.gate == "STABILISE"
 
 
+@pytest.mark.requirement("ALLOC-9")
 def test_a_hot_cluster_is_bounded_in_the_same_cycle_and_named(bot):
     bot.run(0.3, [600.0, 0.0, 0.0, 0.0, 0.0, 0.0])
     bot.temperature = 105.0
@@ -315,6 +323,7 @@ def fly_with_late_valves(bot, segments, *, hears=True, late=0.02, until=1.0):
     return bot.array.effectiveness @ (bot.array.f_max * on), float(33.333 * bot.array.f_max @ on)
 
 
+@pytest.mark.requirement("ALLOC-12")
 def test_a_profile_is_accounted_for_by_the_counters_of_the_valves(bot):
     impulse, energy = fly_with_late_valves(bot, [Segment(np.array(FORCE), 1.0, 0.5, 2.0)])
     result = bot.controller.profile.result
@@ -325,6 +334,7 @@ def test_a_profile_is_accounted_for_by_the_counters_of_the_valves(bot):
     assert impulse[0] == pytest.approx(result.commanded[0], rel=0.05)
 
 
+@pytest.mark.requirement("ALLOC-12")
 def test_without_counters_a_profile_is_accounted_for_by_its_commands(bot):
     impulse, energy = fly_with_late_valves(bot, [Segment(np.array(FORCE), 1.0, 0.0, 1.0)], hears=False)
     result = bot.controller.profile.result
@@ -351,6 +361,7 @@ def test_a_thruster_stuck_open_counts_for_a_profile(bot):
     assert result.delivered[0] == pytest.approx(400.0, rel=0.1)
 
 
+@pytest.mark.requirement("ALLOC-12")
 def test_cancelling_a_profile_closes_the_valves_in_this_cycle(bot):
     bot.controller.start_profile(bot.now, [Segment(np.array([600.0, 0, 0, 0, 0, 0]), 1.0, 0.0, 10.0)])
     bot.run(1.0)
@@ -373,6 +384,7 @@ def test_cancelling_a_profile_closes_the_valves_in_this_cycle(bot):
         assert reason in bot.controller.profile.result.reason
 
 
+@pytest.mark.requirement("ALLOC-11")
 def test_auto_uses_the_thrusters_of_groups_only(bot):
     bot.controller.set_mode(bot.now, Mode.AUTO)
     wanted = [0.0, 400.0, 0.0, 0.0, 0.0, 0.0]
@@ -387,6 +399,7 @@ def test_auto_uses_the_thrusters_of_groups_only(bot):
     check_timing(bot.hardware.pulses(), ValveTiming())
 
 
+@pytest.mark.requirement("ALLOC-11")
 def test_manual_override_fires_single_thrusters_under_the_limits(bot):
     levels = np.zeros(16)
     levels[[3, 9]] = 0.3, 1.0
@@ -452,6 +465,7 @@ def test_other_commands_do_not_keep_a_wrench_alive(bot):
     assert bot.impulse[0] == pytest.approx(200.0 * 0.51, rel=0.05)
 
 
+@pytest.mark.requirement("ALLOC-5b")
 def test_late_edges_are_made_up_for(bot):
     """Half the pulses come 20 ms short, as the valves' own counters tell."""
     given = np.zeros(16)
@@ -468,6 +482,7 @@ def test_late_edges_are_made_up_for(bot):
     assert bot.array.effectiveness[0] @ (bot.array.f_max * short) == pytest.approx(600.0, rel=0.03)
 
 
+@pytest.mark.requirement("ALLOC-10")
 def test_what_the_hardware_tells_of_a_thruster_is_absorbed_and_named(bot):
     told = [Condition.OK] * 16
     told[4] = Condition.DEAD

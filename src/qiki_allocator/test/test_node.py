@@ -210,6 +210,7 @@ def test_a_wrench_becomes_pulses_with_its_impulse(bench, array):
     assert after.scale == math.inf
 
 
+@pytest.mark.requirement("ALLOC-8")
 @pytest.mark.parametrize(
     ("wrench", "frame", "text"),
     [
@@ -231,6 +232,7 @@ def test_a_bad_wrench_is_refused_and_the_node_goes_on(bench, wrench, frame, text
     assert bench.wait_for_state(Allocation.STATE_ACTIVE).refusal == ""
 
 
+@pytest.mark.requirement("ALLOC-8")
 def test_watchdog_closes_the_valves(bench):
     bench.command(700, 0, 0, 0, 0, 0)
     bench.peer.spin_until(lambda: bool(bench.commands))
@@ -283,6 +285,7 @@ def test_modes(bench):
     assert set_mode(Allocation.MODE_ADAPTIVE).success
 
 
+@pytest.mark.requirement("ALLOC-10")
 def test_a_dead_thruster_is_named_and_not_used(bench):
     service = f"{NODE}/set_thruster_health"
     for thruster in (4, 5, 6, 7):
@@ -396,6 +399,7 @@ def test_attitude_hold_and_brake(bench):
     assert "mode: 9; allowed: 0 (off), 1 (damp), 2 (hold)" in wrong.message
 
 
+@pytest.mark.requirement("ALLOC-9")
 def test_stabilise_refuses_translation(bench):
     bench.soc = 0.2
     bench.tick_until(lambda: bench.allocations[-1].gate == "STABILISE")
@@ -430,6 +434,7 @@ def segment(force=0.0, group="", level=1.0, duration=1.0):
     return message
 
 
+@pytest.mark.requirement("ALLOC-12")
 def test_a_thrust_profile_is_flown_and_accounted_for(bench, array):
     flight = Flight(bench, segment(force=200.0), segment(group="ZTT +y", level=0.5))
     result = flight.result()
@@ -446,6 +451,7 @@ def test_a_thrust_profile_is_flown_and_accounted_for(bench, array):
     assert given[0] == pytest.approx(result.impulse.force.x, rel=0.01)
 
 
+@pytest.mark.requirement("ALLOC-12")
 def test_a_cancelled_profile_closes_the_valves_at_once(bench):
     flight = Flight(bench, segment(force=600.0, duration=30.0))
     bench.tick(1.0)
@@ -488,6 +494,7 @@ def test_groups_are_listed_with_a_picture(bench):
     assert "picture: 'sideways'; allowed: ZTT +x" in wrong.message
 
 
+@pytest.mark.requirement("ALLOC-11")
 def test_single_thrusters_in_manual_override_and_their_markers(bench):
     markers = []
     subscription = bench.peer.node.create_subscription(MarkerArray, "/alpha/markers", markers.append, TELEMETRY)
@@ -514,6 +521,7 @@ def test_single_thrusters_in_manual_override_and_their_markers(bench):
     bench.peer.node.destroy_subscription(subscription)
 
 
+@pytest.mark.requirement("ALLOC-10")
 def test_what_the_valves_report_is_absorbed(bench):
     report = ThrusterState(on_time=[0.0] * 16, health=[ThrusterState.HEALTH_OK] * 16, working_mass=60.0)
     report.health[8] = ThrusterState.HEALTH_STUCK_CLOSED

@@ -113,6 +113,7 @@ ACTIONS = (
 )
 
 
+@pytest.mark.requirement("ALLOC-12a")
 @given(st.lists(st.tuples(st.sampled_from(ACTIONS), st.integers(0, 60), st.floats(0.0, 1.5)), max_size=12))
 def test_what_the_allocator_is_can_be_rebuilt_from_its_occurrences(vehicle, steps):
     bot = Bot(vehicle)
@@ -306,6 +307,7 @@ def test_a_watchdog_and_a_gate_have_causes_that_are_no_events(bot):
     assert causes(bot) == {"gate_changed": None}
 
 
+@pytest.mark.requirement("EVENT-15g")
 def test_a_clock_set_back_ends_and_begins_the_account(bot):
     bot.controller.start_profile(bot.now, [Segment(np.array(FORCE), 1.0, 0.0, 5.0)], "burn")
     bot.run(1.0)

@@ -36,6 +36,7 @@ def impulse(array, pulses, thrust=None):
     return array.effectiveness @ ((array.f_max if thrust is None else thrust) * on_times(pulses))
 
 
+@pytest.mark.requirement("ALLOC-5")
 @pytest.mark.parametrize("policy", ["priority", "weighted"])
 @pytest.mark.parametrize("duration", [0.5, 0.6, 1.03, 2.0, 5.0])
 @pytest.mark.parametrize(
@@ -166,6 +167,7 @@ def test_impossible_settings_are_refused(array, change, text):
         PulseWidth(Allocator(array, WATTS), TIMING, PulseWidthSettings(**change))
 
 
+@pytest.mark.requirement("ALLOC-6")
 @given(
     seed=st.integers(0, 2**32 - 1),
     power=st.sampled_from([9000.0, 15000.0, 22500.0, 45000.0, 200000.0]),
@@ -203,6 +205,7 @@ def test_no_rule_is_broken_for_any_input(array, seed, power, precise):
     assert hardware.late == 0
 
 
+@pytest.mark.requirement("ALLOC-5a")
 @given(seed=st.integers(0, 2**32 - 1), policy=st.sampled_from(["priority", "weighted"]))
 def test_constant_force_and_torque_together_give_their_impulse(array, seed, policy):
     """Floors: a tenth of the smallest impulse bit, 6.6 N s, and of it at a lever of 0.5 m."""

@@ -30,6 +30,7 @@ TIMING = ValveTiming()
 KINDS = [Pwpf, BangBang, PulseWidth]
 
 
+@pytest.mark.requirement("ALLOC-7")
 def test_closed_forms_of_the_vehicle():
     s = PwpfSettings()
     assert s.dead_band == pytest.approx(0.1)
@@ -40,6 +41,7 @@ def test_closed_forms_of_the_vehicle():
     assert s.pause(0.05) == math.inf
 
 
+@pytest.mark.requirement("ALLOC-7")
 @pytest.mark.parametrize("level", [0.12, 0.3, 0.5, 0.8, 1.0])
 def test_the_law_follows_its_closed_forms_however_time_is_cut(level):
     s = PwpfSettings()
@@ -111,6 +113,7 @@ def test_what_was_commanded_is_given_but_for_what_may_be_owed(array, kind, axis,
     assert peak(pulses, array.f_max * WATTS) <= POWER
 
 
+@pytest.mark.requirement("ALLOC-7")
 @pytest.mark.parametrize(
     ("kind", "arguments", "text"),
     [
@@ -197,6 +200,7 @@ def torment(kind, array, seed, power, steps):
     return hardware.pulses()
 
 
+@pytest.mark.requirement("ALLOC-6")
 @given(
     kind=st.sampled_from(KINDS),
     seed=st.integers(0, 2**32 - 1),
@@ -208,6 +212,7 @@ def test_no_rule_is_broken_for_any_input(array, kind, seed, power):
     assert peak(pulses, array.f_max * WATTS) <= power
 
 
+@pytest.mark.requirement("ALLOC-6")
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", KINDS)

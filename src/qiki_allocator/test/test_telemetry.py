@@ -12,6 +12,8 @@ from qiki_allocator.ros.metrics import TelemetryMetrics
 from qiki_msgs.msg import Allocation
 from qiki_node.health import Level
 
+pytestmark = pytest.mark.requirement("ALLOC-12b")
+
 
 @pytest.fixture(scope="module")
 def telemetry(vehicle):

@@ -28,6 +28,7 @@ def test_valves_that_did_what_they_were_told_owe_nothing(account):
     np.testing.assert_allclose(account.report(1.2, [5.1, 7.0]), 0.0, atol=1e-9)
 
 
+@pytest.mark.requirement("ALLOC-5b")
 def test_a_late_edge_and_a_closure_are_seen_also_when_reports_are_lost(account):
     account.take(pulse(1.02, 0.1))
     np.testing.assert_allclose(account.report(1.5, [5.06, 7.0]), [0.04, 0.0], atol=1e-9)

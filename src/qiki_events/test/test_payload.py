@@ -13,6 +13,7 @@ from qiki_events.proto.allocator_pb2 import GateChanged, ModeChanged
 MODE = {"mode": "AUTO", "before": "ADAPTIVE"}
 
 
+@pytest.mark.requirement("EVENT-6a")
 @given(st.dictionaries(texts, plain, max_size=4))
 def test_unknown_types_survive_untouched(mapping: dict[str, Any]) -> None:
     content_type, data = REGISTRY.encode("nobody.knows", mapping)

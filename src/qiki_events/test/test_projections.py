@@ -79,6 +79,7 @@ def _happening(draw: st.DrawFn, type: str) -> Happening:
     return Happening(type, data, draw(st.integers(0, 10**12)), draw(st.sampled_from(["alpha/a", "alpha/b"])))
 
 
+@pytest.mark.requirement("EVENT-9")
 @pytest.mark.parametrize("projection", PROJECTIONS.values(), ids=lambda projection: projection.name)
 @given(data=st.data())
 def test_from_any_snapshot_the_state_is_the_same_as_from_zero(projection: Fold[Any], data: st.DataObject) -> None:
@@ -197,6 +198,7 @@ def sample(energy: float, impulse: float | None = None, time: int = 0) -> Happen
     return Happening("energy.sampled", {"energy_used_j": energy, "impulse_n_s": impulse, "soc": 0.8}, time)
 
 
+@pytest.mark.requirement("EVENT-9")
 def test_energy_is_booked_under_gate_and_mode() -> None:
     books = folded(
         ENERGY_LEDGER,
@@ -245,6 +247,7 @@ def verdict(command_id: str, kind: str, time: int, reason_code: str = "") -> Hap
     return Happening(f"command.{kind}", {"command_id": command_id, "reason_code": reason_code}, time)
 
 
+@pytest.mark.requirement("EVENT-9")
 def test_each_command_has_its_verdict_and_those_without_are_open() -> None:
     ledger = folded(
         COMMAND_LEDGER,

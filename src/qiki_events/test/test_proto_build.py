@@ -44,6 +44,7 @@ def modules(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if "_pb2" in path.name}
 
 
+@pytest.mark.requirement("EVENT-1b")
 def test_every_proto_gets_its_module_and_stub(package: Path) -> None:
     finish(start(package))
     folder = package / "qiki_events" / "proto"

@@ -22,6 +22,7 @@ KNOWN = list(registered())
 # Golden files ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("EVENT-6")
 @pytest.mark.parametrize(("type", "version", "cls"), KNOWN, ids=[f"{name}.v{version}" for name, version, _ in KNOWN])
 def test_every_version_of_every_type_reads_as_when_it_was_stored(type: str, version: int, cls: type[Message]) -> None:
     path = path_of(type, version)
@@ -178,6 +179,7 @@ def with_axis(old: Mapping[str, Any]) -> Mapping[str, Any]:
 BURNS = Registry([Schema("test.burned", (V1, V2, V3), (to_newtons, with_axis))])
 
 
+@pytest.mark.requirement("EVENT-6")
 @pytest.mark.parametrize(
     ("version", "data"),
     [(1, {"thrust_kn": 0.25}), (2, {"thrust_n": 250.0}), (3, {"thrust_n": 250.0, "axis": "+x"})],
@@ -201,6 +203,7 @@ def test_a_version_newer_than_known_is_an_error_that_names_both() -> None:
             read("test.burned", 5, PROTOBUF, content)
 
 
+@pytest.mark.requirement("EVENT-6")
 def test_a_step_without_an_upcaster_is_refused_when_the_registry_is_made() -> None:
     with pytest.raises(ValueError, match=r"test\.burned.*upcasters: 1; allowed: 2"):
         Schema("test.burned", (V1, V2, V3), (to_newtons,))
@@ -223,6 +226,7 @@ def test_a_type_stands_in_a_registry_once_and_has_a_dotted_name() -> None:
         Schema("test.burned", ())
 
 
+@pytest.mark.requirement("EVENT-6")
 @pytest.mark.parametrize(
     "changed",
     [{"thrust": "double"}, {"thrust_kn": "string"}, {"thrust_kn": "double", "axis": "string"}, {}],

@@ -44,6 +44,7 @@ class Sum:
         return int(data["sum"])
 
 
+@pytest.mark.requirement("EVENT-2f")
 def test_the_same_calls(store: EventStore) -> None:
     async def run() -> None:
         async with AsyncEventStore(store) as events:
@@ -99,6 +100,7 @@ def test_following(store: EventStore) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.requirement("EVENT-2f")
 def test_cancelling_a_follower_loses_no_event(store: EventStore) -> None:
     async def run() -> None:
         async with AsyncEventStore(store) as events:
@@ -121,6 +123,7 @@ def test_cancelling_a_follower_loses_no_event(store: EventStore) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.requirement("EVENT-2f")
 def test_a_cancelled_append_can_be_repeated(store: EventStore) -> None:
     async def run() -> None:
         async with AsyncEventStore(store) as events:
@@ -149,6 +152,7 @@ def test_closing_ends_followers(make_store: Callable[..., EventStore]) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.requirement("EVENT-2f")
 def test_the_loop_goes_on_while_the_queue_is_full(tmp_path: Path) -> None:
     from threading import Event as Flag
 

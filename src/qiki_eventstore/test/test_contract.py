@@ -56,6 +56,7 @@ def positions(events: Any) -> list[int]:
 # Writing ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("EVENT-1")
 def test_an_event_comes_back_as_it_was_written(store: EventStore) -> None:
     id = uuid4()
     written = Event("test.began", {"a": [1, None, "ü"]}, id, -5, "/alpha/x", "command-1", "event-0", 3)
@@ -76,6 +77,7 @@ def test_a_protobuf_message_is_stored_as_its_bytes(store: EventStore) -> None:
     assert (found.content_type, found.payload) == ("application/protobuf", message.SerializeToString())
 
 
+@pytest.mark.requirement("EVENT-1")
 def test_what_is_not_given_is_made(store: EventStore) -> None:
     store.append(ALLOCATOR, [event(), event()])
     first, second = store.read(ALLOCATOR)
@@ -85,6 +87,7 @@ def test_what_is_not_given_is_made(store: EventStore) -> None:
     assert (first.source, first.correlation, first.causation) == ("", None, None)
 
 
+@pytest.mark.requirement("EVENT-1")
 def test_versions_run_per_stream_and_positions_over_all(store: EventStore) -> None:
     given = [store.append(stream, [event(), event()]) for stream in (ALLOCATOR, "operator", ALLOCATOR)]
     flat = [position for call in given for position in call]
@@ -97,6 +100,7 @@ def test_versions_run_per_stream_and_positions_over_all(store: EventStore) -> No
     assert recorded == sorted(recorded)
 
 
+@pytest.mark.requirement("EVENT-2")
 def test_expected_versions(store: EventStore) -> None:
     assert store.version(ALLOCATOR) == NO_STREAM
     with pytest.raises(VersionConflict, match="does not exist") as missing:
@@ -113,6 +117,7 @@ def test_expected_versions(store: EventStore) -> None:
     assert store.stats().conflicts == 4
 
 
+@pytest.mark.requirement("EVENT-3b")
 def test_a_conflict_fails_alone(store: EventStore) -> None:
     store.append(ALLOCATOR, [event()])
     futures = [store.submit(ALLOCATOR, [event(number)], 99 if number % 2 else ANY) for number in range(40)]
@@ -125,6 +130,7 @@ def test_a_conflict_fails_alone(store: EventStore) -> None:
     assert [found.version for found in store.read(ALLOCATOR)] == list(range(21))
 
 
+@pytest.mark.requirement("EVENT-2")
 def test_only_one_of_many_that_expect_the_same_version_wins(store: EventStore) -> None:
     def attempt(number: int) -> bool:
         try:
@@ -138,6 +144,7 @@ def test_only_one_of_many_that_expect_the_same_version_wins(store: EventStore) -
     assert store.version(ALLOCATOR) == 0
 
 
+@pytest.mark.requirement("EVENT-2a")
 @pytest.mark.parametrize("expected", [ANY, NO_STREAM, 0, 1, 99])
 def test_a_retry_gets_the_first_positions_whatever_the_expected_version(store: EventStore, expected: int) -> None:
     call = [event(number, id=uuid4()) for number in range(2)]
@@ -149,6 +156,7 @@ def test_a_retry_gets_the_first_positions_whatever_the_expected_version(store: E
     assert store.stats().conflicts == 0
 
 
+@pytest.mark.requirement("EVENT-2a")
 def test_a_retry_while_the_first_is_still_queued(store: EventStore) -> None:
     calls = [[event(number, id=uuid4())] for number in range(50)]
     futures = [[store.submit(ALLOCATOR, call, ANY) for _ in range(3)] for call in calls]
@@ -157,6 +165,7 @@ def test_a_retry_while_the_first_is_still_queued(store: EventStore) -> None:
     assert store.version(ALLOCATOR) == 49
 
 
+@pytest.mark.requirement("EVENT-2a")
 def test_ids_in_the_wrong_place_are_refused(store: EventStore) -> None:
     known = event(id=uuid4())
     store.append(ALLOCATOR, [known])
@@ -169,6 +178,7 @@ def test_ids_in_the_wrong_place_are_refused(store: EventStore) -> None:
     assert positions(store.read_all()) == [store.head()]
 
 
+@pytest.mark.requirement("EVENT-2")
 def test_all_events_of_a_call_are_stored_or_none(store: EventStore) -> None:
     with pytest.raises(PayloadError):
         store.append(ALLOCATOR, [event(), Event("test.began", {"number": float("nan")})])
@@ -176,6 +186,7 @@ def test_all_events_of_a_call_are_stored_or_none(store: EventStore) -> None:
     assert store.head() == 0
 
 
+@pytest.mark.requirement("EVENT-2g")
 @pytest.mark.parametrize(
     ("stream", "bad", "names"),
     [
@@ -206,6 +217,7 @@ def test_bad_input_is_named(store: EventStore, stream: str, bad: Any, names: str
     assert store.version(ALLOCATOR) == 0
 
 
+@pytest.mark.requirement("EVENT-2g")
 @pytest.mark.parametrize("expected", [-3, 1.0, True, None])
 def test_a_bad_expected_version_is_named(store: EventStore, expected: Any) -> None:
     with pytest.raises(PayloadError, match="expected_version"):
@@ -231,6 +243,7 @@ def test_what_was_stored_is_there_when_it_is_opened_again(make_store: Callable[.
         assert store.verify().ok
 
 
+@pytest.mark.requirement("EVENT-2g")
 def test_a_closed_store_says_so_and_closes_twice(make_store: Callable[..., EventStore]) -> None:
     store = make_store("closed")
     futures = [store.submit(ALLOCATOR, [event()]) for _ in range(100)]
@@ -245,6 +258,7 @@ def test_a_closed_store_says_so_and_closes_twice(make_store: Callable[..., Event
 # Reading ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("EVENT-2b")
 def test_reading_a_part_of_a_stream(store: EventStore) -> None:
     store.append(ALLOCATOR, [event(number) for number in range(5)])
     assert [found.version for found in store.read(ALLOCATOR, 1, 4)] == [1, 2, 3]
@@ -252,6 +266,7 @@ def test_reading_a_part_of_a_stream(store: EventStore) -> None:
     assert store.read(ALLOCATOR, 5) == store.read(ALLOCATOR, 3, 3) == store.read("nothing") == []
 
 
+@pytest.mark.requirement("EVENT-2b")
 def test_reading_more_than_any_page(store: EventStore) -> None:
     for _ in range(5):
         store.append(ALLOCATOR, [event(number) for number in range(700)])
@@ -328,6 +343,7 @@ def brute_force(events: list[RecordedEvent], query: Query) -> list[RecordedEvent
     return ordered if query.limit is None else ordered[: query.limit]
 
 
+@pytest.mark.requirement("EVENT-2b")
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(written=EVENTS, wanted=st.lists(queries(), min_size=5, max_size=30), data=st.data())
 def test_queries_find_what_brute_force_finds(
@@ -358,6 +374,7 @@ def test_what_is_settled_reaches_the_head(store: EventStore) -> None:
     assert store.settled() == store.head() == 2
 
 
+@pytest.mark.requirement("EVENT-2c")
 def test_a_follower_catches_up_and_then_hears_what_comes(store: EventStore) -> None:
     first = store.append(ALLOCATOR, [event(), event()])
     with store.subscribe() as follower:
@@ -374,6 +391,7 @@ def test_a_follower_catches_up_and_then_hears_what_comes(store: EventStore) -> N
     assert found.stream == "operator"
 
 
+@pytest.mark.requirement("EVENT-2c")
 def test_a_follower_may_start_anywhere_and_choose(store: EventStore) -> None:
     for stream in STREAMS:
         store.append(stream, [event(type="test.began"), event(type="other.thing")])
@@ -406,6 +424,7 @@ def test_closing_the_store_ends_its_followers(make_store: Callable[..., EventSto
     timer.join()
 
 
+@pytest.mark.requirement("EVENT-2c")
 def test_checkpoints_are_kept_by_name(make_store: Callable[..., EventStore]) -> None:
     with make_store("checkpoints") as store:
         store.append(ALLOCATOR, [event(number) for number in range(4)])
@@ -425,6 +444,7 @@ def test_checkpoints_are_kept_by_name(make_store: Callable[..., EventStore]) -> 
             follower.checkpoint(events[0])
 
 
+@pytest.mark.requirement("EVENT-14")
 def test_sixteen_writers_and_followers_that_miss_nothing(store: EventStore) -> None:
     writers, each = 16, 60
     total = writers * each
@@ -488,6 +508,7 @@ class NoMoreFolding(Trace):
         raise AssertionError(f"folded event {event.position}, {data}, into {state}, which a snapshot spares")
 
 
+@pytest.mark.requirement("EVENT-2d")
 def test_moments(store: EventStore) -> None:
     for number, at in enumerate([100, 200, 300]):
         store.append(ALLOCATOR, [event(number, time=at)])
@@ -510,12 +531,14 @@ def test_moments(store: EventStore) -> None:
         store.reconstruct(trace, "*", AtVersion(1))
 
 
+@pytest.mark.requirement("EVENT-2d")
 def test_a_time_that_came_twice_means_its_last_coming(store: EventStore) -> None:
     store.append(ALLOCATOR, [event(number, time=at) for number, at in enumerate([100, 200, 300, 50, 150])])
     assert store.reconstruct(Trace(), ALLOCATOR, AtTime(120)) == (0, 1, 2, 3)
     assert store.reconstruct(Trace(), ALLOCATOR, AtTime(40)) == ()
 
 
+@pytest.mark.requirement("EVENT-2d")
 def test_a_snapshot_spares_the_fold(store: EventStore) -> None:
     store.append(ALLOCATOR, [event(number) for number in range(3)])
     assert store.snapshot(Trace(), ALLOCATOR) <= store.head()
@@ -531,6 +554,7 @@ def test_a_snapshot_spares_the_fold(store: EventStore) -> None:
 STEPS = st.lists(st.none() | st.tuples(st.sampled_from(STREAMS[:3]), st.integers(0, 8)), max_size=14)
 
 
+@pytest.mark.requirement("EVENT-2d")
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_snapshots_change_no_past_state(
@@ -572,6 +596,7 @@ def lies_before(e: RecordedEvent, events: list[RecordedEvent], at: Moment) -> bo
 # Care ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("EVENT-2e")
 def test_stats_count(store: EventStore) -> None:
     call = [event(id=UUID(int=1)), event(id=UUID(int=2))]
     store.append(ALLOCATOR, call)
@@ -585,6 +610,7 @@ def test_stats_count(store: EventStore) -> None:
     assert stats.bytes > 0
 
 
+@pytest.mark.requirement("EVENT-2e")
 def test_every_hash_follows_from_the_one_before(store: EventStore) -> None:
     for number in range(30):
         store.append(STREAMS[number % 4], [event(number, correlation=f"command-{number}")])
@@ -593,6 +619,7 @@ def test_every_hash_follows_from_the_one_before(store: EventStore) -> None:
     assert verification.head == store.head()
 
 
+@pytest.mark.requirement("EVENT-1a")
 def test_recording_times_never_fall(store: EventStore) -> None:
     for _ in range(50):
         store.append(ALLOCATOR, [event(), event()])

@@ -80,6 +80,7 @@ def run_and_kill(path: Path, random: Random, told: Told) -> None:
         told.listen(line)
 
 
+@pytest.mark.requirement("EVENT-15")
 def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     path, random, told = tmp_path / "events.db", Random(9), Told()
     in_doubt = 0
@@ -127,6 +128,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
+@pytest.mark.requirement("EVENT-15c")
 def test_a_full_disk_makes_it_loud_and_loses_nothing(small_disk: Path) -> None:
     path, ballast = small_disk / "events.db", small_disk / "ballast"
     ballast.write_bytes(bytes(2_000_000))
@@ -252,6 +254,7 @@ def damaged_copies(left: Path, tmp_path: Path, count: int) -> Iterator[tuple[Pat
         shutil.rmtree(folder)
 
 
+@pytest.mark.requirement("EVENT-15b")
 def test_a_truncated_log_leaves_a_beginning_and_says_what_is_missing(
     crashed: tuple[Path, list[RecordedEvent], int], tmp_path: Path
 ) -> None:
@@ -265,6 +268,7 @@ def test_a_truncated_log_leaves_a_beginning_and_says_what_is_missing(
     assert outcomes["shorter"] > 5
 
 
+@pytest.mark.requirement("EVENT-15b")
 def test_a_garbled_log_is_never_silently_wrong(crashed: tuple[Path, list[RecordedEvent], int], tmp_path: Path) -> None:
     left, events, signed = crashed
     outcomes: Counter[str] = Counter()
@@ -283,12 +287,14 @@ def test_a_garbled_log_is_never_silently_wrong(crashed: tuple[Path, list[Recorde
     assert outcomes["shorter"] > 5
 
 
+@pytest.mark.requirement("EVENT-15b")
 def test_a_log_that_is_gone_is_missed(crashed: tuple[Path, list[RecordedEvent], int]) -> None:
     left, events, signed = crashed
     (left / "events.db-wal").unlink()
     assert check_damaged(left / "events.db", events, signed) == "tail"
 
 
+@pytest.mark.requirement("EVENT-5", "EVENT-15d")
 @pytest.mark.parametrize("position", [1, 57, 120])
 @pytest.mark.parametrize("attribute", ["payload", "hash", "correlation", "causation", "id", "time", "recorded"])
 def test_a_flipped_byte_is_named(tmp_path: Path, position: int, attribute: str) -> None:

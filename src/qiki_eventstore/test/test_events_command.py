@@ -13,6 +13,8 @@ from qiki_eventstore.cli.events import events
 from qiki_eventstore.cli.replay import replay
 from qiki_eventstore.cli.state import state
 
+pytestmark = pytest.mark.requirement("EVENT-7c")
+
 SECOND = 10**9
 
 
@@ -44,6 +46,7 @@ def test_tail_shows_the_last_in_order(url):
     assert "none" not in lines[1]
 
 
+@pytest.mark.requirement("EVENT-13")
 @pytest.mark.parametrize(
     ("arguments", "positions"),
     [
@@ -68,6 +71,7 @@ def test_a_time_that_is_none_is_refused(url, time):
     assert "12.5" in result.output
 
 
+@pytest.mark.requirement("EVENT-13")
 def test_stats_and_verify(url):
     found = json.loads(run(events, "stats", "--json", "--store", url).output)
     assert (found["events"], found["stream_names"]) == (6, ["alpha/allocator", "bravo/sim"])
@@ -95,6 +99,7 @@ def test_a_changed_byte_fails_verification(url, tmp_path):
     assert "hint:" in result.stderr
 
 
+@pytest.mark.requirement("EVENT-13")
 def test_export_and_import_carry_everything(url, tmp_path):
     file, copy = tmp_path / "all.jsonl", f"sqlite:///{tmp_path}/copy.db"
     assert run(events, "export", file, "--store", url).output.startswith("6 events")
@@ -107,6 +112,7 @@ def test_export_and_import_carry_everything(url, tmp_path):
     assert "all.jsonl" in again.stderr
 
 
+@pytest.mark.requirement("EVENT-13")
 def test_backup_and_restore(url, tmp_path):
     backup, fresh = tmp_path / "backup.db", tmp_path / "new" / "events.db"
     assert run(events, "backup", backup, "--store", url).exit_code == 0
@@ -231,6 +237,7 @@ def test_a_url_that_is_none_is_refused():
     assert (result.exit_code, "mysql" in result.stderr) == (2, True)
 
 
+@pytest.mark.requirement("EVENT-13")
 @pytest.mark.parametrize(("at", "mode"), [("0.5", None), ("1", "ADAPTIVE"), ("2.9", "MANUAL_OVERRIDE"), ("3", "AUTO")])
 def test_state_at_a_time(url, at, mode):
     result = run(state, "alpha", "--at", at, "--projection", "bot", "--json", "--store", url)
@@ -257,6 +264,7 @@ def test_replay_shows_a_bots_events_in_order(url):
     assert "4 events" in result.stderr
 
 
+@pytest.mark.requirement("EVENT-13")
 def test_replay_keeps_the_pace(url):
     import time
 

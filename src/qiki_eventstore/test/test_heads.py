@@ -43,6 +43,7 @@ def test_the_private_key_is_its_owners_alone(signer: HeadSigner, heads: Path, tm
     assert b"PRIVATE" not in public_keys_file(heads).read_bytes()
 
 
+@pytest.mark.requirement("EVENT-5a")
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -113,6 +114,7 @@ def filled(folder: Path, heads: Path, **options: float) -> None:
             store.append("alpha", [Event("test.began", {"number": number})])
 
 
+@pytest.mark.requirement("EVENT-5a")
 def test_heads_may_be_kept_elsewhere(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere" / "alpha.heads"
     elsewhere.parent.mkdir()

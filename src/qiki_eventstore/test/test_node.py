@@ -80,6 +80,7 @@ def node(tmp_path: Path, peer: Peer) -> Iterator[NodeProcess]:
         yield process
 
 
+@pytest.mark.requirement("EVENT-10")
 def test_append_read_and_query(node, peer: Peer) -> None:
     first = [event(n) for n in range(5)]
     answer = append(peer, "alpha/test", *first, expected=AppendEvents.Request.NO_STREAM)
@@ -123,6 +124,7 @@ def test_what_cannot_be_stored_is_refused_by_name(peer: Peer, type, payload, par
     assert append(peer, "alpha/test", good).success, "nothing of the refused call was stored"
 
 
+@pytest.mark.requirement("EVENT-10")
 @pytest.mark.usefixtures("node")
 def test_other_refusals(peer: Peer) -> None:
     assert "events: 0" in append(peer, "alpha/test").message
@@ -143,6 +145,7 @@ def test_other_refusals(peer: Peer) -> None:
     assert "moment: 9" in peer.call(ReconstructState, f"{NODE}/reconstruct", moment).message
 
 
+@pytest.mark.requirement("EVENT-10")
 @pytest.mark.usefixtures("node")
 def test_state_is_rebuilt_at_a_moment(peer: Peer) -> None:
     for second, mode in enumerate(("AUTO", "ADAPTIVE", "AUTO"), 1):
@@ -159,6 +162,7 @@ def test_state_is_rebuilt_at_a_moment(peer: Peer) -> None:
     assert json.loads(everything.state)["bot"]["mode"] == "AUTO"
 
 
+@pytest.mark.requirement("EVENT-10")
 @pytest.mark.usefixtures("node")
 def test_committed_events_are_published_once_and_in_order(peer: Peer) -> None:
     heard: list[Event] = []
@@ -174,6 +178,7 @@ def test_committed_events_are_published_once_and_in_order(peer: Peer) -> None:
     assert positions == list(range(positions[0], number + 1))
 
 
+@pytest.mark.requirement("EVENT-15f")
 def test_nothing_acknowledged_is_lost_by_kill_9(tmp_path: Path, peer: Peer) -> None:
     acknowledged: list[str] = []
     client = peer.node.create_client(AppendEvents, f"{NODE}/append", qos_profile=MANY_REQUESTS)
@@ -216,6 +221,7 @@ def test_a_store_that_cannot_be_opened_refuses_the_configuration(tmp_path: Path,
         process.stop()
 
 
+@pytest.mark.requirement("EVENT-11b")
 def test_files_in_the_inbox_are_stored_and_removed(tmp_path: Path, peer: Peer) -> None:
     inbox = tmp_path / "inbox"
     inbox.mkdir()
@@ -233,6 +239,7 @@ def test_files_in_the_inbox_are_stored_and_removed(tmp_path: Path, peer: Peer) -
         assert [e.type for e in store.read("qiki/launch")] == ["launch.stopped"] * 2
 
 
+@pytest.mark.requirement("EVENT-13")
 @pytest.mark.usefixtures("node")
 def test_the_command_line_works_on_the_running_node(peer: Peer, tmp_path: Path) -> None:
     for second in range(1, 4):
@@ -261,6 +268,7 @@ def test_the_command_line_works_on_the_running_node(peer: Peer, tmp_path: Path) 
     assert again.stdout.startswith("0 events stored, 3 known"), again.stderr
 
 
+@pytest.mark.requirement("EVENT-13")
 @pytest.mark.usefixtures("node")
 def test_tail_follows(peer: Peer) -> None:
     append(peer, "alpha/test", event(1))
@@ -314,6 +322,7 @@ def test_the_node_lets_old_events_go_up_to_a_hold(tmp_path: Path, peer: Peer) ->
         assert (store.stats().events, len(list(store.read_all())), store.verify().ok) == (11, 21, True)
 
 
+@pytest.mark.requirement("EVENT-7c")
 def test_retention_that_fails_is_told_and_tried_again(tmp_path: Path, peer: Peer) -> None:
     folder = tmp_path / "events.db.segments"
     folder.write_text("a file where the folder should be")
@@ -354,6 +363,7 @@ def fill(file: Path) -> None:
             ballast.write(bytes(65536))
 
 
+@pytest.mark.requirement("EVENT-10a")
 def test_a_full_disk_makes_it_read_only_until_there_is_room_again(tmp_path: Path, peer: Peer) -> None:
     mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(tmp_path)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:

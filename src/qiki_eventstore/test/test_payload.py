@@ -33,6 +33,7 @@ def stored(event: Event) -> RecordedEvent:
     )
 
 
+@pytest.mark.requirement("EVENT-1b")
 def test_bytes_of_json_are_kept_as_they_are() -> None:
     spelled = b'{ "b" :1e0,\n"a":"\\u00e9" }'
     assert stored(Event("nobody.knows", Encoded(JSON, spelled))).payload == spelled
@@ -49,6 +50,7 @@ def test_protobuf_of_an_unknown_type_reads_as_its_bytes() -> None:
         payload.message(event)
 
 
+@pytest.mark.requirement("EVENT-1b")
 def test_a_mapping_of_a_known_type_becomes_its_message() -> None:
     event = stored(Event("allocator.mode_changed", MODE))
     assert event.content_type == PROTOBUF
@@ -80,6 +82,7 @@ def test_what_its_type_does_not_allow_is_refused(event: Event, names: list[str])
         assert name in str(refused.value)
 
 
+@pytest.mark.requirement("EVENT-6a")
 def test_what_a_later_program_wrote_passes_in_and_out_as_bytes() -> None:
     for data in (Encoded(PROTOBUF, b"\xff\xfe"), Encoded(JSON, b'{"later": 1}'), {"later": 1}):
         event = stored(Event("allocator.mode_changed", data, schema_version=9))

@@ -46,6 +46,7 @@ def sql(where: SimpleNamespace, statement: str) -> list[tuple[object, ...]]:
 # Migrations -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("EVENT-4a")
 def test_migrations_are_numbered_without_gap_and_recorded(where: SimpleNamespace) -> None:
     with opened(where):
         known = schemas.migrations()
@@ -54,6 +55,7 @@ def test_migrations_are_numbered_without_gap_and_recorded(where: SimpleNamespace
         assert rows == [(migration.number, migration.name, migration.checksum) for migration in known]
 
 
+@pytest.mark.requirement("EVENT-4a")
 def test_a_later_migration_is_applied_once_and_a_failing_one_leaves_nothing(where: SimpleNamespace) -> None:
     with opened(where) as store:
         store.append("bot", [EVENT])
@@ -71,6 +73,7 @@ def test_a_later_migration_is_applied_once_and_a_failing_one_leaves_nothing(wher
         assert [event.stream for event in store.read_all()] == ["bot"]
 
 
+@pytest.mark.requirement("EVENT-4a")
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -100,6 +103,7 @@ def test_many_may_open_a_new_store_at_once(where: SimpleNamespace) -> None:
 # Partitions -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("EVENT-4a")
 def test_events_go_into_partitions_made_ahead(where: SimpleNamespace) -> None:
     with opened(where, partition_days=1) as store:
         store.append("bot", [EVENT])
@@ -112,6 +116,7 @@ def test_events_go_into_partitions_made_ahead(where: SimpleNamespace) -> None:
         assert sql(where, "SELECT tableoid::regclass::text FROM events") == [(days[0],)]
 
 
+@pytest.mark.requirement("EVENT-1a")
 def test_without_a_partition_nothing_is_lost(where: SimpleNamespace) -> None:
     """The clock was wrong by years: events of then stay in the default partition, and time does not fall again."""
     with opened(where, partition_days=1) as store:
@@ -131,6 +136,7 @@ def test_without_a_partition_nothing_is_lost(where: SimpleNamespace) -> None:
 # Full disk ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("EVENT-15c")
 def test_a_full_disk_makes_it_read_only_until_there_is_room(where: SimpleNamespace) -> None:
     """The server's own error, raised where it would raise it."""
     with opened(where) as store:
@@ -196,6 +202,7 @@ def test_a_database_that_commits_without_waiting_is_made_to_wait(where: SimpleNa
         assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
 
 
+@pytest.mark.requirement("EVENT-4b")
 @pytest.mark.parametrize(
     "url", ["host=somewhere password=geheim nonsense", "postgresql://user:geheim@/database?nonsense=1"]
 )
@@ -264,6 +271,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespac
         server.remove()
 
 
+@pytest.mark.requirement("EVENT-4b")
 def test_tls_is_verified_and_the_password_comes_from_a_file(
     guarded: SimpleNamespace, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -297,6 +305,7 @@ def test_tls_is_verified_and_the_password_comes_from_a_file(
 # Verification ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("EVENT-5")
 @pytest.mark.parametrize(
     ("change", "position", "reason"),
     [
@@ -326,6 +335,7 @@ def test_verify_names_what_was_changed(where: SimpleNamespace, change: str, posi
     sql(where, f"DROP SCHEMA {where.schema} CASCADE")
 
 
+@pytest.mark.requirement("EVENT-5a")
 def test_signed_heads_know_of_a_tail_that_was_cut_off(where: SimpleNamespace, tmp_path: Path) -> None:
     options = {"heads": tmp_path / "station.heads", "sign_events": 5, "seal_seconds": 0.02}
     with opened(where, **options) as store:
@@ -362,6 +372,7 @@ def test_what_cannot_be_sealed_yet_is_not_sealed(where: SimpleNamespace) -> None
 # Backup ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("EVENT-2e")
 def test_a_backup_restored_elsewhere_goes_on(where: SimpleNamespace, tmp_path: Path) -> None:
     """Into a cluster whose transaction ids are lower: followers must still see old and new events in order."""
     path = tmp_path / "events.dump"

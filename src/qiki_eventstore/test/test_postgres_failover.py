@@ -45,6 +45,7 @@ def both(primary: Server, replica: Server) -> str:
     return f"postgresql:///postgres?host={primary.folder},{replica.folder}&port=5432,5432&user=qiki"
 
 
+@pytest.mark.requirement("EVENT-4c", "EVENT-15e")
 def test_fail_over_loses_and_doubles_nothing(pair: tuple[Server, Server]) -> None:
     primary, replica = pair
     acknowledged: dict[int, tuple[int, int]] = {}
@@ -97,6 +98,7 @@ def test_fail_over_loses_and_doubles_nothing(pair: tuple[Server, Server]) -> Non
         assert verification.checked == len(stored)
 
 
+@pytest.mark.requirement("EVENT-4c")
 def test_without_a_server_patience_ends_and_it_recovers(pair: tuple[Server, Server]) -> None:
     primary, replica = pair
     with open_store(both(primary, replica), reconnect_patience=1.0) as store:
@@ -158,6 +160,7 @@ class Proxy:
                         client.sendall(data)
 
 
+@pytest.mark.requirement("EVENT-4c")
 def test_an_answer_that_is_lost_is_asked_for_again(postgres_server: Server) -> None:
     """The server has stored the batch, the store does not know: it repeats it and gets the first positions."""
     with tempfile.TemporaryDirectory(prefix="qiki-px-", dir="/tmp") as folder:
@@ -175,6 +178,7 @@ def test_an_answer_that_is_lost_is_asked_for_again(postgres_server: Server) -> N
         proxy.close()
 
 
+@pytest.mark.requirement("EVENT-4c")
 def test_what_is_asked_for_again_waits_for_the_replica_too(postgres_server: Server) -> None:
     """The writer's session is ended while its commit waits for a replica: the event is visible, but not safe yet."""
 

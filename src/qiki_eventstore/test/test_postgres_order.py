@@ -64,6 +64,7 @@ def store(postgres_server: Server) -> Iterator[EventStore]:
         yield store
 
 
+@pytest.mark.requirement("EVENT-4")
 def test_a_follower_misses_nothing_where_a_naive_one_does(postgres_server: Server, store: EventStore) -> None:
     seen: list[int] = []
     finished = threading.Event()
@@ -112,6 +113,7 @@ def test_a_follower_misses_nothing_where_a_naive_one_does(postgres_server: Serve
     assert skipped, f"the naive follower skipped nothing in {ROUNDS} rounds: this test proves nothing"
 
 
+@pytest.mark.requirement("EVENT-4")
 def test_processes_write_one_order(postgres_server: Server, store: EventStore) -> None:
     before = store.head()
     processes = [
@@ -128,6 +130,7 @@ def test_processes_write_one_order(postgres_server: Server, store: EventStore) -
     assert store.verify().ok
 
 
+@pytest.mark.requirement("EVENT-4")
 def test_version_conflicts_across_processes_are_exact(postgres_server: Server, store: EventStore) -> None:
     """Every version is won by exactly one of eight writers, each with a store of its own."""
     won: list[int] = []
@@ -154,6 +157,7 @@ def test_version_conflicts_across_processes_are_exact(postgres_server: Server, s
     assert [event.version for event in store.read("contested")] == list(range(len(won)))
 
 
+@pytest.mark.requirement("EVENT-2a")
 def test_one_event_retried_by_many_processes_is_stored_once(postgres_server: Server, store: EventStore) -> None:
     identity = uuid4()
     positions: list[list[int]] = []
@@ -184,6 +188,7 @@ def test_following_after_a_position_neither_skips_nor_repeats(store: EventStore)
     assert following == [position for position in positions if position > after]
 
 
+@pytest.mark.requirement("EVENT-4")
 def test_an_open_transaction_holds_a_follower_back_until_it_ends(postgres_server: Server, store: EventStore) -> None:
     """The event committed meanwhile is read at once, but followed only when nothing can come before it any more."""
     with store.subscribe(after=store.head()) as subscription:

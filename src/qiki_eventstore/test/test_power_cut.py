@@ -143,6 +143,7 @@ def cuts(disk: PowerCutDisk, synchronous: str, seed: int, number: int) -> Run:
     return run
 
 
+@pytest.mark.requirement("EVENT-15a")
 @pytest.mark.parametrize("number", [200, pytest.param(3000, marks=[pytest.mark.long, pytest.mark.timeout(3000)])])
 def test_a_power_cut_loses_nothing_that_was_acknowledged(disk: PowerCutDisk, number: int) -> None:
     run = cuts(disk, "FULL", 1, number)
@@ -150,6 +151,7 @@ def test_a_power_cut_loses_nothing_that_was_acknowledged(disk: PowerCutDisk, num
     assert run.acknowledged > 10 * number
 
 
+@pytest.mark.requirement("EVENT-15a")
 @pytest.mark.parametrize("number", [200, pytest.param(3000, marks=[pytest.mark.long, pytest.mark.timeout(3000)])])
 def test_without_full_synchronization_the_same_cuts_lose_some(disk: PowerCutDisk, number: int) -> None:
     """The test above can fail; and even so nothing is damaged."""
@@ -184,6 +186,7 @@ def check_promises(store: EventStore, promised: dict[UUID, int]) -> None:
     assert verification.ok, verification.reason
 
 
+@pytest.mark.requirement("EVENT-15c")
 @pytest.mark.parametrize("seed", range(5))
 def test_a_full_disk_loses_nothing_and_ends_by_itself(disk: PowerCutDisk, seed: int) -> None:
     """SQLite is refused in the middle of commits, of checkpoints, and of growing either file."""
@@ -204,6 +207,7 @@ def test_a_full_disk_loses_nothing_and_ends_by_itself(disk: PowerCutDisk, seed: 
         check_promises(store, promised)
 
 
+@pytest.mark.requirement("EVENT-15c")
 def test_a_store_on_a_full_disk_can_be_closed_opened_and_survives_a_power_cut(disk: PowerCutDisk) -> None:
     random = Random(2)
     promised: dict[UUID, int] = {}

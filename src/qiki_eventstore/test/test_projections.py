@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+import pytest
+
 from qiki_events import Projection
 from qiki_events.projections import PROJECTIONS
 from qiki_eventstore import AtVersion, Event, EventStore, RecordedEvent, payload
@@ -15,6 +17,7 @@ def fold(projection: Projection[Any], events: Iterable[RecordedEvent]) -> Any:
     return state
 
 
+@pytest.mark.requirement("EVENT-9")
 def test_a_store_rebuilds_every_projection_from_zero_and_from_a_snapshot_alike(store: EventStore) -> None:
     events = [
         event

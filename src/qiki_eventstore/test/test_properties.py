@@ -288,6 +288,7 @@ def number_of(event: RecordedEvent) -> int:
     return number
 
 
+@pytest.mark.requirement("EVENT-16")
 @pytest.mark.parametrize(
     ("examples", "steps"), [(25, 30), pytest.param(3000, 60, marks=[pytest.mark.long, pytest.mark.timeout(7200)])]
 )

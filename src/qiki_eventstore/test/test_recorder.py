@@ -149,6 +149,7 @@ def test_what_the_destination_did_not_take_is_dropped() -> None:
     assert recorder.counts()["/alpha/odom"] == Counts(received=5, stored=3, dropped=2)
 
 
+@pytest.mark.requirement("EVENT-12")
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 500)), max_size=60),
     st.integers(0, 20_000),
@@ -230,6 +231,7 @@ while True:
 """
 
 
+@pytest.mark.requirement("EVENT-12")
 def test_what_was_stored_survives_kill_9(tmp_path: Path) -> None:
     for round_number in range(5):
         path = tmp_path / f"{round_number}.mcap"

@@ -67,6 +67,7 @@ def start(destination: str, *more: str) -> NodeProcess:
     return NodeProcess.of_module("qiki_eventstore.ros.recorder_node", *arguments, *more)
 
 
+@pytest.mark.requirement("EVENT-12")
 def test_records_what_was_published_with_definitions(tmp_path: Path) -> None:
     path = tmp_path / "flight.mcap"
     with Peer() as peer, start(f"mcap:///{path}", "-p", "topics:=['/alpha/*']") as node:
@@ -96,6 +97,7 @@ def test_records_what_was_published_with_definitions(tmp_path: Path) -> None:
     assert b"MSG: geometry_msgs/Vector3" in schema.data
 
 
+@pytest.mark.requirement("EVENT-12")
 def test_kill_9_loses_nothing_that_was_counted_as_stored(tmp_path: Path) -> None:
     path = tmp_path / "flight.mcap"
     with Peer() as peer, start(f"mcap:///{path}", "-p", "topics:=['/alpha/wrench']") as node:
@@ -140,6 +142,7 @@ def test_existing_file_refuses_activation_and_stays(tmp_path: Path) -> None:
     assert path.read_bytes() == b"precious"
 
 
+@pytest.mark.requirement("EVENT-12")
 def test_records_into_a_store(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'events.db'}"
     with Peer() as peer, start(url, "-p", "topics:=['/alpha/wrench']") as node:

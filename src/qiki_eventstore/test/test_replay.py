@@ -18,6 +18,7 @@ from qiki_node.testing import PATIENCE, NodeProcess, Peer, use_private_domain
 
 # The message generators' parser imports modules that Python has deprecated.
 pytestmark = [
+    pytest.mark.requirement("EVENT-12a"),
     pytest.mark.realtime,
     pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning"),
 ]

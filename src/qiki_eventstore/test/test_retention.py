@@ -73,6 +73,7 @@ def folder(store: EventStore) -> Path:
 # Dropping -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("EVENT-7")
 def test_dropped_events_are_gone_from_the_store_but_not_from_its_past(store: EventStore) -> None:
     before = list(store.read_all())
     done = apply(store, max_events=35)
@@ -126,6 +127,7 @@ def test_range_that_was_dropped_by_somebody_else_is_noticed(tmp_path: Path, stor
     assert (found.ok, found.first_bad) == (False, 51)
 
 
+@pytest.mark.requirement("EVENT-7a")
 def test_export_holds_what_was_dropped(tmp_path: Path, store: EventStore) -> None:
     apply(store, max_events=20)
     export_events(store, tmp_path / "a.jsonl")
@@ -169,6 +171,7 @@ with open_store(sys.argv[1], reserve_bytes=0) as store:
 """
 
 
+@pytest.mark.requirement("EVENT-7")
 def test_kill_9_at_any_moment_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     for round_number in range(8):
@@ -317,6 +320,7 @@ def read_only(path: Path) -> EventStore:
     return open_store(f"sqlite:///{path}?mode=ro")
 
 
+@pytest.mark.requirement("EVENT-7")
 def test_segment_is_a_store_that_verifies_alone(store: EventStore) -> None:
     events = list(store.read_all())
     (first, second, *_) = apply(store, max_events=50).dropped
@@ -337,6 +341,7 @@ def test_segment_is_a_store_that_verifies_alone(store: EventStore) -> None:
         assert segment.store_id == store.store_id
 
 
+@pytest.mark.requirement("EVENT-7")
 def test_changed_segment_does_not_verify(store: EventStore) -> None:
     assert isinstance(store, Retainable)
     (segment, *_) = apply(store, max_events=50, segment_events=50).dropped
@@ -474,6 +479,7 @@ def old(tmp_path: Path) -> Path:
     return copy / "events.db"
 
 
+@pytest.mark.requirement("EVENT-7")
 @pytest.mark.parametrize("mode", ["", "?mode=ro"])
 def test_store_with_parquet_segments_opens_verifies_and_reads_to_the_end(tmp_path: Path, old: Path, mode: str) -> None:
     with open_at(old, mode) as store:
@@ -541,6 +547,7 @@ def test_bad_policy_is_refused_by_field(fields: dict[str, Any], text: str) -> No
         Policy(**fields)
 
 
+@pytest.mark.requirement("EVENT-7")
 def test_what_is_due(store: EventStore) -> None:
     events = list(store.read_all())
     now = events[59].recorded + 10_000_000_000
@@ -564,6 +571,7 @@ def test_files_that_were_moved_away_do_not_stop_retention(store: EventStore) -> 
     assert len(apply(store, max_age=0.0).dropped) == 5
 
 
+@pytest.mark.requirement("EVENT-7b")
 def test_hold_stops_retention_until_it_is_lifted(store: EventStore) -> None:
     held = next(event for event in store.read_all(Query(after=30)) if event.correlation == "c1")
     catalogue(store).place(Hold("case 7", "asked for by the insurer", streams=("a*", "b*", "s*"), correlation="c1"))
@@ -578,6 +586,7 @@ def test_hold_stops_retention_until_it_is_lifted(store: EventStore) -> None:
     assert store.stats().events == 0
 
 
+@pytest.mark.requirement("EVENT-7b")
 def test_hold_that_comes_at_the_last_moment_still_holds(store: EventStore) -> None:
     inner = catalogue(store)
 
@@ -605,6 +614,7 @@ def test_hold_on_a_time_that_is_not_there_holds_nothing(store: EventStore) -> No
     assert len(apply(store, max_events=0).dropped) == 10
 
 
+@pytest.mark.requirement("EVENT-7b")
 def test_holds_survive_and_have_one_name_each(tmp_path: Path, store: EventStore) -> None:
     hold = Hold("b", "why", ("x/*",), 1, 2, "c")
     catalogue(store).place(hold)

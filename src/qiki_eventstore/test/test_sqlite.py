@@ -87,6 +87,7 @@ def test_a_url_that_is_none_is_refused(url: str) -> None:
         open_store(url)
 
 
+@pytest.mark.requirement("EVENT-2g")
 @pytest.mark.parametrize(
     ("option", "value"),
     [("synchronous", "OFF"), ("max_events", 0), ("patience", -1), ("patience", True), ("colour", 1)],
@@ -103,12 +104,14 @@ def test_relative_paths_and_percent_signs(tmp_path: Path, monkeypatch: pytest.Mo
     assert (tmp_path / "with blank.db").exists()
 
 
+@pytest.mark.requirement("EVENT-3")
 def test_one_writer_at_a_time(path: Path) -> None:
     with opened(path), pytest.raises(StoreUnavailable, match=f"process {os.getpid()}"):
         opened(path)
     opened(path).close()
 
 
+@pytest.mark.requirement("EVENT-3")
 def test_a_killed_writer_frees_the_lock(path: Path) -> None:
     code = (
         f"import time; from qiki_eventstore import open_store; s = open_store('sqlite:///{path}'); print(1, flush=True)"
@@ -153,6 +156,7 @@ def test_a_store_of_a_newer_program_is_refused(path: Path) -> None:
         opened(path)
 
 
+@pytest.mark.requirement("EVENT-3")
 def test_the_database_is_as_durable_as_it_says(path: Path) -> None:
     for mode, number in (("FULL", 2), ("NORMAL", 1)):
         with opened(path, synchronous=mode) as store:
@@ -195,6 +199,7 @@ def store_checkpoint(store: SqliteStore) -> None:
 # Group commit and back-pressure -------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("EVENT-3")
 def test_what_waits_goes_into_one_transaction(path: Path, hold: Hold) -> None:
     with opened(path) as store:
         hold.begin(store)
@@ -206,6 +211,7 @@ def test_what_waits_goes_into_one_transaction(path: Path, hold: Hold) -> None:
         assert store.stats().commits - before <= 2
 
 
+@pytest.mark.requirement("EVENT-3c")
 def test_audit_waits_for_room_and_telemetry_is_dropped_and_counted(path: Path, hold: Hold) -> None:
     with opened(path, max_events=10, patience=0.2) as store:
         hold.begin(store)
@@ -225,6 +231,7 @@ def test_audit_waits_for_room_and_telemetry_is_dropped_and_counted(path: Path, h
         assert store.append(ALLOCATOR, [event(number) for number in range(25)])  # larger than the queue: alone
 
 
+@pytest.mark.requirement("EVENT-3c")
 def test_the_queue_is_bounded_in_bytes(path: Path, hold: Hold) -> None:
     with opened(path, max_bytes=1000, patience=0.05) as store:
         hold.begin(store)
@@ -235,6 +242,7 @@ def test_the_queue_is_bounded_in_bytes(path: Path, hold: Hold) -> None:
         assert store.version(ALLOCATOR) <= 0
 
 
+@pytest.mark.requirement("EVENT-3c")
 def test_closing_refuses_those_who_wait_for_room(path: Path, hold: Hold) -> None:
     store = opened(path, max_events=1, patience=30)
     hold.begin(store)
@@ -271,6 +279,7 @@ def test_work_that_fails_is_undone_alone(path: Path) -> None:
         assert store.verify().ok
 
 
+@pytest.mark.requirement("EVENT-1a", "EVENT-15g")
 def test_recording_time_never_falls_when_the_clock_jumps_back(path: Path) -> None:
     times = iter([10**18, 10**18 - 10**15, 10**18 - 1, 10**18 + 5, 10**18 + 5])
     with opened(path, clock=lambda: next(times)) as store:
@@ -283,6 +292,7 @@ def test_recording_time_never_falls_when_the_clock_jumps_back(path: Path) -> Non
         assert store.read(ALLOCATOR)[-1].recorded == 10**18 + 8
 
 
+@pytest.mark.requirement("EVENT-3a")
 def test_the_log_is_emptied_while_events_are_written(path: Path) -> None:
     with opened(path, checkpoint_bytes=100_000) as store:
         deadline = time.monotonic() + 20
@@ -370,6 +380,7 @@ def tamper(path: Path, *statements: str) -> None:
     connection.close()
 
 
+@pytest.mark.requirement("EVENT-5")
 @pytest.mark.parametrize(
     ("statement", "first_bad"),
     [
@@ -402,6 +413,7 @@ def test_verify_names_the_first_bad_position(path: Path, statement: str, first_b
     assert verification.reason
 
 
+@pytest.mark.requirement("EVENT-5a")
 def test_a_chain_computed_anew_contradicts_the_signed_head(path: Path, tmp_path: Path) -> None:
     filled(path)
     other = tmp_path / "other.db"
@@ -417,6 +429,7 @@ def test_a_chain_computed_anew_contradicts_the_signed_head(path: Path, tmp_path:
     assert "signed head" in verification.reason
 
 
+@pytest.mark.requirement("EVENT-5a", "EVENT-15d")
 def test_verify_shows_a_tail_that_was_cut_off(path: Path) -> None:
     filled(path)
     tamper(path, "DELETE FROM events WHERE position > 30")
@@ -427,6 +440,7 @@ def test_verify_shows_a_tail_that_was_cut_off(path: Path) -> None:
     assert "31 to 50 are missing at the end" in verification.reason
 
 
+@pytest.mark.requirement("EVENT-15d")
 def test_a_flipped_byte_changes_no_event_unnoticed(path: Path) -> None:
     filled(path)
     whole = path.read_bytes()
@@ -474,6 +488,7 @@ def test_what_is_garbled_while_it_is_open_stops_it(path: Path) -> None:
 # Copies -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("EVENT-2e")
 def test_a_backup_is_made_while_events_are_written(path: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.db"
     stop = threading.Event()

@@ -29,6 +29,7 @@ async def next_of(changes: AsyncIterator[StateChange]) -> StateChange:
 # Reading and setting --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("EVENT-8")
 def test_a_state_is_read_as_it_was_set(store: EventStore) -> None:
     async def scenario() -> None:
         async with AsyncStateStore(store) as states:
@@ -61,6 +62,7 @@ def test_versions_follow_each_other_and_are_all_kept(store: EventStore) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.requirement("EVENT-8")
 @pytest.mark.parametrize("stale", [NO_STREAM, 0, 2, 7])
 def test_a_stale_version_is_refused_and_changes_nothing(store: EventStore, stale: int) -> None:
     async def scenario() -> None:
@@ -99,6 +101,7 @@ def test_of_many_who_set_the_same_version_one_wins_and_the_others_know(store: Ev
     asyncio.run(scenario())
 
 
+@pytest.mark.requirement("EVENT-8a")
 def test_only_the_first_initializes(store: EventStore) -> None:
     async def scenario() -> None:
         async with AsyncStateStore(store) as states:
@@ -111,6 +114,7 @@ def test_only_the_first_initializes(store: EventStore) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.requirement("EVENT-8")
 @pytest.mark.parametrize("version", [-2, -3, None, 0.0, "0", True])
 def test_any_is_no_expected_version(store: EventStore, version: Any) -> None:
     async def scenario() -> None:
@@ -136,6 +140,7 @@ def test_what_cannot_be_stored_is_refused_by_name(store: EventStore) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.requirement("EVENT-8")
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(st.sampled_from("ab"), st.integers(-1, 4)), max_size=20))
 def test_a_version_is_stored_exactly_if_it_was_the_one_expected(
@@ -193,6 +198,7 @@ def test_a_subscriber_of_nothing_waits_for_the_first_state(store: EventStore) ->
     asyncio.run(scenario())
 
 
+@pytest.mark.requirement("EVENT-8a")
 def test_a_slow_subscriber_gets_the_newest_and_learns_how_many_it_missed(store: EventStore) -> None:
     async def scenario() -> None:
         async with AsyncStateStore(store) as states:
@@ -215,6 +221,7 @@ def test_a_slow_subscriber_gets_the_newest_and_learns_how_many_it_missed(store: 
     asyncio.run(scenario())
 
 
+@pytest.mark.requirement("EVENT-8a")
 def test_versions_seen_and_missed_add_up(store: EventStore) -> None:
     async def scenario() -> None:
         async with AsyncStateStore(store) as states:
@@ -268,6 +275,7 @@ def test_closing_ends_subscriptions(store: EventStore) -> None:
 # Care -----------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("EVENT-8a")
 def test_health_and_metrics(tmp_path: Path) -> None:
     async def scenario() -> None:
         store = open_store(f"sqlite:///{tmp_path}/states.db", reserve_bytes=0)
@@ -307,6 +315,7 @@ _WRITER = """
 """
 
 
+@pytest.mark.requirement("EVENT-8b")
 def test_after_kill_9_state_version_and_history_are_the_same(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/states.db"
     acknowledged = -1

@@ -50,6 +50,7 @@ def exported(tmp_path: Path) -> Path:
 # Without loss -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("EVENT-7a")
 def test_restored_store_is_the_same(tmp_path: Path, exported: Path) -> None:
     with open_at(tmp_path / "b.db") as store:
         assert import_events(store, exported) == Imported(stored=60, known=0, verbatim=True)
@@ -123,6 +124,7 @@ events = st.builds(
 )
 
 
+@pytest.mark.requirement("EVENT-7a")
 @given(
     st.lists(st.tuples(names, st.lists(events, max_size=3, unique_by=lambda event: event.id or uuid4())), max_size=5)
 )
@@ -207,6 +209,7 @@ def test_what_another_engine_exports_is_appended_even_to_an_empty_store(tmp_path
         assert other.verify().ok
 
 
+@pytest.mark.requirement("EVENT-7a")
 def test_whole_export_of_any_engine_can_be_imported_anywhere(
     tmp_path: Path, store: EventStore, make_store: Callable[[str], EventStore]
 ) -> None:
@@ -284,6 +287,7 @@ BAD = {
 }
 
 
+@pytest.mark.requirement("EVENT-7a")
 @pytest.mark.parametrize("case", list(BAD))
 @pytest.mark.parametrize("empty", [True, False])
 def test_bad_file_is_refused_by_line_and_field_and_nothing_of_it_is_stored(

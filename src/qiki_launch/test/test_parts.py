@@ -28,6 +28,7 @@ POLICY = BackoffPolicy(stable=10.0, cap=30.0, least=0.5)
 # Back-off
 
 
+@pytest.mark.requirement("L-4")
 @given(st.floats(0.0, 60.0), st.lists(st.floats(0.0, 100.0), max_size=40))
 def test_waits_stay_between_the_delay_and_the_cap(delay: float, lives: list[float]) -> None:
     backoff = Backoff(POLICY, delay)
@@ -38,6 +39,7 @@ def test_waits_stay_between_the_delay_and_the_cap(delay: float, lives: list[floa
             assert wait == delay
 
 
+@pytest.mark.requirement("L-4")
 @given(st.floats(0.0, 5.0), st.integers(1, 100))
 def test_early_deaths_double_the_wait_up_to_the_cap(delay: float, deaths: int) -> None:
     backoff, waits = Backoff(POLICY, delay), []
@@ -63,6 +65,7 @@ def test_a_stable_life_forgets_the_early_deaths() -> None:
 # Output
 
 
+@pytest.mark.requirement("L-6")
 @given(st.lists(st.binary()))
 def test_lines_are_whole_however_the_bytes_come(chunks: list[bytes]) -> None:
     splitter = LineSplitter()
@@ -81,6 +84,7 @@ def test_a_line_without_an_end_is_passed_on_in_parts() -> None:
     assert max(map(len, parts)) <= 65536
 
 
+@pytest.mark.requirement("L-6")
 def test_log_files_begin_anew_at_their_limit_and_keep_the_one_before(tmp_path: Path) -> None:
     path = tmp_path / "node.log"
     path.write_text("earlier run\n")
@@ -128,6 +132,7 @@ def test_exits_are_described(status: int, text: str) -> None:
 # Identities
 
 
+@pytest.mark.requirement("L-9")
 def test_an_identity_is_one_process_and_not_its_pid() -> None:
     this = Identity.of(os.getpid())
     assert this is not None
@@ -206,6 +211,7 @@ def test_a_broken_state_is_an_error_that_names_the_file(text: str, tmp_path: Pat
         RunFolder(tmp_path).read()
 
 
+@pytest.mark.requirement("L-9")
 def test_a_folder_belongs_to_one_supervisor(tmp_path: Path) -> None:
     first, second = RunFolder(tmp_path), RunFolder(tmp_path)
     first.lock()
@@ -226,6 +232,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 # Shared memory
 
 
+@pytest.mark.requirement("L-8")
 def test_only_what_nobody_holds_is_removed(tmp_path: Path) -> None:
     stale = ["fastrtps_0123456789abcdef", "fastrtps_0123456789abcdef_el", "fastdds_port7400", "fastdds_port7400_sl"]
     held = ["fastrtps_port7411", "fastrtps_port7411_el", "sem.fastrtps_port7411_mutex"]

@@ -59,6 +59,7 @@ def test_broken_substitutions_are_refused(text: str, place: Place) -> None:
         parse_template(text, place)
 
 
+@pytest.mark.requirement("L-2")
 @pytest.mark.parametrize("name", ["command", "anon", "find-exec", "exec-in-pkg", "file-content", "and", "filename"])
 def test_other_substitutions_are_refused_by_name(name: str, prefix: Any) -> None:
     with pytest.raises(LaunchError, match=rf"x\.launch\.yaml:2: .*args: substitution \$\({name}\) is not supported"):
@@ -101,6 +102,7 @@ def test_texts_are_added_and_compared(text: str, value: str) -> None:
     assert evaluate(text) == value
 
 
+@pytest.mark.requirement("L-2")
 @pytest.mark.parametrize(
     "text",
     [
@@ -175,6 +177,7 @@ def test_joined_namespaces_are_valid_and_absolute(base: str | None, last: str | 
 NODE = "pkg: fake, exec: dump"
 
 
+@pytest.mark.requirement("L-2")
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -219,6 +222,7 @@ def test_refusals_name_place_and_reason(text: str, message: str, prefix: Any) ->
     assert message in str(refused.value)
 
 
+@pytest.mark.requirement("L-2")
 @pytest.mark.parametrize(
     "action",
     [

@@ -11,6 +11,8 @@ from qiki_launch.plan.arguments import parse_arguments
 from qiki_launch.plan.launch_plan import InlineParameters, NodePlan
 from qiki_launch.plan.planner import plan_launch
 
+pytestmark = pytest.mark.requirement("L-1")
+
 GOLDEN: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "data/golden.yaml").read_text())
 
 

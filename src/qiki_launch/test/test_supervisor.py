@@ -58,6 +58,7 @@ def node(name: str, executable: str = "sleeper", **attributes: str) -> str:
 # Life
 
 
+@pytest.mark.requirement("L-4")
 def test_a_killed_node_is_restarted_and_the_state_says_so(run: Any) -> None:
     run.prefix.executable("sleeper", SLEEPER)
     run.start("launch:\n" + node("a", respawn="'true'", respawn_delay="0.1") + node("b"))
@@ -77,6 +78,7 @@ def test_a_killed_node_is_restarted_and_the_state_says_so(run: Any) -> None:
     assert gone(other)
 
 
+@pytest.mark.requirement("L-4")
 def test_a_node_that_dies_at_once_waits_longer_each_time(run: Any) -> None:
     run.prefix.executable("broken", "import sys; sys.exit(3)")
     run.start("launch:\n" + node("a", "broken", respawn="'true'", respawn_delay="0.1"))
@@ -115,6 +117,7 @@ def test_an_executable_that_cannot_start_is_reported_and_retried(run: Any) -> No
 # Stop
 
 
+@pytest.mark.requirement("L-5")
 def test_nodes_stop_in_reverse_order(run: Any) -> None:
     run.prefix.executable("sleeper", SLEEPER)
     run.start("launch:\n" + node("a") + node("b") + node("c"))
@@ -125,6 +128,7 @@ def test_nodes_stop_in_reverse_order(run: Any) -> None:
     assert ends == ["t/c:", "t/b:", "t/a:"]
 
 
+@pytest.mark.requirement("L-5")
 def test_a_stubborn_node_gets_sigint_sigterm_sigkill(run: Any) -> None:
     run.prefix.executable("stubborn", STUBBORN)
     run.prefix.executable("sleeper", SLEEPER)
@@ -143,6 +147,7 @@ def test_a_stubborn_node_gets_sigint_sigterm_sigkill(run: Any) -> None:
     assert text.index("t/a: exit code 0") < text.index("sending SIGKILL")
 
 
+@pytest.mark.requirement("L-5")
 def test_what_a_node_started_does_not_outlive_it(run: Any) -> None:
     run.prefix.executable(
         "parent",
@@ -168,6 +173,7 @@ def test_other_signals_stop_too(number: signal.Signals, run: Any) -> None:
 # Output
 
 
+@pytest.mark.requirement("L-6")
 def test_output_goes_to_screen_and_log_as_asked(run: Any) -> None:
     source = "import sys\nprint('to out')\nprint('to err', file=sys.stderr)\nsys.stdout.write('no end')"
     run.prefix.executable("talker", source)
@@ -193,6 +199,7 @@ def test_parameters_and_environment_reach_the_node(run: Any) -> None:
 # Verbs
 
 
+@pytest.mark.requirement("L-7")
 def test_ps_logs_and_down(run: Any) -> None:
     run.prefix.executable("sleeper", SLEEPER)
     assert "nothing was started" in run.call("ps").stderr
@@ -242,6 +249,7 @@ def test_logs_follow_a_restart(run: Any) -> None:
     follower.stdout.close()
 
 
+@pytest.mark.requirement("L-9")
 def test_a_second_launch_in_the_same_folder_is_refused(run: Any) -> None:
     run.prefix.executable("sleeper", SLEEPER)
     process = run.start("launch:\n" + node("a"))
@@ -273,6 +281,7 @@ def test_print_and_show_args_start_nothing(run: Any) -> None:
 # What is left after a kill
 
 
+@pytest.mark.requirement("L-7")
 def test_nodes_do_not_outlive_a_killed_supervisor(run: Any) -> None:
     run.prefix.executable("sleeper", SLEEPER)
     process = run.start("launch:\n" + node("a"))
@@ -288,6 +297,7 @@ def test_nodes_do_not_outlive_a_killed_supervisor(run: Any) -> None:
     assert run.call("ps").returncode == 0
 
 
+@pytest.mark.requirement("L-7")
 @pytest.mark.parametrize("again", [False, True])
 def test_orphans_that_ignore_the_kernels_sigterm_are_found(run: Any, again: bool) -> None:
     run.prefix.executable("stubborn", STUBBORN)
@@ -313,6 +323,7 @@ def test_orphans_that_ignore_the_kernels_sigterm_are_found(run: Any, again: bool
     assert gone(pid)
 
 
+@pytest.mark.requirement("L-8")
 def test_shared_memory_of_a_killed_node_is_removed_before_its_restart(run: Any) -> None:
     pytest.importorskip("rclpy", reason="ROS 2 is not installed here")
     source = (

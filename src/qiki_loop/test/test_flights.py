@@ -4,10 +4,12 @@ import math
 
 import numpy as np
 import pytest
-from pilot import start, translate
+from flying import start, translate
 
 from qiki_allocator.flight.telemetry import Mode
 from qiki_allocator.health.table import Condition
+
+pytestmark = pytest.mark.requirement("ALLOC-13")
 
 
 @pytest.fixture

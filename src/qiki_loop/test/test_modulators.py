@@ -3,9 +3,11 @@
 import math
 
 import pytest
-from pilot import start, translate
+from flying import start, translate
 
 from qiki_allocator.health.table import Condition
+
+pytestmark = pytest.mark.requirement("ALLOC-13")
 
 MODULATORS = {"alpha": "pwpf", "bravo": "bang_bang"}
 TILT = {"alpha": 8.0, "bravo": 3.0}

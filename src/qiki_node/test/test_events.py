@@ -82,6 +82,7 @@ def test_events_reach_the_store_and_the_last_one_too(emitter, peer: Peer) -> Non
     assert (first["nan"], first["array"], first["one"]) == (None, [1.0, None], 1)
 
 
+@pytest.mark.requirement("EVENT-11")
 def test_lost_answers_are_asked_for_again_with_the_same_ids(emitter, peer: Peer) -> None:
     store = Store(peer)
     lost = []
@@ -104,6 +105,7 @@ def test_lost_answers_are_asked_for_again_with_the_same_ids(emitter, peer: Peer)
     assert sum(map(len, different)) == len(set().union(*different)), "a repetition is the same call"
 
 
+@pytest.mark.requirement("EVENT-11")
 def test_a_store_that_says_later_gets_everything_later(emitter, peer: Peer) -> None:
     store = Store(peer)
     store.behave = lambda _: RESPONSE.FULL
@@ -131,6 +133,7 @@ def test_an_event_that_cannot_be_stored_is_dropped_alone(emitter, peer: Peer) ->
     assert "event refused by the store" in process.wait()[2]
 
 
+@pytest.mark.requirement("EVENT-11")
 def test_without_a_store_it_is_bounded_and_only_warns(emitter, peer: Peer) -> None:
     heard: list[tuple[int, str, dict[str, str]]] = []
 
@@ -152,6 +155,7 @@ def test_without_a_store_it_is_bounded_and_only_warns(emitter, peer: Peer) -> No
     process.stop()
 
 
+@pytest.mark.requirement("EVENT-11a")
 def test_a_killed_emitter_with_a_spool_sends_what_is_left_at_its_next_start(
     emitter, peer: Peer, tmp_path: Path
 ) -> None:

@@ -55,6 +55,7 @@ def test_a_store_that_came_back_is_tried_at_once() -> None:
     assert len(outbox.due(0.5)) == 1
 
 
+@pytest.mark.requirement("EVENT-11")
 def test_a_full_outbox_refuses_audit_events_and_drops_old_telemetry() -> None:
     outbox = Outbox(Limits(capacity=3))
     telemetry = [event(i, delivery=Delivery.TELEMETRY) for i in range(3)]

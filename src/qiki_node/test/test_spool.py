@@ -76,6 +76,7 @@ def test_it_does_not_grow_with_what_is_done(path: Path, monkeypatch: pytest.Monk
     again.close()
 
 
+@pytest.mark.requirement("EVENT-11a")
 @given(steps=st.lists(st.tuples(st.sampled_from(("add", "done", "restart")), st.integers(0, 9)), max_size=40))
 def test_it_holds_what_was_added_and_is_not_done(tmp_path_factory: pytest.TempPathFactory, steps) -> None:
     path = tmp_path_factory.mktemp("spool") / "x.jsonl"

@@ -34,6 +34,7 @@ def test_a_trip_of_the_pdu_and_its_end(tmp_path):
     assert (told[0][1].cause, told[1][1].cause) == (None, told[0][1])
 
 
+@pytest.mark.requirement("EVENT-11b")
 def test_faults_injected_cleared_and_expired(tmp_path):
     world = make_world(
         tmp_path, faults=[{"time": 0.5, "bot": "alpha", "kind": "thruster_weak", "target": "3", "value": 0.5}]
