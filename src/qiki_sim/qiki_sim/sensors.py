@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qiki_sim.readings import Motion
 from qiki_vehicle import quaternion
 
 if TYPE_CHECKING:
     from qiki_sim.faults import FaultBook
-    from qiki_sim.readings import EnergyReading, Motion, StoreReading, ThermalReading
+    from qiki_sim.readings import EnergyReading, StoreReading, ThermalReading
     from qiki_vehicle.sensors import Noise
 
 _NOISY = ("odom", "energy", "thermal", "battery", "supercap")
@@ -28,10 +29,11 @@ class Sensors:
         self._noise = noise
         self._faults = faults
         entropy = (seed, zlib.crc32(bot.encode()))
-        self._keys = {
-            name: np.random.SeedSequence((*entropy, number)).generate_state(2, np.uint64)
-            for number, name in enumerate(_NOISY)
-        }
+        self._streams: dict[str, tuple[np.random.Generator, Any]] = {}
+        for number, name in enumerate(_NOISY):
+            key = np.random.SeedSequence((*entropy, number)).generate_state(2, np.uint64)
+            bits = np.random.Philox(key=key)
+            self._streams[name] = np.random.Generator(bits), bits.state
 
     def lost(self, sensor: str) -> bool:
         """True while the sensor reports nothing."""
@@ -41,16 +43,12 @@ class Sensors:
         if self.lost("odom"):
             return None
         noise, draw = self._noise, self._generator("odom", time_us).standard_normal((4, 3))
-        draw *= np.array(
-            [
-                self._sigma("odom", s)
-                for s in (noise.position, noise.orientation, noise.velocity, noise.angular_velocity)
-            ]
-        )[:, None]
-        return replace(
-            truth,
+        sigmas = noise.position, noise.orientation, noise.velocity, noise.angular_velocity
+        draw *= np.array([self._sigma("odom", sigma) for sigma in sigmas])[:, None]
+        turn = quaternion.from_rotation_vector(draw[1].tolist())
+        return Motion(
             position=truth.position + draw[0],
-            orientation=quaternion.product(truth.orientation, quaternion.from_rotation_vector(draw[1])),
+            orientation=quaternion.product(truth.orientation.tolist(), turn.tolist()),
             velocity=truth.velocity + draw[2],
             angular_velocity=truth.angular_velocity + draw[3],
         )
@@ -89,4 +87,8 @@ class Sensors:
         return nominal * factor if nominal > 0.0 else factor
 
     def _generator(self, sensor: str, time_us: int) -> np.random.Generator:
-        return np.random.Generator(np.random.Philox(key=self._keys[sensor], counter=[0, time_us, 0, 0]))
+        """The stream of a sensor at that time: its generator with the counter set, faster than a new one."""
+        generator, state = self._streams[sensor]
+        state["state"]["counter"][:] = 0, time_us, 0, 0
+        generator.bit_generator.state = state
+        return generator

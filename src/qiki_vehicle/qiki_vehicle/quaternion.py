@@ -25,7 +25,7 @@ def unit(name: str, values: npt.ArrayLike) -> Floats:
         ValueError: not four finite numbers, or the length is not within 0.99 to 1.01; names `name`.
     """
     quaternion = np.asarray(values, dtype=float)
-    length = float(np.linalg.norm(quaternion))
+    length = math.sqrt(math.fsum(q * q for q in quaternion.ravel().tolist()))
     if quaternion.shape != (4,) or not 0.99 <= length <= 1.01:
         raise ValueError(
             f"{name}: {quaternion.tolist()}, length {length:g}; allowed: x, y, z, w of length 0.99 to 1.01"

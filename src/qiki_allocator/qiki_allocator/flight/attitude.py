@@ -76,8 +76,9 @@ def attitude_error(attitude: npt.ArrayLike, target: npt.ArrayLike) -> Floats:
     Raises:
         ValueError: a quaternion is not finite, or its length not within 0.99 to 1.01.
     """
-    inverse = quaternion.conjugate(quaternion.unit("attitude", attitude))
-    return quaternion.rotation_vector(quaternion.product(inverse, quaternion.unit("target", target)))
+    inverse = quaternion.conjugate(quaternion.unit("attitude", attitude).tolist())
+    turn = quaternion.product(inverse.tolist(), quaternion.unit("target", target).tolist())
+    return quaternion.rotation_vector(turn.tolist())
 
 
 def attitude_hold(
@@ -136,14 +137,14 @@ def _slew_rate(error: Floats, body: Body, config: ControlConfig) -> Floats:
     With a deceleration a and slope k = wn / (2 zeta): k e up to e = a / k^2, then sqrt(2 a e - (a / k)^2), which
     continues it smoothly and is the rate from which the constant deceleration a leads onto the straight line.
     """
-    angle = float(np.linalg.norm(error))
+    angle = math.sqrt(float(error @ error))
     if angle < 1e-12:
         return np.zeros(3)
     axis = error / angle
     slope = config.natural_frequency / (2.0 * config.damping_ratio)
-    per_acceleration = np.abs(body.inertia @ axis)
-    deceleration = config.braking_share * float(
-        np.min(np.array(config.torque_limit) / np.maximum(per_acceleration, 1e-9))
+    per_acceleration = (body.inertia @ axis).tolist()
+    deceleration = config.braking_share * min(
+        limit / max(abs(need), 1e-9) for limit, need in zip(config.torque_limit, per_acceleration, strict=True)
     )
     rate = slope * angle
     if angle > deceleration / slope**2:
@@ -153,12 +154,12 @@ def _slew_rate(error: Floats, body: Body, config: ControlConfig) -> Floats:
 
 def _within(vector: Floats, limit: tuple[float, float, float]) -> Floats:
     """`vector` scaled down, direction kept, until each component is within its limit."""
-    excess = float(np.max(np.abs(vector) / np.array(limit)))
+    excess = max(abs(value) / most for value, most in zip(vector.tolist(), limit, strict=True))
     return vector / excess if excess > 1.0 else vector
 
 
 def _vector(name: str, values: npt.ArrayLike) -> Floats:
     vector = np.asarray(values, dtype=float)
-    if vector.shape != (3,) or not np.isfinite(vector).all():
+    if vector.shape != (3,) or not all(map(math.isfinite, vector.tolist())):
         raise ValueError(f"{name}: {vector.tolist()}; allowed: three finite numbers")
     return vector

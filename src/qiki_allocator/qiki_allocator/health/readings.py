@@ -28,9 +28,8 @@ class MotionReading:
 
     def is_finite(self) -> bool:
         """Whether it can be used."""
-        values = np.concatenate([self.attitude, self.velocity, self.rates])
-        length = float(np.linalg.norm(self.attitude))
-        return math.isfinite(self.time) and bool(np.isfinite(values).all()) and 0.99 <= length <= 1.01
+        values = self.time, *self.attitude.tolist(), *self.velocity.tolist(), *self.rates.tolist()
+        return all(map(math.isfinite, values)) and 0.99 <= math.sqrt(float(self.attitude @ self.attitude)) <= 1.01
 
 
 @dataclass(frozen=True, eq=False)

@@ -183,9 +183,9 @@ class HeatGuard:
         """
         config = self._config
         watts = np.asarray(power, dtype=float)
-        if watts.shape != (config.thrusters,) or not (np.isfinite(watts) & (watts >= 0.0)).all():
+        drawn = watts.ravel().tolist()
+        if watts.shape != (config.thrusters,) or not all(0.0 <= each < math.inf for each in drawn):
             raise ValueError(f"power: {watts.tolist()} W; allowed: {config.thrusters} finite numbers, at least 0")
-        drawn = watts.tolist()
         factors = np.ones(config.thrusters)
         names = [""] * config.thrusters
         by_cluster = {}
