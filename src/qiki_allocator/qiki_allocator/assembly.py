@@ -42,9 +42,10 @@ def assemble(
     rate: float = 100.0,
     lead: float = 0.04,
     precise: bool = False,
+    fault_detection: bool = True,
     stopwatch: Callable[[], float] = time.perf_counter,
 ) -> Controller:
-    """The controller of a vehicle; rate in Hz, lead in s.
+    """The controller of a vehicle; rate in Hz, lead in s; `fault_detection`: thrusters are judged by the motion too.
 
     Raises:
         ConfigurationError: naming the field, value and allowed range.
@@ -65,7 +66,7 @@ def assemble(
             heat_config(vehicle),
             BurnConfig(max_burn=timing.max_burn, cooldown=timing.cooldown, min_on=timing.min_on),
         ),
-        faults=FaultWatch(array, body, detection),
+        faults=FaultWatch(array, body, detection, by_motion=fault_detection),
         groups=GroupTable(propulsion.peak_power, propulsion.watts_per_newton, vehicle.modulation.zero_torque_tolerance),
         stopwatch=stopwatch,
     )

@@ -8,6 +8,7 @@ from flying import start, translate
 
 from qiki_allocator.flight.telemetry import Mode
 from qiki_allocator.health.table import Condition
+from qiki_loop import ClosedLoop
 
 pytestmark = pytest.mark.requirement("ALLOC-13")
 
@@ -91,3 +92,16 @@ def test_a_thruster_that_weakens_is_found_by_its_motion(alpha):
     assert alpha.conditions[4] is Condition.WEAK
     assert alpha.allocation.levels[4] == pytest.approx(0.3, abs=0.15)
     assert set(np.delete(np.array(alpha.conditions), 4)) == {Condition.OK}
+
+
+def test_without_fault_detection_the_motion_is_no_evidence(scenario):
+    """The hardware's own sensors still are."""
+    loop = ClosedLoop.from_file(scenario, fault_detection=False, control_rate=20.0, telemetry_rate=0.0)
+    for bot, kind in (("alpha", "thruster_weak"), ("bravo", "thruster_stuck_closed")):
+        loop.world.inject_fault(bot, kind, "4", 0.3)
+        for _ in range(20):
+            loop.command(bot, [400.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+            loop.run(0.2)
+    health = {bot: link.controller.drive.health[4].condition for bot, link in loop.links.items()}
+    assert health == {"alpha": Condition.OK, "bravo": Condition.DEAD}
+    assert loop.links["alpha"].telemetry is None

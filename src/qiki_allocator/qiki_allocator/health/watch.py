@@ -62,7 +62,9 @@ class FaultWatch:
         health: what is believed.
     """
 
-    def __init__(self, array: ThrusterArray, body: Body, settings: DetectorSettings) -> None:
+    def __init__(self, array: ThrusterArray, body: Body, settings: DetectorSettings, *, by_motion: bool = True) -> None:
+        """by_motion: odometry is evidence, beside operators and the hardware's own sensors."""
+        self._by_motion = by_motion
         self.health = HealthTable(len(array))
         self._detector = FaultDetector(array, body.mass, body.inertia, settings)
         self._mass = body.mass
@@ -78,7 +80,8 @@ class FaultWatch:
 
     def commanded(self, command: ValveCommand) -> None:
         """A valve command was sent."""
-        self._log.take(command)
+        if self._by_motion:
+            self._log.take(command)
 
     def confirm(self, until: float) -> None:
         """The valves have told what they did until then; call `distrust` before if it was not what they were told."""
@@ -120,6 +123,8 @@ class FaultWatch:
 
     def move_seen(self, reading: MotionReading) -> list[Finding]:
         """Judge odometry against the commanded pulses, once the valves have told whether they gave them."""
+        if not self._by_motion:
+            return []
         newest = self._waiting[-1].time if self._waiting else self._log.time
         if not reading.is_finite() or reading.time <= newest:
             return []
