@@ -337,6 +337,8 @@ def test_shared_memory_of_a_killed_node_is_removed_before_its_restart(run: Any) 
     run.prefix.executable("probe", source, options="")
     run.environment["ROS_DOMAIN_ID"] = str(100 + os.getpid() % 100)
     run.environment["RMW_IMPLEMENTATION"] = "rmw_fastrtps_cpp"
+    # A profile without shared memory, where tests of other packages have set it in this process.
+    run.environment.pop("FASTRTPS_DEFAULT_PROFILES_FILE", None)
     run.start("launch:\n" + node("a", "probe", respawn="'true'", respawn_delay="1.5"))
     run.says("[t/a] up")
     pid = run.pid("t/a")
