@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from qiki_allocator.errors import ConfigurationError
 from qiki_allocator.flight.attitude import (
-    Body,
     ControlConfig,
     attitude_error,
     attitude_hold,
@@ -19,12 +18,15 @@ from qiki_allocator.flight.attitude import (
     gains,
     rate_damping,
 )
+from qiki_vehicle import MassProperties
 
 Floats = npt.NDArray[np.float64]
 
 INERTIA = np.diag([760.0, 800.0, 820.0])
-BODY = Body(1200.0, INERTIA, np.array([0.0, 0.0, 0.1]))
-SKEWED = Body(2400.0, np.array([[1500.0, 200.0, -100.0], [200.0, 2500.0, 150.0], [-100.0, 150.0, 1800.0]]), np.zeros(3))
+BODY = MassProperties(1200.0, INERTIA, np.array([0.0, 0.0, 0.1]))
+SKEWED = MassProperties(
+    2400.0, np.array([[1500.0, 200.0, -100.0], [200.0, 2500.0, 150.0], [-100.0, 150.0, 1800.0]]), np.zeros(3)
+)
 CONFIG = ControlConfig(
     natural_frequency=0.8,
     damping_ratio=1.0,
@@ -65,7 +67,9 @@ class RigidBody:
     The attitude follows with the midpoint rate, which is exact to the third order in the step.
     """
 
-    def __init__(self, body: Body, q: Floats, rates: npt.ArrayLike, velocity: npt.ArrayLike = (0.0, 0.0, 0.0)) -> None:
+    def __init__(
+        self, body: MassProperties, q: Floats, rates: npt.ArrayLike, velocity: npt.ArrayLike = (0.0, 0.0, 0.0)
+    ) -> None:
         self.body, self.q = body, q
         self._inverse = np.linalg.inv(body.inertia)
         self.momentum = matrix(q) @ body.inertia @ np.asarray(rates, dtype=float)
@@ -142,7 +146,7 @@ def test_the_integrator_keeps_momentum_and_energy_of_a_free_tumble() -> None:
 @pytest.mark.parametrize("body", [BODY, SKEWED])
 @pytest.mark.parametrize("axis", [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, -1, 1)])
 def test_a_quarter_turn_settles_with_less_than_half_a_degree_of_overshoot(
-    body: Body, axis: tuple[int, int, int]
+    body: MassProperties, axis: tuple[int, int, int]
 ) -> None:
     plant = RigidBody(body, turned(axis, math.pi / 2), [0.0, 0.0, 0.0])
     unit = np.array(axis) / np.linalg.norm(axis)
@@ -179,7 +183,7 @@ vectors = st.tuples(components, components, components).map(np.array)
 
 @settings(max_examples=10)
 @given(quaternions, vectors, st.sampled_from([BODY, SKEWED]))
-def test_any_attitude_and_tumble_is_brought_to_the_target(q: Floats, tumble: Floats, body: Body) -> None:
+def test_any_attitude_and_tumble_is_brought_to_the_target(q: Floats, tumble: Floats, body: MassProperties) -> None:
     plant = RigidBody(body, q, tumble * 0.3)
     angles = fly(plant, hold, 70.0)
     assert angles[-1] < math.radians(0.05)
@@ -188,7 +192,7 @@ def test_any_attitude_and_tumble_is_brought_to_the_target(q: Floats, tumble: Flo
 
 @settings(max_examples=15)
 @given(quaternions, vectors, st.sampled_from([BODY, SKEWED]))
-def test_rate_damping_takes_energy_at_every_step(q: Floats, tumble: Floats, body: Body) -> None:
+def test_rate_damping_takes_energy_at_every_step(q: Floats, tumble: Floats, body: MassProperties) -> None:
     plant = RigidBody(body, q, tumble)
     before = plant.energies[1]
     for _ in range(400):
@@ -202,7 +206,9 @@ def test_rate_damping_takes_energy_at_every_step(q: Floats, tumble: Floats, body
 
 @settings(max_examples=15)
 @given(quaternions, vectors, vectors, st.sampled_from([BODY, SKEWED]))
-def test_brake_takes_both_energies_down_at_every_step(q: Floats, tumble: Floats, velocity: Floats, body: Body) -> None:
+def test_brake_takes_both_energies_down_at_every_step(
+    q: Floats, tumble: Floats, velocity: Floats, body: MassProperties
+) -> None:
     plant = RigidBody(body, q, tumble, velocity * 2.0)
     before = plant.energies
     for _ in range(400):
@@ -284,10 +290,10 @@ def test_impossible_mass_properties_are_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"^torque_limit\.y: 0.0 N m; allowed: finite, above 0 N m"):
         ControlConfig(**{**vars(CONFIG), "torque_limit": (1.0, 0.0, 1.0)})
     with pytest.raises(ConfigurationError, match=r"^mass: 0.0 kg; allowed: finite, above 0 kg"):
-        Body(0.0, INERTIA, np.zeros(3))
+        MassProperties(0.0, INERTIA, np.zeros(3))
     with pytest.raises(ConfigurationError, match=r"^inertia: principal moment -1 kg m\^2; allowed: above 0"):
-        Body(1.0, np.diag([1.0, -1.0, 1.0]), np.zeros(3))
+        MassProperties(1.0, np.diag([1.0, -1.0, 1.0]), np.zeros(3))
     with pytest.raises(ConfigurationError, match=r"^inertia: .*symmetric"):
-        Body(1.0, INERTIA + np.eye(3, k=1), np.zeros(3))
+        MassProperties(1.0, INERTIA + np.eye(3, k=1), np.zeros(3))
     with pytest.raises(ConfigurationError, match=r"^com: .*three finite numbers"):
-        Body(1.0, INERTIA, np.array([0.0, math.nan, 0.0]))
+        MassProperties(1.0, INERTIA, np.array([0.0, math.nan, 0.0]))

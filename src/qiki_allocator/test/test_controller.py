@@ -8,13 +8,13 @@ from bot import FORCE, ZERO, Bot, odometry, valves
 from valve_hardware import Hardware, check_timing, on_times, peak
 
 from qiki_allocator import ValveTiming
-from qiki_allocator.flight.attitude import Body
 from qiki_allocator.flight.motion_control import AttitudeMode
 from qiki_allocator.flight.profile import Segment
 from qiki_allocator.flight.telemetry import Activity, Mode, State
 from qiki_allocator.health.readings import ValveReading
 from qiki_allocator.health.table import Condition
 from qiki_allocator.limits.energy_gate import EnergyReading
+from qiki_vehicle import MassProperties
 
 
 @pytest.fixture
@@ -141,7 +141,9 @@ def test_a_thruster_stuck_open_is_compensated(bot, array):
 
 
 def test_a_new_centre_of_mass_counts(bot):
-    bot.controller.update_mass(bot.now, Body(1200.0, np.diag([760.0, 800.0, 820.0]), np.array([0.0, 0.0, 0.3])))
+    bot.controller.update_mass(
+        bot.now, MassProperties(1200.0, np.diag([760.0, 800.0, 820.0]), np.array([0.0, 0.0, 0.3]))
+    )
     bot.run(1.0, FORCE)
     bot.command(ZERO)
     bot.run(1.0)
@@ -501,7 +503,7 @@ def test_what_the_hardware_tells_of_a_thruster_is_absorbed_and_named(bot):
 
 def test_mass_properties_of_a_composite_replace_the_bots_own(bot):
     def body(mass, height):
-        return Body(mass, np.diag([760.0, 800.0, 820.0]), np.array([0.0, 0.0, height]))
+        return MassProperties(mass, np.diag([760.0, 800.0, 820.0]), np.array([0.0, 0.0, height]))
 
     own, docked = body(1200.0, 0.3), body(2400.0, 0.5)
     assert bot.controller.update_mass(bot.now, own)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from test_fault_detection import COM, INERTIA, LOSE, MASS, SETTINGS, Flight
 
-from qiki_allocator.flight.attitude import Body
 from qiki_allocator.health.readings import MotionReading
 from qiki_allocator.health.table import Condition
 from qiki_allocator.health.watch import FaultWatch
+from qiki_vehicle import MassProperties
 
 LEVEL = np.array([0.0, 0.0, 0.0, 1.0])
 
@@ -16,7 +16,7 @@ class Watched:
     """A watch in the place of a flight's detector; `heard(watch, time)` comes with each third odometry, after it."""
 
     def __init__(self, array, heard):
-        self.watch = FaultWatch(array, Body(MASS, INERTIA, COM), SETTINGS)
+        self.watch = FaultWatch(array, MassProperties(MASS, INERTIA, COM), SETTINGS)
         self.heard = heard
         self.count = 0
 
@@ -63,7 +63,7 @@ def test_a_thruster_whose_valve_did_other_than_told_is_not_accused(array):
 
 
 def test_odometry_of_the_past_is_left_alone(array):
-    watch = FaultWatch(array, Body(MASS, INERTIA, COM), SETTINGS)
+    watch = FaultWatch(array, MassProperties(MASS, INERTIA, COM), SETTINGS)
     for time in (1.0, 1.02, 1.02, 0.5, np.nan):
         assert watch.move_seen(MotionReading(time, LEVEL, np.zeros(3), np.zeros(3))) == []
     watch.confirm(2.0)

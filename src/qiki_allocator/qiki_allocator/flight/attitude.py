@@ -18,9 +18,6 @@ from qiki_vehicle.vectors import cross
 Floats = npt.NDArray[np.float64]
 
 
-Body = MassProperties
-
-
 @dataclass(frozen=True, kw_only=True)
 class ControlConfig:
     """How a body is held and stopped.
@@ -60,7 +57,7 @@ class ControlConfig:
                 require(f"{name}.{axis}", value, unit, 0.0, above=True)
 
 
-def gains(body: Body, config: ControlConfig) -> tuple[Floats, Floats]:
+def gains(body: MassProperties, config: ControlConfig) -> tuple[Floats, Floats]:
     """Stiffness (3, 3) N m/rad and damping (3, 3) N m s/rad of the attitude loop.
 
     K = I wn^2 and D = 2 zeta wn I give the linearised loop I e'' + D e' + K e = 0 the natural frequency and damping
@@ -82,7 +79,7 @@ def attitude_error(attitude: npt.ArrayLike, target: npt.ArrayLike) -> Floats:
 
 
 def attitude_hold(
-    attitude: npt.ArrayLike, rates: npt.ArrayLike, target: npt.ArrayLike, body: Body, config: ControlConfig
+    attitude: npt.ArrayLike, rates: npt.ArrayLike, target: npt.ArrayLike, body: MassProperties, config: ControlConfig
 ) -> Floats:
     """Wrench (6,), a pure torque, that brings the body to rest at the `target` attitude.
 
@@ -100,7 +97,7 @@ def attitude_hold(
     return np.concatenate([np.zeros(3), _within(torque, config.torque_limit)])
 
 
-def rate_damping(rates: npt.ArrayLike, body: Body, config: ControlConfig) -> Floats:
+def rate_damping(rates: npt.ArrayLike, body: MassProperties, config: ControlConfig) -> Floats:
     """Wrench (6,), a pure torque -D w along the angular momentum, that takes the rates to zero.
 
     It needs no gyroscopic term: the angular momentum H = I w decays along itself (H' = -2 zeta wn H in world), and the
@@ -114,7 +111,7 @@ def rate_damping(rates: npt.ArrayLike, body: Body, config: ControlConfig) -> Flo
     return np.concatenate([np.zeros(3), _within(torque, config.torque_limit)])
 
 
-def brake(velocity: npt.ArrayLike, rates: npt.ArrayLike, body: Body, config: ControlConfig) -> Floats:
+def brake(velocity: npt.ArrayLike, rates: npt.ArrayLike, body: MassProperties, config: ControlConfig) -> Floats:
     """Wrench (6,) against the motion: force -m v / T and torque -I w / T, T = brake_time, each within its limit.
 
     It is the whole command: whatever else was commanded is dropped. `velocity` is that of the origin of base_link (as
@@ -131,7 +128,7 @@ def brake(velocity: npt.ArrayLike, rates: npt.ArrayLike, body: Body, config: Con
     return np.concatenate([_within(force, config.force_limit), _within(torque, config.torque_limit)])
 
 
-def _slew_rate(error: Floats, body: Body, config: ControlConfig) -> Floats:
+def _slew_rate(error: Floats, body: MassProperties, config: ControlConfig) -> Floats:
     """Rate (3,) rad/s to turn at with `error` (3,) rad to go.
 
     With a deceleration a and slope k = wn / (2 zeta): k e up to e = a / k^2, then sqrt(2 a e - (a / k)^2), which

@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from qiki_allocator.allocation.answers import Allocation, checked_wrench
-from qiki_allocator.flight.attitude import Body
 from qiki_allocator.flight.control_cycle import ControlCycle
 from qiki_allocator.flight.demand import Demand, check_gate
 from qiki_allocator.flight.drive import Drive
@@ -23,6 +22,7 @@ from qiki_allocator.limits.energy_gate import EnergyReading
 from qiki_allocator.limits.limiter import HardLimits
 from qiki_allocator.modulation.level_pulses import checked_levels
 from qiki_allocator.modulation.valves import ValveCommand
+from qiki_vehicle import MassProperties
 
 _BACK = 1e-3
 """s; a clock that goes back by more has been set back."""
@@ -228,7 +228,7 @@ class Controller:
         self._keep_time(now)
         return self._record(now, self.drive.update_valves(reading))
 
-    def update_mass(self, now: float, body: Body, *, composite: bool = False) -> bool:
+    def update_mass(self, now: float, body: MassProperties, *, composite: bool = False) -> bool:
         """Take mass properties, see `MotionControl.take_mass`; whether the centre of mass moved."""
         self._keep_time(now)
         before = self.drive.array.com

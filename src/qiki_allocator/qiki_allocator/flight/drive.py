@@ -9,7 +9,6 @@ import numpy as np
 
 from qiki_allocator.allocation.answers import Allocation, Limits
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
-from qiki_allocator.flight.attitude import Body
 from qiki_allocator.groups.selection import GroupTable, Selection, uncontrollable_axes
 from qiki_allocator.groups.thrust_groups import ThrustGroup
 from qiki_allocator.health.readings import MotionReading, ValveReading
@@ -22,6 +21,7 @@ from qiki_allocator.modulation.meter import Meter
 from qiki_allocator.modulation.modulator import Modulator
 from qiki_allocator.modulation.valve_account import ValveAccount
 from qiki_allocator.modulation.valves import ValveCommand
+from qiki_vehicle import MassProperties
 
 _AFTERWARDS = 0.5
 """s after the valves came to rest in which what they report counts for the command before."""
@@ -300,7 +300,7 @@ class Drive:
         self.uncontrollable = uncontrollable_axes(array, table)
         self._forget_limits()
 
-    def move(self, body: Body) -> None:
+    def move(self, body: MassProperties) -> None:
         """Go on with other mass properties."""
         if not np.array_equal(body.com, self.array.com):
             self._modulator.allocator.move(body.com)

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from qiki_allocator.allocation.thrusters import Floats
 from qiki_allocator.checks import require
-from qiki_allocator.flight.attitude import Body, ControlConfig, attitude_error, attitude_hold, brake, rate_damping
+from qiki_allocator.flight.attitude import ControlConfig, attitude_error, attitude_hold, brake, rate_damping
 from qiki_allocator.health.readings import MotionReading
+from qiki_vehicle import MassProperties
 
 MOVED = 1e-4
 """m, and relative; smaller changes of mass properties are ignored."""
@@ -52,7 +53,7 @@ class MotionControl:
         is_braking: a brake is on.
     """
 
-    def __init__(self, body: Body, control: ControlConfig, rest: RestConfig) -> None:
+    def __init__(self, body: MassProperties, control: ControlConfig, rest: RestConfig) -> None:
         self.body = body
         self._control = control
         self._rest = rest
@@ -125,7 +126,7 @@ class MotionControl:
         """End attitude mode and brake."""
         self.mode, self.is_braking = AttitudeMode.OFF, False
 
-    def take_mass(self, body: Body, *, composite: bool) -> bool:
+    def take_mass(self, body: MassProperties, *, composite: bool) -> bool:
         """Take mass properties; whether they differ from those in use.
 
         Args:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
-from qiki_allocator.flight.attitude import Body
 from qiki_allocator.health.detection import BODY, DEAD, HEALTHY, STUCK_OPEN, UNEXPLAINED, WEAK, FaultDetector
 from qiki_allocator.health.detector_settings import DetectorSettings
 from qiki_allocator.health.readings import MotionReading
 from qiki_allocator.health.table import Condition, HealthTable
 from qiki_allocator.health.valve_log import ValveLog
 from qiki_allocator.modulation.valves import ValveCommand
+from qiki_vehicle import MassProperties
 
 OPERATOR = "operator"
 HARDWARE = "hardware"
@@ -62,7 +62,9 @@ class FaultWatch:
         health: what is believed.
     """
 
-    def __init__(self, array: ThrusterArray, body: Body, settings: DetectorSettings, *, by_motion: bool = True) -> None:
+    def __init__(
+        self, array: ThrusterArray, body: MassProperties, settings: DetectorSettings, *, by_motion: bool = True
+    ) -> None:
         """by_motion: odometry is evidence, beside operators and the hardware's own sensors."""
         self._by_motion = by_motion
         self.health = HealthTable(len(array))
@@ -91,7 +93,7 @@ class FaultWatch:
         """The valves did not do what they were told, and it is known why: until then motion accuses no thruster."""
         self._quiet_until = max(self._quiet_until, until)
 
-    def move(self, array: ThrusterArray, body: Body) -> None:
+    def move(self, array: ThrusterArray, body: MassProperties) -> None:
         """The mass properties changed."""
         much = abs(body.mass / self._mass - 1.0) > _NEW_BODY
         (self._detector.set_body if much else self._detector.track_body)(array, body.mass, body.inertia)

@@ -8,7 +8,6 @@ from geometry_msgs.msg import InertiaStamped, Wrench
 from nav_msgs.msg import Odometry
 
 from qiki_allocator.allocation.thrusters import Floats
-from qiki_allocator.flight.attitude import Body
 from qiki_allocator.flight.motion_control import AttitudeMode
 from qiki_allocator.flight.profile import Outcome, ProfileResult
 from qiki_allocator.flight.telemetry import Activity, Mode, State, Telemetry
@@ -22,6 +21,7 @@ from qiki_msgs.msg import Allocation, Energy, Thermal, ThrusterCommand, Thruster
 from qiki_msgs.msg import ThrustGroup as ThrustGroupMessage
 from qiki_msgs.srv import SetAttitudeMode
 from qiki_node import stamps
+from qiki_vehicle import MassProperties
 
 STATES = {
     State.IDLE: Allocation.STATE_IDLE,
@@ -160,7 +160,7 @@ def valves(message: ThrusterState, n: int) -> ValveReading:
     )
 
 
-def body(message: InertiaStamped) -> Body:
+def body(message: InertiaStamped) -> MassProperties:
     """Mass properties.
 
     Raises:
@@ -168,7 +168,7 @@ def body(message: InertiaStamped) -> Body:
     """
     i, com = message.inertia, message.inertia.com
     tensor = [[i.ixx, i.ixy, i.ixz], [i.ixy, i.iyy, i.iyz], [i.ixz, i.iyz, i.izz]]
-    return Body(i.m, np.array(tensor), np.array([com.x, com.y, com.z]))
+    return MassProperties(i.m, np.array(tensor), np.array([com.x, com.y, com.z]))
 
 
 def group(value: ThrustGroup) -> ThrustGroupMessage:
