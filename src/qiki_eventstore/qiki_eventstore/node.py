@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from qiki_events.projections import PROJECTIONS
 from qiki_eventstore.inbox import Inbox
 from qiki_eventstore.opening import open_store
 from qiki_eventstore.ros import diagnosis
@@ -141,7 +142,7 @@ def shown(url: str) -> str:
 def _open(params: EventStoreParameters) -> EventStore:
     options: dict[str, Any] = {"patience": params.patience, "heads": params.heads or None, "key": params.key or None}
     if urlsplit(params.url).scheme == "sqlite":
-        options["reserve_bytes"] = params.reserve * _MIB
+        options |= {"reserve_bytes": params.reserve * _MIB, "projections": tuple(PROJECTIONS.values())}
         _path_of(params.url).parent.mkdir(parents=True, exist_ok=True)
     return open_store(params.url, **options)
 

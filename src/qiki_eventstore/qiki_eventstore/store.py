@@ -251,6 +251,14 @@ class EventStore(ABC):
         """States of several projections, as `reconstruct` gives each, in one pass over the events if the engine can."""
         return [self.reconstruct(projection, stream, at) for projection in projections]
 
+    def reconstruct_correlated(
+        self, projections: Sequence[Projection[Any]], correlation: str, stream: str = "*", at: Moment | None = None
+    ) -> list[Any]:
+        """States of projections over the events of one command or flow alone, which an index finds."""
+        from qiki_eventstore.engine.reconstruction import of_correlation  # which needs this module
+
+        return of_correlation(self, projections, correlation, stream, at)
+
     @abstractmethod
     def snapshot(self, projection: Projection[Any], stream: str) -> int:
         """Keep the projection's present state, so that reconstruction need not start at zero; its position."""

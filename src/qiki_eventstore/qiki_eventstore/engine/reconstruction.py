@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from qiki_events import Projection
-from qiki_eventstore.events import AtPosition, AtRecorded, AtTime, AtVersion, Moment
+from qiki_eventstore.events import AtPosition, AtRecorded, AtTime, AtVersion, Moment, RecordedEvent
 from qiki_eventstore.payload import decode
 from qiki_eventstore.store import EventStore, Query
 
@@ -39,6 +39,10 @@ class _Cut:
     complete: int
     versions: Mapping[str, int] = field(default_factory=dict)
 
+    def holds(self, event: RecordedEvent) -> bool:
+        """Whether an event up to `last` lies before the moment."""
+        return event.version <= self.versions.get(event.stream, event.version)
+
 
 def reconstruct(
     store: EventStore, tables: Kept, projections: Sequence[Projection[Any]], stream: str, at: Moment | None = None
@@ -49,6 +53,30 @@ def reconstruct(
         ValueError: a version that the stream has not reached, or the version of more than one stream.
     """
     return _fold(store, tables, projections, stream, _cut(store, stream, at))
+
+
+def of_correlation(
+    store: EventStore,
+    projections: Sequence[Projection[Any]],
+    correlation: str,
+    stream: str = "*",
+    at: Moment | None = None,
+) -> list[Any]:
+    """States of projections over the events of one command or flow alone, found by its index.
+
+    Raises:
+        ValueError: as `reconstruct`.
+    """
+    states = [projection.initial() for projection in projections]
+    cut, types = _cut(store, stream, at), handled(projections)
+    query = Query(before=cut.last + 1, streams=(stream,), types=types or (), correlation=correlation)
+    for event in store.read_all(query) if types != () else ():
+        if cut.holds(event):
+            data = decode(event)
+            states = [
+                projection.apply(state, event, data) for projection, state in zip(projections, states, strict=True)
+            ]
+    return states
 
 
 def take_snapshot(
@@ -81,7 +109,7 @@ def _fold(store: EventStore, tables: Kept, projections: Sequence[Projection[Any]
         return states
     query = Query(after=min(starts), before=cut.last + 1, streams=(stream,), types=types or ())
     for event in store.read_all(query):
-        if event.stream in cut.versions and event.version > cut.versions[event.stream]:
+        if not cut.holds(event):
             continue
         data = decode(event)
         for index, projection in enumerate(projections):

@@ -1,6 +1,6 @@
 """Snapshots that are taken by themselves, so that no moment of the past is far from one."""
 
-from typing import Any, Final
+from typing import Any
 
 from qiki_events import Projection
 from qiki_eventstore.engine.reconstruction import handled
@@ -8,9 +8,6 @@ from qiki_eventstore.engine.tables import Tables
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.payload import decode
 from qiki_eventstore.store import EventStore, Query
-
-_PAGE: Final = 1000
-"""Events folded between two looks at whether to stop."""
 
 
 class Snapshots:
@@ -30,43 +27,48 @@ class Snapshots:
         """Whether enough events came since the last snapshots."""
         return bool(self._projections) and head - (self._position or 0) >= self._every
 
-    def job(self) -> None:
-        """Take what is due, step by step; called again it goes on."""
+    def stop(self) -> None:
+        """Take no more."""
+        self._projections = []
+
+    def job(self) -> bool:
+        """Fold and keep the next states if they are due; whether there is more to do."""
         head = self._store.head()
-        while self.due(head):
-            if self._position is None:
-                self._position = self._resume(head)
-                continue
+        if not self.due(head):
+            return False
+        if self._position is None:
+            self._position = self._resume(head) // self._every * self._every
+        elif self._position + self._every <= head:
             self._step(self._position + self._every)
+        return self.due(head)
 
     def _resume(self, head: int) -> int:
-        """States of the newest snapshots; the position from which on not all of them are folded."""
+        """Take the states of the newest snapshots; the position up to which all of them are folded."""
+        positions = [head]
         for pattern in _groups(self._store):
             for projection in self._projections:
                 found = self._tables.snapshot(projection, pattern, head)
                 if found is not None:
                     self._states[projection.name, pattern] = (found[0], projection.load(found[1]))
-        if len(self._states) < len(self._projections):
-            return 0
-        return min(position for position, _ in self._states.values()) // self._every * self._every
+                    positions.append(found[0])
+                else:
+                    first = self._store.read_all(Query(streams=(pattern,), limit=1))
+                    positions.append(next(first).position - 1)
+        return min(positions)
 
     def _step(self, end: int) -> None:
         """Fold up to a position, and keep the states there."""
-        assert self._position is not None
         if self._types != ():
             query = Query(after=self._position, before=end + 1, types=self._types or ())
             for event in self._store.read_all(query):
                 self._fold(event)
-        groups = _groups(self._store)
-        self._tables.keep_snapshots(
-            [
-                (projection, pattern, self._state(projection, pattern)[1])
-                for pattern in groups
-                for projection in self._projections
-                if self._state(projection, pattern)[0] < end
-            ],
-            end,
-        )
+        states = [
+            (projection, pattern, *self._state(projection, pattern))
+            for pattern in _groups(self._store)
+            for projection in self._projections
+        ]
+        kept = [(projection, pattern, state) for projection, pattern, position, state in states if position <= end]
+        self._tables.keep_snapshots(kept, end)
         self._position = end
 
     def _fold(self, event: RecordedEvent) -> None:

@@ -1,5 +1,6 @@
 """An event store over a backend: everything that engines share."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -26,6 +27,8 @@ from qiki_eventstore.store import Delivery, EventStore, Query, Stats, Subscripti
 
 S = TypeVar("S")
 R = TypeVar("R")
+
+_log = logging.getLogger(__name__)
 
 _EVERYTHING: Final = Query()
 
@@ -63,7 +66,7 @@ class EngineStore(EventStore):
             return
         if heads is not None and key is not None:
             self._signing = Signing(heads, key, backend.store_id(), options.sign_events, options.sign_seconds)
-        jobs: list[Callable[[], None]] = [backend.upkeep, self._snapshots.job]
+        jobs: list[Callable[[], None]] = [backend.upkeep, self._take_snapshots]
         if self._signing is not None:
             jobs.append(self._signing.job)
         self._upkeep = Upkeep(min(1.0, options.sign_seconds), *jobs)
@@ -220,6 +223,17 @@ class EngineStore(EventStore):
         """Sign as the store of this id from now on."""
         if self._signing is not None:
             self._signing.adopt(store)
+
+    def _take_snapshots(self) -> None:
+        try:
+            more = self._snapshots.job()
+        except Exception:
+            if not self._closed:
+                _log.exception("no more snapshots are taken until the store is opened again")
+                self._snapshots.stop()
+            return
+        if more:
+            self._upkeep.ask()
 
     def _committed(self, head: Head) -> None:
         self._tail.advance(head.position)
