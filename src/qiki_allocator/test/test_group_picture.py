@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from qiki_allocator.allocation.thrusters import ThrusterArray
-from qiki_allocator.groups.picture import group_picture, hull_corners
+from qiki_allocator.groups.picture import group_picture
 from qiki_allocator.groups.thrust_groups import thrust_groups
 
 THRUSTERS = Path(__file__).parents[3] / "launch/config/vehicles/thrusters.json"
@@ -77,15 +77,6 @@ def test_names_are_escaped() -> None:
     array = ThrusterArray([[-1.0, 0.0, 0.0]] * 2, [[1.0, 0.0, 0.0]] * 2, 10.0, clusters=("<a&b>", "c"))
     group = thrust_groups(array).ztt["+x"]
     assert "<a&b>" in texts(ElementTree.fromstring(group_picture(array, group)))
-
-
-def test_the_hull_is_a_regular_dodecahedron() -> None:
-    corners = hull_corners(2.0)
-    np.testing.assert_allclose(np.linalg.norm(corners, axis=1), 2.0)
-    distances = np.linalg.norm(corners[:, None] - corners[None, :], axis=2)
-    edge = distances[distances > 1e-9].min()
-    assert edge == pytest.approx(4.0 * 2.0 / (3.0**0.5 * (1.0 + 5.0**0.5)))
-    assert (np.isclose(distances, edge).sum(axis=1) == 3).all()
 
 
 def test_refusals(vehicle: ThrusterArray) -> None:

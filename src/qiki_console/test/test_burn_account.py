@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from qiki_console.model.burn_account import (
-    Body,
     Command,
     Sample,
     account,
@@ -18,9 +17,10 @@ from qiki_console.model.burn_account import (
     velocity_of_com,
 )
 from qiki_console.model.snapshot import Motion
+from qiki_vehicle import MassProperties
 
 INERTIA = np.diag([760.0, 800.0, 820.0])
-BODY = Body(mass=1200.0, com=np.array([0.0, 0.0, 0.1]), inertia=INERTIA)
+BODY = MassProperties(mass=1200.0, com=np.array([0.0, 0.0, 0.1]), inertia=INERTIA)
 STILL = Motion((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
 VECTORS = st.tuples(*[st.floats(-500.0, 500.0)] * 3)
 

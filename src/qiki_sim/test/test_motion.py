@@ -193,3 +193,28 @@ def test_scripted_body_follows_its_course(tmp_path):
     world.step(3.0)
     assert world.motion("ship").position == pytest.approx([50.0, 8.0, 2.0])
     assert world.motion("ship").velocity == pytest.approx(np.zeros(3))
+
+
+def test_a_long_step_is_exact_to_rounding_and_misses_no_contact(tmp_path, monkeypatch):
+    """A tick at once where nothing turns or meets, against physics steps all the way, up to and after a collision."""
+    bots = {"alpha": {"angular_velocity": [0.01, 0.0, 0.02]}, "bravo": {"position": [8.0, 0.1, 0.2]}}
+    world = make_world(tmp_path, bots={**bots, "bravo": {**bots["bravo"], "velocity": [-0.8, 0.0, 0.0]}})
+    stepwise = make_world(tmp_path, bots={**bots, "bravo": {**bots["bravo"], "velocity": [-0.8, 0.0, 0.0]}})
+    monkeypatch.setattr(stepwise.bodies, "_is_smooth", lambda _: False)
+    taken = []
+    smooth = world.bodies._is_smooth
+    monkeypatch.setattr(world.bodies, "_is_smooth", lambda seconds: taken.append(smooth(seconds)) or taken[-1])
+    touched = [[], []]
+    for tick in range(1000):
+        for one, contacts in zip((world, stepwise), touched, strict=True):
+            if tick % 50 == 0:
+                one.command("alpha", command(one.time, [4, 9], [4, 9], at=0.0123, until=0.0877))
+            one.step(0.01)
+            contacts.append(bool(one.bodies.touching()))
+        if not any(touched[1]):
+            assert world.state() == pytest.approx(stepwise.state(), rel=1e-10, abs=1e-10)
+    assert any(taken)
+    assert not all(taken)
+    assert touched[0] == touched[1]
+    assert any(touched[1])
+    assert world.motion("bravo").velocity == pytest.approx(stepwise.motion("bravo").velocity, abs=1e-6)

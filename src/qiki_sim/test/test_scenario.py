@@ -47,16 +47,6 @@ def test_vehicle_geometry_gives_the_known_facts():
     assert forces.sum(axis=0) == pytest.approx(np.zeros(3), abs=1e-9)
 
 
-def test_dodecahedron_is_regular():
-    vertices = dodecahedron_vertices(1.267)
-    assert vertices.shape == (20, 3)
-    assert np.linalg.norm(vertices, axis=1) == pytest.approx(1.267)
-    distances = np.sort(np.linalg.norm(vertices[:, None] - vertices[None], axis=2), axis=1)
-    edge = 4 * 1.267 / (np.sqrt(3) * (1 + np.sqrt(5)))
-    assert distances[:, 1:4] == pytest.approx(edge)
-    assert (distances[:, 4] > 1.1 * edge).all()
-
-
 @pytest.mark.parametrize(
     "shape",
     [

@@ -9,6 +9,7 @@ import numpy as np
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
 from qiki_allocator.groups.controllability import TRANSLATIONS
 from qiki_allocator.groups.thrust_groups import ThrustGroup
+from qiki_vehicle.hull import dodecahedron_vertices
 
 _PANEL = 320.0  # px, side of a view
 _TOP = 50.0  # px, above the views
@@ -75,7 +76,7 @@ def group_picture(array: ThrusterArray, group: ThrustGroup, hull_radius: float |
         _text(16.0, 26.0, f"{group.name}: {description}", size=16, anchor="start"),
         _legend(array, width),
     ]
-    corners = np.zeros((0, 3)) if hull_radius is None else hull_corners(hull_radius)
+    corners = np.zeros((0, 3)) if hull_radius is None else dodecahedron_vertices(hull_radius)
     size = float(np.linalg.norm(np.vstack([array.positions, corners]) - array.com, axis=1).max())
     scale = _REACH * 0.5 * _PANEL / max(size, 1e-9)
     for number, view in enumerate(_VIEWS):
@@ -83,17 +84,6 @@ def group_picture(array: ThrusterArray, group: ThrustGroup, hull_radius: float |
         parts += _panel(view, centre, scale, array=array, group=group, corners=corners)
     parts += _caption(array, group)
     return "\n".join([*parts, "</svg>", ""])
-
-
-def hull_corners(radius: float) -> Floats:
-    """(20, 3) m, vertices of a regular dodecahedron; two of its edges cross the z axis, parallel to y."""
-    golden = 0.5 * (1.0 + 5.0**0.5)
-    signs = (-1.0, 1.0)
-    corners: list[tuple[float, float, float]] = list(itertools.product(signs, signs, signs))
-    for a, b in itertools.product(signs, signs):
-        near, far = a / golden, b * golden
-        corners += [(0.0, near, far), (near, far, 0.0), (far, 0.0, near)]
-    return np.asarray(np.array(corners) * (radius / 3.0**0.5))
 
 
 def _edges(corners: Floats) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import nan
 
@@ -13,7 +14,7 @@ from rosgraph_msgs.msg import Clock
 
 from qiki_console.graph import messages
 from qiki_console.graph.discovery import require_bot
-from qiki_console.model.burn_account import Account, Body, Command, Sample, account
+from qiki_console.model.burn_account import Account, Command, Sample, account
 from qiki_console.model.sim_clock import SimClock
 from qiki_console.model.snapshot import Vector
 from qiki_msgs.msg import Allocation, Energy, ThrusterState
@@ -21,6 +22,7 @@ from qiki_node.errors import CommandError, RefusedError, UnreachableError
 from qiki_node.qos import CLOCK, COMMAND, STATE, TELEMETRY
 from qiki_node.session import Session
 from qiki_node.stamps import from_seconds, seconds
+from qiki_vehicle import ConfigurationError, MassProperties
 
 AVERAGE = 0.5
 """s of simulated time over which odometry is averaged before the command and after it."""
@@ -54,7 +56,7 @@ class Outcome:
 @dataclass
 class _Log:
     samples: list[Sample] = field(default_factory=list)
-    bodies: list[Body] = field(default_factory=list)
+    bodies: list[MassProperties] = field(default_factory=list)
     energy: list[tuple[float, float]] = field(default_factory=list)
     allocations: list[tuple[float, Allocation]] = field(default_factory=list)
     late_edges: list[tuple[float, int]] = field(default_factory=list)
@@ -136,7 +138,8 @@ class Burn:
         self._log.samples.append(Sample(seconds(message.header.stamp), messages.motion(message)))
 
     def _on_mass(self, message: InertiaStamped) -> None:
-        self._log.bodies.append(messages.body(message))
+        with suppress(ConfigurationError):  # counts as not received
+            self._log.bodies.append(messages.body(message))
 
     def _on_energy(self, message: Energy) -> None:
         self._log.energy.append((seconds(message.header.stamp), message.thrust_energy))
@@ -206,7 +209,7 @@ class Burn:
         log, end = self._log, start + self._command.duration
         settled = end + SETTLE
         first, last = log.bodies[0], log.bodies[-1]
-        body = Body(0.5 * (first.mass + last.mass), first.com, 0.5 * (first.inertia + last.inertia))
+        body = MassProperties(0.5 * (first.mass + last.mass), 0.5 * (first.inertia + last.inertia), first.com)
         try:
             result = account(
                 before=[sample for sample in log.samples if start - AVERAGE <= sample.time <= start],

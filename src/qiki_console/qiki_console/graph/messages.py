@@ -8,9 +8,9 @@ import numpy as np
 from geometry_msgs.msg import InertiaStamped, Point, Vector3, Wrench
 from nav_msgs.msg import Odometry
 
-from qiki_console.model.burn_account import Body
 from qiki_console.model.snapshot import AllocationStatus, HottestNode, Motion, Power, Quaternion, Thrusters, Vector
 from qiki_msgs.msg import Allocation, Energy, Thermal, ThrusterState
+from qiki_vehicle import MassProperties
 
 
 def vector(message: Vector3 | Point) -> Vector:
@@ -90,8 +90,12 @@ def allocation(message: Allocation) -> AllocationStatus:
     )
 
 
-def body(message: InertiaStamped) -> Body:
-    """Mass properties."""
+def body(message: InertiaStamped) -> MassProperties:
+    """Mass properties.
+
+    Raises:
+        ConfigurationError: they are impossible.
+    """
     i = message.inertia
     inertia = np.array([[i.ixx, i.ixy, i.ixz], [i.ixy, i.iyy, i.iyz], [i.ixz, i.iyz, i.izz]])
-    return Body(i.m, np.array(vector(i.com)), inertia)
+    return MassProperties(i.m, inertia, np.array(vector(i.com)))

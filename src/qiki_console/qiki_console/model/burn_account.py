@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qiki_console.model.snapshot import Motion
+from qiki_vehicle import MassProperties
 from qiki_vehicle.quaternion import rotate
 
 Array = NDArray[np.float64]
@@ -25,15 +26,6 @@ class Sample:
 
     time: float
     motion: Motion
-
-
-@dataclass(frozen=True)
-class Body:
-    """Mass (kg), centre of mass (3,) in base_link (m), inertia (3, 3) about it (kg m^2)."""
-
-    mass: float
-    com: Array
-    inertia: Array
 
 
 @dataclass(frozen=True)
@@ -118,7 +110,7 @@ def account(
     after: Sequence[Sample],
     start: float,
     command: Command,
-    body: Body,
+    body: MassProperties,
 ) -> Account:
     """Compare odometry before and after (each averaged) with the change that the command should give.
 
