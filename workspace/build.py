@@ -57,7 +57,7 @@ def ready(distribution: Distribution) -> bool:
 
 
 def ensure(distribution: Distribution) -> None:
-    """Build what is outdated, drop what left the workspace, store the environment."""
+    """Build outdated packages, remove those that left the workspace, store the environment."""
     if ready(distribution):
         return
     layout = distribution.layout
@@ -108,7 +108,7 @@ def _build(distribution: Distribution, packages: Sequence[Package]) -> None:
 
 
 def common_key(distribution: Distribution) -> str:
-    """Digest of what every package depends on."""
+    """Digest of the inputs that all packages share."""
     return digest([virtual_environment.key(distribution), *_OPTIONS, *cmake_arguments(distribution)])
 
 

@@ -24,7 +24,7 @@ QIKI: a fleet of small bots with 16 thrusters as a ROS 2 graph.
 
 Run
   ./qiki up [SCENARIO] [NAME:=VALUE …] [--detach]
-                              set up what is missing, start station and bots, say what to do next
+                              set up what is missing, start station and bots, name the next steps
   ./qiki down                 stop them
   ./qiki ps                   the processes of the running graph
   ./qiki logs [NODE] [-f]     their output; -f follows it
@@ -55,7 +55,7 @@ Where an ordinary ROS 2 is sourced (ROS_DISTRO), it is used instead of the wheel
 
 
 _EVENTS = ("events", "inbox", "outbox")
-"""Folders of the run folder that hold events: the store, and what is on its way there."""
+"""Folders of the run folder that hold events: the store, and events on their way there."""
 
 
 def main(root: str, arguments: Sequence[str]) -> int:
@@ -63,7 +63,7 @@ def main(root: str, arguments: Sequence[str]) -> int:
     began = time.monotonic()
     layout = Layout(Path(root))
     signal.signal(signal.SIGTERM, _terminate)
-    # A shell starts background jobs deaf to Ctrl-C, and every process below would inherit that.
+    # A shell lets background jobs ignore Ctrl-C, and every process below would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

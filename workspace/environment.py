@@ -83,5 +83,5 @@ def compute(script: Path, base: Mapping[str, str]) -> Change:
 
 
 def _without(folder: Path, entries: str) -> str:
-    """A search path without what lies in `folder`."""
+    """A search path without the entries in `folder`."""
     return os.pathsep.join(entry for entry in entries.split(os.pathsep) if not Path(entry).is_relative_to(folder))

@@ -2,4 +2,4 @@
 
 
 class WorkspaceError(Exception):
-    """Something the user can act on; the text says what and how."""
+    """A problem that the user can solve; the text names it and the remedy."""

@@ -1,4 +1,4 @@
-"""`./qiki up`: starts the fleet and says what to do once the first telemetry is there."""
+"""`./qiki up`: starts the fleet, waits for its first telemetry and names the next steps."""
 
 import fcntl
 import json

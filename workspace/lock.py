@@ -11,7 +11,7 @@ from workspace.progress import say
 
 @contextmanager
 def exclusive(path: Path, concern: str) -> Iterator[None]:
-    """Hold the file lock `path`; waits, and says for which process, while another one holds it.
+    """Hold the file lock `path`. While another process holds it: name that process and wait.
 
     The kernel frees the lock with its holder, so a killed process leaves nothing to clean up.
     """

@@ -40,7 +40,7 @@ class Package:
         )
 
     def inputs(self) -> str:
-        """Digest of what an installation with symbolic links has to be repeated for.
+        """Digest of the inputs whose change makes an installation with symbolic links outdated.
 
         Python: the description, the .proto files that modules are made of, and the names of the data files (their
         contents are linked). Everything else, messages above all: the content of every file.

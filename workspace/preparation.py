@@ -1,4 +1,4 @@
-"""The whole set-up: what `./qiki up` and `./qiki test` need done before their own work."""
+"""The whole set-up, which `./qiki up` and `./qiki test` need before their own work."""
 
 import os
 
@@ -10,7 +10,7 @@ from workspace.lock import exclusive
 
 
 def prepare(layout: Layout, *, dev: bool = False) -> Distribution:
-    """Bring environment and build up to date; what is done for the present inputs is skipped.
+    """Bring environment and build up to date; steps done for the present inputs are skipped.
 
     Raises WorkspaceError naming what the machine lacks or which step failed.
     """

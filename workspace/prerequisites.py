@@ -18,7 +18,7 @@ def missing_packages(
     has_module: Callable[[str], bool] = lambda name: importlib.util.find_spec(name) is not None,
     include: str | None = None,
 ) -> list[tuple[str, str]]:
-    """(what is missing, Debian package that brings it) for creating the environment and compiling messages.
+    """(missing program or header, Debian package that brings it) for creating the environment and compiling messages.
 
     `include` is the folder of Python's C headers, None = those of the running interpreter.
     """

@@ -21,12 +21,12 @@ FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
 
 def say(text: str) -> None:
-    """A line for the user; standard output stays free for what a command was asked for."""
+    """A line for the user on standard error; standard output is for the result of a command."""
     print(f"qiki: {text}", file=sys.stderr, flush=True)
 
 
 class Ticker:
-    """Shows that a step is alive: its title, what it is busy with, seconds elapsed."""
+    """Progress of a step: its title, its present item, seconds elapsed."""
 
     def __init__(self, title: str) -> None:
         self.title = title

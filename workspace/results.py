@@ -111,6 +111,6 @@ def table(results: Sequence[Result]) -> str:
     return "\n".join([*lines, "", closing_line(results)])
 
 
-def _shown(what: str, result: Result, failure: Failure) -> list[str]:
+def _shown(title: str, result: Result, failure: Failure) -> list[str]:
     message = failure.message.splitlines() or ["(no message)"]
-    return ["", f"{what} {result.name}: {failure.name}", *(f"    {line}" for line in message[:20])]
+    return ["", f"{title} {result.name}: {failure.name}", *(f"    {line}" for line in message[:20])]

@@ -38,7 +38,7 @@ def requirement_files(distribution: Distribution) -> list[Path]:
 
 
 def key(distribution: Distribution) -> str:
-    """Digest of what the environment depends on: checkout path, interpreter, distribution, pins."""
+    """Digest of the inputs of the environment: checkout path, interpreter, distribution, pins."""
     layout = distribution.layout
     constraints = layout.requirements / "constraints.txt"
     parts = [str(layout.venv), str(interpreter(layout)), distribution.key, _REPAIR_VERSION]

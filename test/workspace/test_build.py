@@ -38,7 +38,7 @@ def layout(tmp_path: Path) -> Layout:
 
 
 def mark_built(layout: Layout) -> None:
-    """Write what a successful build leaves behind."""
+    """Write the results of a successful build."""
     common = build.common_key(Distribution(layout))
     for package in find(layout):
         for folder in (layout.build, layout.install):

@@ -1,4 +1,4 @@
-"""`./qiki clean` removes what can be made again, and stored events only when asked."""
+"""`./qiki clean` removes only results of a build, and stored events only with --events."""
 
 from pathlib import Path
 
@@ -47,6 +47,6 @@ def test_what_is_kept(checkout: Path, capsys: pytest.CaptureFixture[str], words:
     assert main(str(checkout), ["clean", *words]) == 0
     assert left(checkout) == kept
     output = capsys.readouterr()
-    said = output.out + output.err
-    assert ("stored events are kept" in said) == ("--events" not in words)
-    assert (".venv is kept" in said) == ("--all" not in words)
+    printed = output.out + output.err
+    assert ("stored events are kept" in printed) == ("--events" not in words)
+    assert (".venv is kept" in printed) == ("--all" not in words)

@@ -1,4 +1,4 @@
-"""The stored environment equals what sourcing gives."""
+"""The stored environment equals that of sourcing."""
 
 import os
 from pathlib import Path

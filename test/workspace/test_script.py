@@ -76,7 +76,7 @@ def test_a_chosen_python_that_does_not_fit_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["env"], "which command"),
         (["test", "--package"], "needs a name"),
@@ -89,12 +89,12 @@ def test_a_chosen_python_that_does_not_fit_is_refused(
         (["build", "it"], "takes no arguments"),
     ],
 )
-def test_wrong_use_is_told_before_any_work(root: Path, arguments: list[str], said: str) -> None:
+def test_wrong_use_is_refused_before_any_work(root: Path, arguments: list[str], message: str) -> None:
     result = subprocess.run(
         [sys.executable, root / "qiki", *arguments], capture_output=True, text=True, check=False, timeout=60
     )
     assert result.returncode == 1
-    assert said in result.stderr
+    assert message in result.stderr
     assert result.stdout == ""
 
 

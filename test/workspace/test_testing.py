@@ -56,8 +56,9 @@ class Suite:
             self.groups.append(Group(group, tuple(sorted(folder.glob("test_*.py")))))
 
     def run(self, *, long: bool = False) -> list[Result]:
-        # Without what pytest sets for its workers.
+        # Without the variables that pytest sets for its workers, and with the one plugin that is needed.
         env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        env |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "xdist.plugin"}
         return Runner(self.layout, env, long=long).run(self.groups)
 
     def runs(self) -> set[str]:
