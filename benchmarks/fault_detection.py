@@ -21,7 +21,7 @@ from qiki_allocator.allocation.answers import Limits
 from qiki_allocator.allocation.thrusters import ThrusterArray
 from qiki_allocator.health.detection import DEAD, STUCK_OPEN, WEAK, FaultDetector, Verdict
 from qiki_allocator.health.detector_settings import DetectorSettings
-from qiki_allocator.health.valve_log import ValveLog
+from qiki_allocator.modulation.ledger import Reader, ValveLedger
 from qiki_allocator.modulation.pulse_width import PulseWidth
 from qiki_sim import ValveCommand, World, faults
 
@@ -62,7 +62,8 @@ def fly(seed: int, seconds: float, fault: tuple[str, int] | None) -> Outcome:
         np.diag(vehicle.body.inertia),
         DetectorSettings(noise.velocity, noise.angular_velocity, rates.odom),
     )
-    log = ValveLog(len(array))
+    ledger = ValveLedger(len(array))
+    log = Reader(ledger)
     log.advance(world.time)
     begins = random.uniform(2.0, 5.0)
     excited, costs = 0.0, []
@@ -81,7 +82,7 @@ def fly(seed: int, seconds: float, fault: tuple[str, int] | None) -> Outcome:
         sent = modulator.step(now, commanded, Limits(power))
         if sent is not None:
             world.command(BOT, ValveCommand(sent.start, sent.window, sent.open_time, sent.close_time))
-            log.take(sent)
+            ledger.take(sent)
         world.step(TICK)
         if tick % TICKS_PER_MASS == 0:
             mass = world.mass_properties(BOT)

@@ -24,8 +24,8 @@ from qiki_allocator import Allocator, Limits
 from qiki_allocator.allocation.thrusters import Floats
 from qiki_allocator.assembly import build_modulator, thrusters
 from qiki_allocator.flight.attitude import ControlConfig, attitude_error, attitude_hold
+from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.modulation.modulator import Modulator
-from qiki_allocator.modulation.valves import ValveCommand
 from qiki_vehicle import MassProperties, Vehicle
 
 VEHICLE = Path(__file__).resolve().parent.parent / "launch" / "config" / "vehicles" / "dodecahedron.yaml"

@@ -8,11 +8,12 @@ from qiki_allocator.groups.controllability import controllable_axes, largest_wre
 from qiki_allocator.groups.thrust_groups import ThrustGroup, ThrustGroups, thrust_groups
 from qiki_allocator.health.detection import FaultDetector
 from qiki_allocator.health.detector_settings import DetectorSettings
+from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.modulation.modulator import Modulator
 from qiki_allocator.modulation.pulse_width import PulseWidth, PulseWidthSettings
 from qiki_allocator.modulation.switched import BangBang, CycleSettings, Pwpf
 from qiki_allocator.modulation.switching import BangBangSettings, PwpfSettings
-from qiki_allocator.modulation.valves import ValveCommand, ValveTiming
+from qiki_allocator.modulation.valves import ValveTiming
 
 __all__ = [
     "Allocation",

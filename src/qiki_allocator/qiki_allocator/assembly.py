@@ -57,8 +57,9 @@ def assemble(
     detection = DetectorSettings(
         max(noise.velocity, LEAST_NOISE), max(noise.angular_velocity, LEAST_NOISE), vehicle.sensors.rates.odom
     )
+    pulsed = build_modulator(vehicle, modulator, allocator, rate=rate, lead=lead, precise=precise)
     drive = Drive(
-        build_modulator(vehicle, modulator, allocator, rate=rate, lead=lead, precise=precise),
+        pulsed,
         levels=LevelPulses(allocator.watts_per_newton * array.f_max, window=pulses.window, lead=lead, gap=pulses.gap),
         limiter=Limiter(
             allocator.watts_per_newton,
@@ -66,7 +67,7 @@ def assemble(
             heat_config(vehicle),
             BurnConfig(max_burn=timing.max_burn, cooldown=timing.cooldown, min_on=timing.min_on),
         ),
-        faults=FaultWatch(array, body, detection, by_motion=fault_detection),
+        faults=FaultWatch(array, body, detection, pulsed.bank, by_motion=fault_detection),
         groups=GroupTable(propulsion.peak_power, propulsion.watts_per_newton, vehicle.modulation.zero_torque_tolerance),
         stopwatch=stopwatch,
     )

@@ -13,7 +13,7 @@ from qiki_allocator.errors import ConfigurationError
 from qiki_allocator.flight.controller import Controller
 from qiki_allocator.flight.occurrences import Occurrence
 from qiki_allocator.health.table import Condition
-from qiki_allocator.modulation.valves import ValveCommand
+from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.ros import conversions, diagnosis
 from qiki_allocator.ros.inputs import Inputs
 from qiki_allocator.ros.log import log_occurrence

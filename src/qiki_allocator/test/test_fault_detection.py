@@ -22,8 +22,7 @@ from qiki_allocator.health.detection import (
     Verdict,
 )
 from qiki_allocator.health.detector_settings import DetectorSettings
-from qiki_allocator.health.valve_log import ValveLog
-from qiki_allocator.modulation.valves import ValveCommand
+from qiki_allocator.modulation.ledger import Reader, ValveCommand, ValveLedger
 
 THRUSTERS = Path(__file__).parents[3] / "launch/config/vehicles/thrusters.json"
 COM = np.array([0.0, 0.0, 0.1])  # m
@@ -71,7 +70,8 @@ class Flight:
         self.detector = detector or FaultDetector(array, MASS, INERTIA, SETTINGS)
         self.faults: list[Fault] = []
         self.time = 0.0
-        self.log = ValveLog(len(array))
+        self.ledger = ValveLedger(len(array))
+        self.log = Reader(self.ledger)
         self.log.advance(0.0)
         self.random = np.random.default_rng(seed)
         self.twist = np.concatenate([self.random.normal(0.0, 1.0, 3), self.random.normal(0.0, 0.05, 3)])
@@ -92,7 +92,7 @@ class Flight:
         for quantity in (fires, on, opens):
             quantity[self._together] = quantity[self._together[:1]]
         command = ValveCommand(start, WINDOW, np.where(fires, opens, np.nan), np.where(fires, opens + on, np.nan))
-        self.log.take(command)
+        self.ledger.take(command)
         for i in np.flatnonzero(fires):
             self._edges += [(start + opens[i], i, 1.0), (start + opens[i] + on[i], i, 0.0)]
         self._edges.sort()

@@ -7,6 +7,7 @@ from test_fault_detection import COM, INERTIA, LOSE, MASS, SETTINGS, Flight
 from qiki_allocator.health.readings import MotionReading
 from qiki_allocator.health.table import Condition
 from qiki_allocator.health.watch import FaultWatch
+from qiki_allocator.modulation.ledger import Reader, ValveLedger
 from qiki_vehicle import MassProperties
 
 LEVEL = np.array([0.0, 0.0, 0.0, 1.0])
@@ -16,7 +17,8 @@ class Watched:
     """A watch in the place of a flight's detector; `heard(watch, time)` comes with each third odometry, after it."""
 
     def __init__(self, array, heard):
-        self.watch = FaultWatch(array, MassProperties(MASS, INERTIA, COM), SETTINGS)
+        self.ledger = ValveLedger(len(array))
+        self.watch = FaultWatch(array, MassProperties(MASS, INERTIA, COM), SETTINGS, self.ledger)
         self.heard = heard
         self.count = 0
 
@@ -33,13 +35,7 @@ def fly_without_thruster_3(array, heard):
     condition)."""
     watched = Watched(array, heard)
     flight = Flight(array, 1, watched)
-    take = flight.log.take
-
-    def forward(command):
-        take(command)
-        watched.watch.commanded(command)
-
-    flight.log.take = forward
+    flight.ledger, flight.log = watched.ledger, Reader(watched.ledger)
     assert list(flight.fly(2.0)) == []
     flight.faults = [(3, LOSE, 0.0)]
     return [(finding.thrusters, finding.condition) for found in flight.fly(8.0) for finding in found]
@@ -63,7 +59,7 @@ def test_a_thruster_whose_valve_did_other_than_told_is_not_accused(array):
 
 
 def test_odometry_of_the_past_is_left_alone(array):
-    watch = FaultWatch(array, MassProperties(MASS, INERTIA, COM), SETTINGS)
+    watch = FaultWatch(array, MassProperties(MASS, INERTIA, COM), SETTINGS, ValveLedger(len(array)))
     for time in (1.0, 1.02, 1.02, 0.5, np.nan):
         assert watch.move_seen(MotionReading(time, LEVEL, np.zeros(3), np.zeros(3))) == []
     watch.confirm(2.0)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from qiki_allocator.assembly import assemble
 from qiki_allocator.flight.controller import Controller
-from qiki_allocator.modulation.valves import ValveCommand
+from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_loop.link import Link
 from qiki_sim import World
 from qiki_sim.scenario import TICK_US

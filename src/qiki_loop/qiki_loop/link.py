@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from qiki_allocator.flight.controller import Controller
-from qiki_allocator.modulation.valves import ValveCommand
+from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_loop import messages
 from qiki_sim import CommandError, World
 

@@ -11,7 +11,7 @@ import numpy as np
 from qiki_allocator.health.readings import MotionReading, ValveReading
 from qiki_allocator.health.table import Condition
 from qiki_allocator.limits.energy_gate import EnergyReading
-from qiki_allocator.modulation import valves
+from qiki_allocator.modulation import ledger
 from qiki_sim import readings
 from qiki_sim.readings import Health
 from qiki_sim.valves import ValveCommand
@@ -34,7 +34,7 @@ def stamp(time_us: int) -> float:
     return seconds + rest * 1000 * 1e-9
 
 
-def valve_command(command: valves.ValveCommand) -> ValveCommand:
+def valve_command(command: ledger.ValveCommand) -> ValveCommand:
     """A command of the flight core for the twin's valves."""
     seconds, nanoseconds = divmod(round(command.start * 1e9), 1_000_000_000)
     return ValveCommand(

@@ -11,7 +11,7 @@ from qiki_allocator.flight.demand import Demand
 from qiki_allocator.flight.drive import Drive
 from qiki_allocator.flight.occurrences import Journal
 from qiki_allocator.flight.telemetry import Activity, Mode, State
-from qiki_allocator.modulation.valves import ValveCommand
+from qiki_allocator.modulation.ledger import ValveCommand
 
 
 class ControlCycle:

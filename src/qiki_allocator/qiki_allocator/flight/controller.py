@@ -20,8 +20,8 @@ from qiki_allocator.health.table import Condition
 from qiki_allocator.health.watch import Finding
 from qiki_allocator.limits.energy_gate import EnergyReading
 from qiki_allocator.limits.limiter import HardLimits
+from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.modulation.level_pulses import checked_levels
-from qiki_allocator.modulation.valves import ValveCommand
 from qiki_vehicle import MassProperties
 
 _BACK = 1e-3

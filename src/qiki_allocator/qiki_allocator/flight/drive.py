@@ -16,11 +16,11 @@ from qiki_allocator.health.table import Condition
 from qiki_allocator.health.watch import FaultWatch, Finding, shortfall
 from qiki_allocator.limits.energy_gate import EnergyReading
 from qiki_allocator.limits.limiter import HardLimits, Limiter, only
+from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.modulation.level_pulses import LevelPulses
 from qiki_allocator.modulation.meter import Meter
 from qiki_allocator.modulation.modulator import Modulator
 from qiki_allocator.modulation.valve_account import ValveAccount
-from qiki_allocator.modulation.valves import ValveCommand
 from qiki_vehicle import MassProperties
 
 _AFTERWARDS = 0.5
@@ -104,17 +104,16 @@ class Drive:
         self._answer: tuple[Floats, Allocation] | None = None
         self.solve_time = math.nan
         array = modulator.allocator.array
-        self.meter = Meter(modulator.allocator.watts_per_newton * array.f_max)
-        self._account = ValveAccount(len(array))
+        self.meter = Meter(modulator.allocator.watts_per_newton * array.f_max, modulator.bank)
+        self._account = ValveAccount(modulator.bank)
         self.reset()
         self.health_changed()
 
     def reset(self) -> None:
         """The clock was set back: nothing is known of the valves but that they are closed, nor of energy and heat."""
         self._modulator.reset()
-        for part in (self._levels, self.limiter, self.faults, self._account):
+        for part in (self._levels, self.limiter, self.faults, self._account, self.meter):
             part.reset()
-        self.meter.watch(self._modulator.bank)
         self._selection: Selection | None = None
         self._busy_until = -math.inf
         self._delivered = _NOTHING
@@ -179,8 +178,7 @@ class Drive:
     def _sent(self, command: ValveCommand | None) -> ValveCommand | None:
         if command is not None:
             self._count()
-            for listener in (self.limiter.commanded, self.faults.commanded, self._account.take):
-                listener(command)
+            self.limiter.commanded(command)
         return command
 
     def _count(self) -> None:
@@ -202,14 +200,14 @@ class Drive:
 
     def awaits_counters(self, now: float) -> bool:
         """Whether the valves' counters are heard, but have not told of the last edges yet."""
-        told_until = self._account.told_until
-        return bool(told_until < self._modulator.bank.since.max()) and now - told_until <= _REPORTS
+        until = self._account.reported_until
+        return bool(until < self._modulator.bank.since.max()) and now - until <= _REPORTS
 
     def take_duty(self, now: float) -> tuple[Floats, float]:
-        """See `Meter.tell`, up to `now`."""
+        """See `Meter.take_duty`, up to `now`."""
         self._modulator.bank.advance(now)
         self._count()
-        return self.meter.tell()
+        return self.meter.take_duty()
 
     def find_group(self, name: str) -> ThrustGroup:
         """See `GroupTable.find`."""

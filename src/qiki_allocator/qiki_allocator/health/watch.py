@@ -12,8 +12,7 @@ from qiki_allocator.health.detection import BODY, DEAD, HEALTHY, STUCK_OPEN, UNE
 from qiki_allocator.health.detector_settings import DetectorSettings
 from qiki_allocator.health.readings import MotionReading
 from qiki_allocator.health.table import Condition, HealthTable
-from qiki_allocator.health.valve_log import ValveLog
-from qiki_allocator.modulation.valves import ValveCommand
+from qiki_allocator.modulation.ledger import Reader, ValveLedger
 from qiki_vehicle import MassProperties
 
 OPERATOR = "operator"
@@ -63,9 +62,16 @@ class FaultWatch:
     """
 
     def __init__(
-        self, array: ThrusterArray, body: MassProperties, settings: DetectorSettings, *, by_motion: bool = True
+        self,
+        array: ThrusterArray,
+        body: MassProperties,
+        settings: DetectorSettings,
+        ledger: ValveLedger,
+        *,
+        by_motion: bool = True,
     ) -> None:
         """by_motion: odometry is evidence, beside operators and the hardware's own sensors."""
+        self._ledger = ledger
         self._by_motion = by_motion
         self.health = HealthTable(len(array))
         self._detector = FaultDetector(array, body.mass, body.inertia, settings)
@@ -75,15 +81,10 @@ class FaultWatch:
 
     def reset(self) -> None:
         """The clock was set back."""
-        self._log = ValveLog(len(self._reported))
+        self._reader = Reader(self._ledger)
         self._detector.forget()
         self._quiet_until = self._known_until = -math.inf
         self._waiting: deque[MotionReading] = deque()
-
-    def commanded(self, command: ValveCommand) -> None:
-        """A valve command was sent."""
-        if self._by_motion:
-            self._log.take(command)
 
     def confirm(self, until: float) -> None:
         """The valves have told what they did until then; call `distrust` before if it was not what they were told."""
@@ -127,7 +128,7 @@ class FaultWatch:
         """Judge odometry against the commanded pulses, once the valves have told whether they gave them."""
         if not self._by_motion:
             return []
-        newest = self._waiting[-1].time if self._waiting else self._log.time
+        newest = self._waiting[-1].time if self._waiting else self._reader.time
         if not reading.is_finite() or reading.time <= newest:
             return []
         self._waiting.append(reading)
@@ -138,7 +139,7 @@ class FaultWatch:
         return found
 
     def _judge(self, reading: MotionReading) -> list[Finding]:
-        on = self._log.advance(reading.time)
+        on = self._reader.advance(reading.time)
         if reading.time <= self._quiet_until:
             self._detector.forget()
             return []

@@ -12,7 +12,7 @@ from qiki_allocator.health.table import HealthTable
 from qiki_allocator.limits.burn_limits import BurnConfig, BurnGuard
 from qiki_allocator.limits.energy_gate import EnergyConfig, EnergyGate, EnergyLimits, EnergyReading
 from qiki_allocator.limits.heat_bounds import HeatConfig, HeatGuard, HeatLimits
-from qiki_allocator.modulation.valves import ValveCommand
+from qiki_allocator.modulation.ledger import ValveCommand
 
 _AHEAD = 0.25
 """s, over which burn time bounds the mean thrust."""

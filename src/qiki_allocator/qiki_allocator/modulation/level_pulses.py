@@ -7,8 +7,9 @@ import numpy.typing as npt
 
 from qiki_allocator.allocation.answers import Limits
 from qiki_allocator.allocation.thrusters import Floats
+from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.modulation.stagger import place
-from qiki_allocator.modulation.valves import ROUNDING, ValveBank, ValveCommand
+from qiki_allocator.modulation.valves import ROUNDING, ValveBank
 
 
 class LevelPulses:

@@ -1,4 +1,4 @@
-"""Counters of what the valves were told to do."""
+"""Power and duty of commanded valves."""
 
 import math
 from dataclasses import dataclass
@@ -6,61 +6,55 @@ from dataclasses import dataclass
 import numpy as np
 
 from qiki_allocator.allocation.thrusters import Floats
-from qiki_allocator.modulation.valves import ValveBank
+from qiki_allocator.modulation.ledger import ValveLedger
 
 _SMOOTHING = 0.25
-"""s, over which the mean power of late is taken."""
+"""s, time constant of the mean power of late."""
 
 
 @dataclass(frozen=True, eq=False)
 class Passed:
-    """What the valves were told to do between two readings of a `Meter`: (n,) s open, s elapsed."""
+    """Commands between two readings of a `Meter`: (n,) s open, s elapsed."""
 
     on: Floats
     elapsed: float
 
 
 class Meter:
-    """Counts what a bank of valves was told to do, across banks that are started anew.
+    """Power and duty of commanded valves.
 
     Args:
         power: (n,) W of each open valve.
 
     Attributes:
         power: (n,) W.
-        energy: J so far.
+        energy: J so far, also before the clock was set back.
         firings: (n,) openings so far.
     """
 
-    def __init__(self, power: Floats) -> None:
+    def __init__(self, power: Floats, ledger: ValveLedger) -> None:
         self.power = power
+        self._ledger = ledger
         self.energy = 0.0
         self.firings = np.zeros(len(power), dtype=np.int64)
-        self._recent = np.zeros(len(power))
-        self._told = np.zeros(len(power))
-        self._told_at = math.nan
+        self.reset()
 
-    def watch(self, bank: ValveBank) -> None:
-        """Go on with a new bank."""
-        self._bank = bank
-        self._on = bank.on_time.copy()
-        self._fired = bank.firings.copy()
-        self._at = bank.time
-        self._told = np.zeros(len(self.power))
-        self._told_at = math.nan
+    def reset(self) -> None:
+        """The clock was set back."""
+        ledger = self._ledger
+        self._on = self._taken = ledger.on_time.copy()
+        self._fired = ledger.firings.copy()
+        self._at, self._taken_at = ledger.time, math.nan
         self._recent = np.zeros(len(self.power))
 
     def read(self) -> Passed:
-        """Count on to the bank's time."""
-        bank = self._bank
-        on = bank.on_time - self._on
-        self._on = bank.on_time.copy()
-        self.firings += bank.firings - self._fired
-        self._fired = bank.firings.copy()
-        elapsed = bank.time - self._at if math.isfinite(self._at) else 0.0
-        self._at = bank.time
+        """Count on to the ledger's time."""
+        ledger = self._ledger
+        on = ledger.on_time - self._on
+        elapsed = ledger.time - self._at if math.isfinite(self._at) else 0.0
         self.energy += float(self.power @ on)
-        self._told += on
+        self.firings += ledger.firings - self._fired
+        self._on, self._fired, self._at = ledger.on_time.copy(), ledger.firings.copy(), ledger.time
         if 0.0 < elapsed < math.inf:
             share = -math.expm1(-elapsed / _SMOOTHING)
             self._recent += share * (on / elapsed - self._recent)
@@ -73,15 +67,14 @@ class Meter:
 
     @property
     def power_now(self) -> float:
-        """W of the valves commanded open at the bank's time."""
-        return float(self.power @ self._bank.is_open)
+        """W of the valves commanded open at the ledger's time."""
+        return float(self.power @ self._ledger.is_open)
 
-    def tell(self) -> tuple[Floats, float]:
-        """Duty, (n,) 0..1, and mean power, W, since the last time this was asked; NaN the first time."""
-        self.read()
-        on, begun = self._told, self._told_at
-        self._told, self._told_at = np.zeros(len(on)), self._bank.time
-        elapsed = self._bank.time - begun
+    def take_duty(self) -> tuple[Floats, float]:
+        """Duty, (n,) 0..1, and mean power, W, since the last call; NaN the first time."""
+        ledger = self._ledger
+        on, elapsed = ledger.on_time - self._taken, ledger.time - self._taken_at
+        self._taken, self._taken_at = ledger.on_time.copy(), ledger.time
         if not 0.0 < elapsed < math.inf:
             return np.full(len(on), math.nan), math.nan
         return np.minimum(on / elapsed, 1.0), float(self.power @ on) / elapsed

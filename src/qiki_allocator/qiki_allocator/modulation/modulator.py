@@ -7,7 +7,8 @@ import numpy.typing as npt
 from qiki_allocator.allocation.allocator import Allocator
 from qiki_allocator.allocation.answers import Limits
 from qiki_allocator.allocation.thrusters import Floats
-from qiki_allocator.modulation.valves import ValveBank, ValveCommand
+from qiki_allocator.modulation.ledger import ValveCommand
+from qiki_allocator.modulation.valves import ValveBank
 
 
 class Modulator(Protocol):

@@ -10,9 +10,10 @@ from qiki_allocator.allocation.allocator import Allocator
 from qiki_allocator.allocation.answers import Limits
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
 from qiki_allocator.errors import ConfigurationError
+from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.modulation.on_times import OnTimes, Situation
 from qiki_allocator.modulation.stagger import Placement, place
-from qiki_allocator.modulation.valves import ValveBank, ValveCommand, ValveTiming
+from qiki_allocator.modulation.valves import ValveBank, ValveTiming
 
 _SETTLED = 1e-12
 _FALL = 0.1
@@ -74,11 +75,12 @@ class PulseWidth:
             value = getattr(self._settings, name)
             if not 0.0 <= value <= 0.4:
                 raise ConfigurationError(f"{name}: {value} s; allowed: 0 to 0.4 s")
+        self.bank = ValveBank(len(allocator.array), self._timing)
         self.reset()
 
     def reset(self) -> None:
         """See `Modulator`."""
-        self.bank = ValveBank(len(self.allocator.array), self._timing)
+        self.bank.reset()
         self._wrench = np.zeros(6)
         self._thrust = self.allocator.array.f_max
         self._forget()

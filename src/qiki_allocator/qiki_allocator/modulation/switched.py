@@ -11,6 +11,7 @@ from qiki_allocator.allocation.allocator import Allocator
 from qiki_allocator.allocation.answers import Limits
 from qiki_allocator.allocation.thrusters import Floats
 from qiki_allocator.errors import ConfigurationError
+from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.modulation.switching import (
     BangBangLaw,
     BangBangSettings,
@@ -18,7 +19,7 @@ from qiki_allocator.modulation.switching import (
     PwpfSettings,
     SwitchLaw,
 )
-from qiki_allocator.modulation.valves import ValveBank, ValveCommand, ValveTiming
+from qiki_allocator.modulation.valves import ValveBank, ValveTiming
 
 _HALF_MICROSECOND = 5e-7  # s
 _KEEP_ALIVE = 0.2
@@ -61,11 +62,12 @@ class _Switched:
             value = getattr(self._settings, name)
             if not (0.0 <= value <= 2.0) or (name == "horizon" and value == 0.0):
                 raise ConfigurationError(f"{name}: {value} s; allowed: 0 to 2 s, horizon above 0")
+        self.bank = ValveBank(len(allocator.array), self._timing)
         self.reset()
 
     def reset(self) -> None:
         """See `Modulator`."""
-        self.bank = ValveBank(len(self.allocator.array), self._timing)
+        self.bank.reset()
         # What was commanded last, cycle by cycle, as far back as it may have to be repeated.
         self._recent: deque[ValveCommand] = deque(maxlen=math.ceil(self._timing.min_off / self._settings.tick) + 2)
         self._forget()

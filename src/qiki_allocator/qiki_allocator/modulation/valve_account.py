@@ -1,4 +1,4 @@
-"""What the valves say they did, against what they were told."""
+"""The valves' counters of open time, against their commands."""
 
 import math
 
@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qiki_allocator.allocation.thrusters import Floats
-from qiki_allocator.health.valve_log import ValveLog
-from qiki_allocator.modulation.valves import ValveCommand
+from qiki_allocator.modulation.ledger import Reader, ValveLedger
 
 _JITTER = 1e-4
 """s, by which a counter may seem to run faster than time or backwards."""
@@ -20,23 +19,19 @@ class ValveAccount:
     counter that started anew (hardware restarted) begins a new account.
     """
 
-    def __init__(self, n: int) -> None:
-        self._n = n
+    def __init__(self, ledger: ValveLedger) -> None:
+        self.ledger = ledger
         self.reset()
 
     def reset(self) -> None:
         """Begin a new account."""
-        self._log = ValveLog(self._n)
+        self._reader = Reader(self.ledger)
         self._on_time: Floats | None = None
 
     @property
-    def told_until(self) -> float:
+    def reported_until(self) -> float:
         """s, stamp of the newest readable report; -inf: there was none."""
-        return self._log.time
-
-    def take(self, command: ValveCommand) -> None:
-        """A command was sent."""
-        self._log.take(command)
+        return self._reader.time
 
     def report(self, stamp: float, on_time: npt.ArrayLike) -> Floats | None:
         """(n,) s that each valve was open less than commanded since the last good report; None: that cannot be told.
@@ -46,12 +41,12 @@ class ValveAccount:
             on_time: (n,) s, total time open.
         """
         total = np.asarray(on_time, dtype=float)
-        if total.shape != (self._n,) or not (np.isfinite(total).all() and math.isfinite(stamp)):
+        if total.shape != self.ledger.on_time.shape or not (np.isfinite(total).all() and math.isfinite(stamp)):
             return None
-        if stamp <= self._log.time:
+        if stamp <= self._reader.time:
             return None
-        interval = stamp - self._log.time
-        commanded = self._log.advance(stamp)
+        interval = stamp - self._reader.time
+        commanded = self._reader.advance(stamp)
         before, self._on_time = self._on_time, total
         if before is None:
             return None

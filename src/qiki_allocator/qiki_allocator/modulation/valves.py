@@ -1,4 +1,4 @@
-"""Valves as they are commanded: what they may do, what they were told, and when they were open."""
+"""Commanded valves under their timing rules."""
 
 import math
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from qiki_allocator.allocation.thrusters import Floats
 from qiki_allocator.errors import ConfigurationError
+from qiki_allocator.modulation.ledger import ValveCommand, ValveLedger
 
 ROUNDING = 2e-5
 """s added to every shortest time, so that edges rounded on their way, and starts moved off edges, keep it."""
@@ -39,80 +40,12 @@ class ValveTiming:
             )
 
 
-@dataclass(frozen=True, eq=False)
-class ValveCommand:
-    """Edges of one window, each (n,) s after `start`, NaN for none; they replace every edge that has not happened yet.
-
-    Close after open: a pulse. Close before open: a pause. start: s on the caller's clock; window: s.
-    """
-
-    start: float
-    window: float
-    open_time: Floats
-    close_time: Floats
-
-
-class ValveBank:
-    """n commanded valves on the caller's clock: their state and their edges to come.
-
-    Attributes:
-        time: s, up to which the edges have happened.
-        is_open: (n,) at `time`.
-        since: (n,) s, time of the last edge, -inf before the first.
-        firings: (n,) openings so far.
-        on_time: (n,) s open so far.
-    """
+class ValveBank(ValveLedger):
+    """A ledger with the timing rules of its valves, to plan commands with."""
 
     def __init__(self, n: int, timing: ValveTiming) -> None:
         self.timing = timing
-        self.time = -math.inf
-        self.is_open = np.zeros(n, dtype=bool)
-        self.firings = np.zeros(n, dtype=np.int64)
-        self.on_time = np.zeros(n)
-        self._last_burn = np.zeros(n)
-        self.since = np.full(n, -math.inf)
-        self._to_come = np.full((2, n), math.nan)  # s, next opening and closing of each valve; NaN: none
-        # s, of all valves: most questions are answered by these two.
-        self._next_edge, self._last_edge = math.inf, -math.inf
-
-    def advance(self, time: float) -> None:
-        """Let the edges up to `time` happen; an earlier time than `self.time` changes nothing."""
-        if time <= self.time:
-            return
-        begin = max(self.time, -1e300)
-        if time < self._next_edge:
-            self.on_time += self.is_open * (time - begin)
-            self.time = time
-            return
-        happens = self._to_come <= time
-        opens, closes = np.where(happens, self._to_come, math.inf)
-        was = self.is_open
-        # Open at first: open until the close, and again from the open that follows it. Closed at first: one pulse.
-        reopens = was & (opens >= closes) & np.isfinite(opens)
-        until = np.minimum(closes, time)
-        on = np.where(was, until - begin, 0.0)
-        on += np.where(reopens, time - np.minimum(opens, time), 0.0)
-        pulse = ~was & np.isfinite(opens)
-        on += np.where(pulse, until - np.minimum(opens, time), 0.0)
-        closed = (was | pulse) & np.isfinite(closes)
-        opened_at = np.where(closed, np.where(was, self.since, opens), 0.0)
-        self._last_burn = np.where(closed, np.where(closed, closes, 0.0) - opened_at, self._last_burn)
-        self.firings += pulse | reopens
-        self.is_open = (was & ~closed) | reopens | (pulse & ~closed)
-        self.since = np.where(reopens | (pulse & ~closed), opens, np.where(closed, closes, self.since))
-        self._to_come[happens] = math.nan
-        self._next_edge, self._last_edge = self._first_to_come(), float(self.since.max())
-        self.on_time += on
-        self.time = time
-
-    def take(self, command: ValveCommand) -> None:
-        """Replace the edges to come by a command's; `advance` to its start first."""
-        self._to_come[:] = command.open_time, command.close_time
-        self._to_come += command.start
-        self._next_edge = self._first_to_come()
-
-    def _first_to_come(self) -> float:
-        return float(np.fmin.reduce(self._to_come, axis=None, initial=math.inf))
+        super().__init__(n)
 
     def remaining(self, start: float, window: float) -> ValveCommand:
         """The command from `start` on that repeats the edges to come."""

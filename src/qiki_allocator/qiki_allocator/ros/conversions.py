@@ -15,7 +15,7 @@ from qiki_allocator.groups.thrust_groups import ThrustGroup
 from qiki_allocator.health.readings import MotionReading, ValveReading
 from qiki_allocator.health.table import Condition
 from qiki_allocator.limits.energy_gate import EnergyReading
-from qiki_allocator.modulation.valves import ValveCommand
+from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_msgs.action import ExecuteThrustProfile
 from qiki_msgs.msg import Allocation, Energy, Thermal, ThrusterCommand, ThrusterState
 from qiki_msgs.msg import ThrustGroup as ThrustGroupMessage

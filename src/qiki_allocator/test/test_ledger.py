@@ -1,15 +1,24 @@
-"""The log of commanded edges, against the bank of valves and against counting."""
+"""The ledger of commanded edges and its readers, against the bank of valves and against counting."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qiki_allocator.health.valve_log import ValveLog
 from qiki_allocator.limits.burn_limits import BurnConfig, BurnGuard
-from qiki_allocator.modulation.valves import ValveBank, ValveCommand, ValveTiming
+from qiki_allocator.modulation.ledger import Reader, ValveCommand, ValveLedger
+from qiki_allocator.modulation.valves import ValveBank, ValveTiming
 
 NONE = [np.nan, np.nan]
+
+
+class ValveLog(Reader):
+    """A ledger with one reader."""
+
+    def __init__(self, n: int) -> None:
+        self.ledger = ValveLedger(n)
+        self.take = self.ledger.take
+        super().__init__(self.ledger)
 
 
 def command(start: float, opens: list[float], closes: list[float]) -> ValveCommand:
@@ -49,7 +58,7 @@ def test_valves_closed_by_the_hardware_stay_closed() -> None:
     log.advance(0.0)
     log.take(command(0.0, [0.0, 0.5], [0.9, 0.9]))
     log.advance(0.1)
-    log.close_all()
+    log.take(command(0.1, NONE, [0.0, 0.0]))
     assert log.advance(1.0).tolist() == [0.0, 0.0]
 
 
@@ -62,7 +71,7 @@ def test_nothing_is_lost_while_nobody_asks_and_the_log_stays_short() -> None:
         for log in (asked, silent):
             log.take(command(float(start), [0.1], [0.4]))
         expected += asked.advance(start + 0.9)[0]
-    assert len(silent._edges) < 200
+    assert len(silent.ledger._past) < 200
     assert silent.advance(599.9).tolist() == pytest.approx([expected])
     assert expected == pytest.approx(600 * 0.3)
 
