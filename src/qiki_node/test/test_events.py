@@ -135,20 +135,20 @@ def test_an_event_that_cannot_be_stored_is_dropped_alone(emitter, peer: Peer) ->
 
 @pytest.mark.requirement("EVENT-11")
 def test_without_a_store_it_is_bounded_and_only_warns(emitter, peer: Peer) -> None:
-    heard: list[tuple[int, str, dict[str, str]]] = []
+    received: list[tuple[int, str, dict[str, str]]] = []
 
-    def hear(message: DiagnosticArray) -> None:
+    def take(message: DiagnosticArray) -> None:
         for status in message.status:
             if status.name == "alpha/emitter: events":
-                heard.append((status.level[0], status.message, {v.key: v.value for v in status.values}))
+                received.append((status.level[0], status.message, {v.key: v.value for v in status.values}))
 
-    peer.node.create_subscription(DiagnosticArray, "/diagnostics", hear, 10)
+    peer.node.create_subscription(DiagnosticArray, "/diagnostics", take, 10)
     process = emitter("-p", "rate:=500.0", "-p", "events_capacity:=100", "-p", "delivery:=telemetry")
-    peer.spin_until(lambda: bool(heard) and heard[-1][0] == 1 and int(heard[-1][2]["dropped"]) > 100)
-    assert "it is not there" in heard[-1][1]
-    assert heard[-1][2]["queued"] == "100"
+    peer.spin_until(lambda: bool(received) and received[-1][0] == 1 and int(received[-1][2]["dropped"]) > 100)
+    assert "it is not there" in received[-1][1]
+    assert received[-1][2]["queued"] == "100"
     store = Store(peer)
-    peer.spin_until(lambda: heard[-1][0] == 0)
+    peer.spin_until(lambda: received[-1][0] == 0)
     counts = store.counts()
     assert counts == sorted(counts)
     store.close()

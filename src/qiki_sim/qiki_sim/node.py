@@ -88,7 +88,7 @@ class SimNode(QikiNode[SimParameters]):
             marker_rate=params.marker_rate,
             wall=time.monotonic(),
             on_command=self._command,
-            on_occurrence=self._tell_of_bot,
+            on_occurrence=self._emit_occurrence,
         )
         self._runner.paused = params.paused
         services: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
@@ -102,7 +102,7 @@ class SimNode(QikiNode[SimParameters]):
         )
         self._sim_services = [self.create_service(kind, f"~/{name}", callback) for kind, name, callback in services]
         self.log.info("scenario loaded", scenario=world.scenario.file.name, bots=", ".join(world.bots))
-        self._tell_of_scenario("scenario_loaded")
+        self._emit_scenario("scenario_loaded")
 
     def on_activate_node(self) -> None:
         self.runner.pacer.restart(time.monotonic())
@@ -128,16 +128,16 @@ class SimNode(QikiNode[SimParameters]):
     def _look(self) -> None:
         self.runner.look(time.monotonic())
 
-    def _tell(self, what: str, payload: dict[str, Any]) -> None:
+    def _emit(self, what: str, payload: dict[str, Any]) -> None:
         """An event of the simulation as a whole."""
         self.events.emit(f"simulator.{what}", payload, time=self.runner.world.time_us * 1000)
 
-    def _tell_of_scenario(self, what: str) -> None:
+    def _emit_scenario(self, what: str) -> None:
         world = self.runner.world
         payload: dict[str, Any] = {"scenario": world.scenario.file.name, "seed": world.seed}
-        self._tell(what, payload if what == "reset" else {**payload, "bots": list(world.bots)})
+        self._emit(what, payload if what == "reset" else {**payload, "bots": list(world.bots)})
 
-    def _tell_of_bot(self, what: Occurrence, time: int) -> None:
+    def _emit_occurrence(self, what: Occurrence, time: int) -> None:
         delivery = "telemetry" if what.is_sample else "audit"
         causation = None if what.cause is None else what.cause.event or None
         what.event = self.events.emit(
@@ -157,12 +157,12 @@ class SimNode(QikiNode[SimParameters]):
 
     def _pause(self, _request: Any, response: Trigger.Response) -> Trigger.Response:
         self.runner.paused = True
-        self._tell("paused", {"time_s": self.runner.world.time})
+        self._emit("paused", {"time_s": self.runner.world.time})
         return self._accept(response, f"paused at {self.runner.world.time:.3f} s")
 
     def _resume(self, _request: Any, response: Trigger.Response) -> Trigger.Response:
         self.runner.resume(time.monotonic())
-        self._tell("resumed", {"time_s": self.runner.world.time})
+        self._emit("resumed", {"time_s": self.runner.world.time})
         return self._accept(response, f"running from {self.runner.world.time:.3f} s")
 
     def _reset(self, _request: Any, response: Trigger.Response) -> Trigger.Response:
@@ -179,7 +179,7 @@ class SimNode(QikiNode[SimParameters]):
 
     def _begin(self, what: str, world: World, response: A) -> A:
         self.runner.begin(world, time.monotonic())
-        self._tell_of_scenario(what)
+        self._emit_scenario(what)
         if self.is_active:
             self.runner.publish()
         name, bots = world.scenario.file.name, ", ".join(world.bots)
@@ -208,7 +208,7 @@ class SimNode(QikiNode[SimParameters]):
             response.factor = pacer.speed
             return self._refuse(response, str(error))
         response.factor = pacer.speed
-        self._tell("speed_changed", {"factor": pacer.speed, "before": previous})
+        self._emit("speed_changed", {"factor": pacer.speed, "before": previous})
         if self.is_active:
             self._stop_timer()
             self._start_timer()

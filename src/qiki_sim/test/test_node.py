@@ -38,23 +38,23 @@ class Ground:
 
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
-        self.heard: dict[str, list] = {}
+        self.received: dict[str, list] = {}
         self.listen(Clock, "/clock", CLOCK)
         self.listen(DiagnosticArray, "/diagnostics", 10)
 
     def listen(self, kind, topic, qos=TELEMETRY):
-        self.heard[topic] = []
-        self.peer.node.create_subscription(kind, topic, self.heard[topic].append, qos)
+        self.received[topic] = []
+        self.peer.node.create_subscription(kind, topic, self.received[topic].append, qos)
 
     def wait_for(self, topic, count=1):
         """Until that many messages more have come; the last of them."""
-        target = len(self.heard[topic]) + count
-        self.peer.spin_until(lambda: len(self.heard[topic]) >= target)
-        return self.heard[topic][-1]
+        target = len(self.received[topic]) + count
+        self.peer.spin_until(lambda: len(self.received[topic]) >= target)
+        return self.received[topic][-1]
 
     @property
     def time(self):
-        return seconds(self.heard["/clock"][-1].clock)
+        return seconds(self.received["/clock"][-1].clock)
 
     def trigger(self, name):
         return self.peer.call(Trigger, f"/qiki/sim/{name}", Trigger.Request())
@@ -119,13 +119,13 @@ def test_everything_promised_is_published(ground):
             assert message.header.frame_id == ("world" if name == "odom" else f"{bot}/base_link")
             assert message.header.stamp.sec + message.header.stamp.nanosec > 0
         assert ground.wait_for(f"/{bot}/odom").child_frame_id == f"{bot}/base_link"
-        latched = ground.heard[f"/{bot}/body/mass_properties"]
-        ground.peer.spin_until(lambda heard=latched: bool(heard))
+        latched = ground.received[f"/{bot}/body/mass_properties"]
+        ground.peer.spin_until(lambda received=latched: bool(received))
         assert latched[-1].inertia.m == pytest.approx(1200.0)
-    assert ground.heard["/alpha/odom"][-1].pose.pose.position.x == pytest.approx(30.0, abs=0.1)
-    assert ground.heard["/alpha/supercap"][-1].percentage == pytest.approx(0.8, abs=0.2)
+    assert ground.received["/alpha/odom"][-1].pose.pose.position.x == pytest.approx(30.0, abs=0.1)
+    assert ground.received["/alpha/supercap"][-1].percentage == pytest.approx(0.8, abs=0.2)
     assert {marker.ns for marker in ground.wait_for("/qiki/markers").markers} >= {"alpha", "station", "freighter"}
-    stamps = [m.clock.sec * 10**9 + m.clock.nanosec for m in ground.heard["/clock"]]
+    stamps = [m.clock.sec * 10**9 + m.clock.nanosec for m in ground.received["/clock"]]
     assert stamps == sorted(stamps)
     assert all(stamp % 10_000_000 == 0 for stamp in stamps)
 
@@ -150,19 +150,19 @@ def test_a_commanded_pulse_moves_the_bot(ground):
         assert ground.step(0.01).success
     after = ground.step(0.45).time
 
-    def told(topic):
-        heard = ground.heard[topic]
-        return bool(heard) and seconds(heard[-1].header.stamp) >= after
+    def current(topic):
+        received = ground.received[topic]
+        return bool(received) and seconds(received[-1].header.stamp) >= after
 
     # Telemetry is best effort: go on until samples after the pulse have come.
-    while not (told("/alpha/thruster_state") and told("/alpha/odom")):
+    while not (current("/alpha/thruster_state") and current("/alpha/odom")):
         assert ground.step(0.05).success
         ground.peer.spin_for(0.05)
-    state = ground.heard["/alpha/thruster_state"][-1]
+    state = ground.received["/alpha/thruster_state"][-1]
     assert state.on_time[4] == pytest.approx(0.2, abs=1e-6)
     assert state.firings[4] == 1
     assert state.late_edges == 0
-    velocity = ground.heard["/alpha/odom"][-1].twist.twist.linear.x
+    velocity = ground.received["/alpha/odom"][-1].twist.twist.linear.x
     assert velocity == pytest.approx(735.391 * 0.2 / 1200.0, rel=0.05)
 
 
@@ -206,10 +206,10 @@ def test_pause_step_speed_reset_load(ground):
     assert ground.speed(5.0).factor == 5.0
     assert ground.trigger("resume").success
     ground.peer.spin_until(lambda: ground.time > later.time + 1.0)
-    ground.heard["/clock"].clear()
+    ground.received["/clock"].clear()
     assert ground.trigger("reset").success
     # Any of them: by now time may again be later than it was.
-    ground.peer.spin_until(lambda: any(seconds(message.clock) < later.time for message in ground.heard["/clock"]))
+    ground.peer.spin_until(lambda: any(seconds(message.clock) < later.time for message in ground.received["/clock"]))
 
     ground.listen(Odometry, "/alpha/odom")
     ground.wait_for("/alpha/odom")
@@ -218,7 +218,7 @@ def test_pause_step_speed_reset_load(ground):
     last = ground.step(0.01).time
     assert ground.trigger("resume").success
     ground.wait_for("/clock", 30)
-    assert not [message for message in ground.heard["/alpha/odom"] if seconds(message.header.stamp) >= last - 1e-6]
+    assert not [message for message in ground.received["/alpha/odom"] if seconds(message.header.stamp) >= last - 1e-6]
     assert "alpha sensor_dropout odom" in ground.simulation_values()["faults"]
 
     assert ground.diagnosis("hardware").message == "ok"

@@ -1,4 +1,4 @@
-"""What happens to the hardware is told once, when it happens (events of the simulator)."""
+"""Occurrences of the hardware: each once, at its time (events of the simulator)."""
 
 import pytest
 from sim_helpers import FORWARD, burn, command, make_world
@@ -11,27 +11,27 @@ SIX = (4, 5, 6, 7, 0, 1)  # 1560 N: more than the PDU carries
 
 
 def fly(world: World, watch: Watch, seconds: float) -> list[tuple[float, Occurrence]]:
-    """Step tick by tick; what was told, and when."""
-    told = []
+    """Step tick by tick; occurrences with their times."""
+    seen = []
     for _ in range(round(seconds / TICK)):
         world.step(TICK)
-        told += [(world.time, what) for what in watch.look(world)]
-    return told
+        seen += [(world.time, what) for what in watch.look(world)]
+    return seen
 
 
-def kinds(told: list[tuple[float, Occurrence]]) -> list[str]:
-    return [what.type for _, what in told if not what.is_sample]
+def kinds(seen: list[tuple[float, Occurrence]]) -> list[str]:
+    return [what.type for _, what in seen if not what.is_sample]
 
 
 def test_a_trip_of_the_pdu_and_its_end(tmp_path):
     world = make_world(tmp_path)
     watch = Watch(world)
     world.command("alpha", command(0.0, SIX))
-    told = [entry for entry in fly(world, watch, 1.2) if not entry[1].is_sample]
-    assert [what.type for _, what in told[:2]] == ["simulator.pdu_tripped", "simulator.pdu_restored"]
-    assert told[0][1].payload == {"bot": "alpha", "trips": 1}
-    assert told[1][0] - told[0][0] == pytest.approx(1.0, abs=2 * TICK)
-    assert (told[0][1].cause, told[1][1].cause) == (None, told[0][1])
+    seen = [entry for entry in fly(world, watch, 1.2) if not entry[1].is_sample]
+    assert [what.type for _, what in seen[:2]] == ["simulator.pdu_tripped", "simulator.pdu_restored"]
+    assert seen[0][1].payload == {"bot": "alpha", "trips": 1}
+    assert seen[1][0] - seen[0][0] == pytest.approx(1.0, abs=2 * TICK)
+    assert (seen[0][1].cause, seen[1][1].cause) == (None, seen[0][1])
 
 
 @pytest.mark.requirement("EVENT-11b")
@@ -41,9 +41,9 @@ def test_faults_injected_cleared_and_expired(tmp_path):
     )
     watch = Watch(world)
     world.inject_fault("alpha", "sensor_dropout", "odom", duration=0.2)
-    told = fly(world, watch, 0.6)
-    assert kinds(told) == ["simulator.fault_injected", "simulator.fault_cleared", "simulator.fault_injected"]
-    faults = [what.payload for _, what in told if not what.is_sample]
+    seen = fly(world, watch, 0.6)
+    assert kinds(seen) == ["simulator.fault_injected", "simulator.fault_cleared", "simulator.fault_injected"]
+    faults = [what.payload for _, what in seen if not what.is_sample]
     assert faults[0]["duration_s"] == pytest.approx(0.2, abs=2 * TICK)
     assert faults[1] == {"bot": "alpha", "kind": "sensor_dropout", "target": "odom", "reason": "expired"}
     assert faults[2] == {"bot": "alpha", "kind": "thruster_weak", "target": "3", "value": 0.5, "duration_s": None}
@@ -51,7 +51,7 @@ def test_faults_injected_cleared_and_expired(tmp_path):
     (cleared,) = [what for what in watch.look(world) if not what.is_sample]
     assert cleared.payload["reason"] == "by order"
     assert watch.look(world) == []
-    first, expired, second = [what for _, what in told if not what.is_sample]
+    first, expired, second = [what for _, what in seen if not what.is_sample]
     assert (first.cause, expired.cause, second.cause, cleared.cause) == (None, first, None, second)
 
 
@@ -89,15 +89,15 @@ def test_a_cluster_that_is_too_hot_and_loads_that_are_shed(tmp_path):
     hot = {"thermal": {"cluster_heat_fraction": 1.0}, "avionics": {"shed_soc": 0.8, "restore_soc": 0.9}}
     world = make_world(tmp_path, hot, bots={"alpha": {"temperature": 99.0, "battery_soc": 0.8001}})
     watch = Watch(world)
-    told = []
+    seen = []
     for _ in range(40):
         world.command("alpha", command(world.time, FORWARD))
-        told += fly(world, watch, 0.2)
-    assert "simulator.cluster_tripped" in kinds(told)
-    assert "simulator.load_shed" in kinds(told)
-    shed = [what.payload["load"] for _, what in told if what.type == "simulator.load_shed"]
-    assert len(shed) == len(set(shed)), "each is told once"
-    assert all(what.cause is None for _, what in told)
+        seen += fly(world, watch, 0.2)
+    assert "simulator.cluster_tripped" in kinds(seen)
+    assert "simulator.load_shed" in kinds(seen)
+    shed = [what.payload["load"] for _, what in seen if what.type == "simulator.load_shed"]
+    assert len(shed) == len(set(shed)), "each is seen once"
+    assert all(what.cause is None for _, what in seen)
 
 
 def test_heat_and_sheds_end_because_they_began(tmp_path):
@@ -130,8 +130,8 @@ def test_energy_is_sampled_each_second_with_what_the_topic_says(tmp_path):
     world = make_world(tmp_path)
     watch = Watch(world)
     world.command("alpha", command(0.0, FORWARD))
-    told = fly(world, watch, 0.5) + fly(world, watch, 2.6)
-    samples = [(at, what.payload) for at, what in told if what.is_sample]
+    seen = fly(world, watch, 0.5) + fly(world, watch, 2.6)
+    samples = [(at, what.payload) for at, what in seen if what.is_sample]
     assert [at for at, _ in samples] == pytest.approx([0.01, 1.0, 2.0, 3.0], abs=1e-9)
     burn(world, FORWARD, 0.9)
     fly(world, watch, 0.1)
