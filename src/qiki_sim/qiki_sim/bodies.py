@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 _AXES = np.eye(3)
 _NO_COM = np.zeros(3)
-LARGEST_TURN = 1e-3
-"""rad about each axis, in one step of RK4 that is longer than the scenario's; its error is below 1e-16 rad."""
+LARGEST_TURN = 2e-3
+"""rad about each axis, in one step of RK4 that is longer than the scenario's; its error is below 1e-14 rad."""
 
 _XYZW = np.array([4, 5, 6, 3])
 """Of a free joint: position, then a quaternion that begins with w."""
