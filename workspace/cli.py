@@ -35,8 +35,8 @@ Operate (each takes --help)
   ./qiki thrust BOT --force X Y Z --torque X Y Z --for SECONDS
   ./qiki sim pause|resume|step|reset|speed|fault …
   ./qiki events tail|query|stats|verify|export|import|backup|restore …
-  ./qiki state BOT --at TIME  what a bot was at any moment
-  ./qiki replay BOT           its events again
+  ./qiki state BOT --at TIME  the state of a bot at any moment
+  ./qiki replay BOT           its events at the pace of the flight
                               any verb not listed here goes to the operator's console as well
 
 Develop
