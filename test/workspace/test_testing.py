@@ -1,6 +1,7 @@
 """Runs of real pytest processes: broken tests stay failed, unstable ones are named, nothing is passed unseen."""
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -83,6 +84,17 @@ def test_helpers_beside_tests_have_names_of_their_own(root: Path) -> None:
     files = [file.name for folder in folders for file in folder.glob("*.py")]
     helpers = [name for name in files if not name.startswith("test_") and name != "conftest.py"]
     assert sorted(set(helpers)) == sorted(helpers), "one run imports them all"
+
+
+def test_modules_that_start_nodes_are_marked(root: Path) -> None:
+    modules = [*root.glob("src/*/test/test_*.py"), *root.glob("test/graph/test_*.py")]
+    starting = [
+        module
+        for module in modules
+        if re.search(r"^from qiki_node\.testing import .*\b(NodeProcess|Peer)\b", module.read_text(), re.MULTILINE)
+    ]
+    assert len(starting) > 8
+    assert [module.name for module in starting if "mark.realtime" not in module.read_text()] == []
 
 
 def test_long_tests_run_when_they_are_wanted(tmp_path: Path) -> None:

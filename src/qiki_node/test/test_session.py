@@ -16,6 +16,8 @@ from qiki_node.qos import STATE
 from qiki_node.session import Session, is_hidden_node
 from qiki_node.testing import PATIENCE, NodeProcess
 
+pytestmark = pytest.mark.realtime
+
 EXAMPLE = [sys.executable, str(Path(__file__).with_name("example_node.py"))]
 
 
