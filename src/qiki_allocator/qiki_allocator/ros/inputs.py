@@ -1,7 +1,7 @@
 """Subscriptions of the allocator node beside commands: energy, heat, valves, odometry, mass properties."""
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geometry_msgs.msg import InertiaStamped
 from nav_msgs.msg import Odometry
@@ -12,15 +12,22 @@ from qiki_msgs.msg import Energy, Thermal, ThrusterState
 from qiki_node import stamps
 from qiki_node.qos import STATE, TELEMETRY
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rclpy.qos import QoSProfile
+
+    from qiki_allocator.node import AllocatorNode
+
 
 class Inputs:
     """Converts telemetry and passes it to the controller of a node, which has `controller`, `frames`, `log`, `seconds`,
     `report` and `wake`."""
 
-    def __init__(self, node: Any) -> None:
+    def __init__(self, node: "AllocatorNode") -> None:
         self._node = node
         own, composite = "body/mass_properties", "mass_properties"
-        topics = [
+        topics: list[tuple[type, str, Callable[[Any], None], QoSProfile]] = [
             (Energy, "energy", self._take_energy, TELEMETRY),
             (Thermal, "thermal", self._take_thermal, TELEMETRY),
             (ThrusterState, "thruster_state", self._take_valves, TELEMETRY),

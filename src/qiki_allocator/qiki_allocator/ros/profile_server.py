@@ -1,7 +1,7 @@
 """The action `execute_thrust_profile`, served by the allocator's controller."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
@@ -11,6 +11,9 @@ from qiki_allocator.flight.controller import Controller
 from qiki_allocator.flight.profile import Outcome, Segment
 from qiki_allocator.ros import conversions
 from qiki_msgs.action import ExecuteThrustProfile
+
+if TYPE_CHECKING:
+    from qiki_allocator.node import AllocatorNode
 
 
 class ProfileServer:
@@ -24,7 +27,11 @@ class ProfileServer:
     """
 
     def __init__(
-        self, node: Any, controller: Callable[[], Controller], frames: tuple[str, ...], act: Callable[[Any], None]
+        self,
+        node: "AllocatorNode",
+        controller: Callable[[], Controller],
+        frames: tuple[str, ...],
+        act: Callable[[Any], None],
     ) -> None:
         self._node = node
         self._controller = controller

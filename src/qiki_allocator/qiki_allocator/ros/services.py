@@ -1,7 +1,7 @@
 """The services of the allocator node: each answers whether it was done, and if not, why."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from std_srvs.srv import Trigger
@@ -10,6 +10,9 @@ from qiki_allocator.groups.picture import group_picture
 from qiki_allocator.ros import conversions
 from qiki_msgs.srv import ListGroups, SetAllocatorMode, SetAttitudeMode, SetThrusterHealth
 
+if TYPE_CHECKING:
+    from qiki_allocator.node import AllocatorNode
+
 _MODES = {number: mode for mode, number in conversions.MODES.items()}
 _ATTITUDE_MODES = {number: mode for mode, number in conversions.ATTITUDE_MODES.items()}
 
@@ -17,7 +20,7 @@ _ATTITUDE_MODES = {number: mode for mode, number in conversions.ATTITUDE_MODES.i
 class Services:
     """Services of an allocator node, which has `controller`, `log`, `act`, `report`, `seconds`, `hull_radius`."""
 
-    def __init__(self, node: Any) -> None:
+    def __init__(self, node: "AllocatorNode") -> None:
         self._node = node
         served: list[tuple[type, str, Callable[[Any], str]]] = [
             (Trigger, "~/stop", self._stop),
