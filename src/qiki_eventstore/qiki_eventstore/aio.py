@@ -1,6 +1,7 @@
 """The event store for asyncio: the same calls, none of which blocks the event loop."""
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,9 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from qiki_events import Projection
+from qiki_eventstore.engine.following import Follower
+from qiki_eventstore.engine.pump import MOST, Page, Pump
+from qiki_eventstore.engine.store import EngineStore
 from qiki_eventstore.events import ANY, Event, Moment, RecordedEvent
 from qiki_eventstore.receipt import Receipt
 from qiki_eventstore.store import Delivery, EventStore, Query, Stats, Subscription, Verification
@@ -55,7 +59,8 @@ class AsyncEventStore:
         # One thread, so that appends are queued in the order in which they were called.
         self._submitter = ThreadPoolExecutor(1, thread_name_prefix="eventstore-submit")
         self._callers = ThreadPoolExecutor(_READERS, thread_name_prefix="eventstore-call")
-        self._subscriptions: set[AsyncSubscription] = set()
+        self._subscriptions: dict[Subscription, AsyncSubscription] = {}
+        self._pump: Pump | None = None
 
     @property
     def store(self) -> EventStore:
@@ -105,9 +110,32 @@ class AsyncEventStore:
     ) -> "AsyncSubscription":
         """See `EventStore.subscribe`."""
         subscribe = partial(self._store.subscribe, after, name=name, types=types, streams=streams)
-        subscription = AsyncSubscription(await self._call(subscribe), self._subscriptions.discard)
-        self._subscriptions.add(subscription)
+        source = await self._call(subscribe)
+        subscription = AsyncSubscription(source, self._reading(source), self._ended)
+        self._subscriptions[source] = subscription
         return subscription
+
+    def _reading(self, source: Subscription) -> Callable[[], None]:
+        """What asks for the next page of a subscription: one thread reads for all, if the store can."""
+        loop = asyncio.get_running_loop()
+
+        def give(pages: Sequence[tuple[Subscription, Page]]) -> None:
+            with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
+                loop.call_soon_threadsafe(self._hand_out, pages)
+
+        if isinstance(self._store, EngineStore) and isinstance(source, Follower):
+            if self._pump is None:
+                self._pump = self._store.pump(give)
+            return partial(self._pump.want, source)
+        return _OwnThread(source, lambda page: give([(source, page)])).want
+
+    def _hand_out(self, pages: Sequence[tuple[Subscription, Page]]) -> None:
+        for source, page in pages:
+            if (subscription := self._subscriptions.get(source)) is not None:
+                subscription.arrived(page)
+
+    def _ended(self, subscription: "AsyncSubscription") -> None:
+        self._subscriptions.pop(subscription.subscription, None)
 
     async def reconstruct(self, projection: Projection[S], stream: str, at: Moment | None = None) -> S:
         """See `EventStore.reconstruct`."""
@@ -131,7 +159,7 @@ class AsyncEventStore:
 
     async def close(self) -> None:
         """See `EventStore.close`."""
-        for subscription in list(self._subscriptions):
+        for subscription in list(self._subscriptions.values()):
             await subscription.close()
         await asyncio.to_thread(self._close)
 
@@ -144,6 +172,8 @@ class AsyncEventStore:
         await self.close()
 
     def _close(self) -> None:
+        if self._pump is not None:
+            self._pump.close()
         self._submitter.shutdown()
         self._callers.shutdown()
         self._store.close()
@@ -153,44 +183,66 @@ class AsyncEventStore:
 
 
 class AsyncSubscription:
-    """See `Subscription`; an async iterator. A `get` that is cancelled or times out loses no event."""
+    """See `Subscription`; an async iterator. A `get` that is cancelled or times out loses no event.
 
-    def __init__(self, subscription: Subscription, ended: Callable[["AsyncSubscription"], None]) -> None:
-        self._subscription, self._ended = subscription, ended
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="eventstore-follow")
+    Args:
+        subscription: read by others, in pages.
+        want: asks for the next page, which comes through `arrived`; empty at the end.
+        ended: called when it is closed.
+    """
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        want: Callable[[], None],
+        ended: Callable[["AsyncSubscription"], None],
+    ) -> None:
+        self.subscription, self._want, self._ended = subscription, want, ended
         self._page: deque[RecordedEvent] = deque()
-        self._coming: asyncio.Future[list[RecordedEvent]] | None = None
-        self._closed = False
+        self._arrived = asyncio.Event()
+        self._error: Exception | None = None
+        self._wanted = self._closed = False
+
+    def arrived(self, page: Page) -> None:
+        """In the loop: the page that was asked for."""
+        self._wanted = False
+        if isinstance(page, Exception):
+            self._error = page
+        elif not self._closed:
+            self._page.extend(page)
+            self._closed = not page
+        self._arrived.set()
 
     async def get(self, timeout: float | None = None) -> RecordedEvent | None:
         """The next event; None if none came within `timeout` s or the subscription was closed."""
         while not self._page:
             if self._closed:
                 return None
-            if self._coming is None:
-                self._coming = asyncio.get_running_loop().run_in_executor(self._thread, self._take)
-            # Not cancelled with the caller: what the thread takes meanwhile is for the next call.
-            await asyncio.wait([self._coming], timeout=timeout)
-            if not self._coming.done():
+            if not self._wanted:
+                self._wanted = True
+                self._arrived.clear()
+                self._want()
+            # Not taken back with the caller: the page that comes meanwhile is for the next call.
+            try:
+                await asyncio.wait_for(self._arrived.wait(), timeout)
+            except TimeoutError:
                 return None
-            coming, self._coming = self._coming, None
-            page = coming.result()
-            if not page:
-                return None
-            self._page.extend(page)
+            if self._error is not None:
+                error, self._error = self._error, None
+                raise error
         return self._page.popleft()
 
     async def checkpoint(self, event: RecordedEvent) -> None:
         """See `Subscription.checkpoint`."""
-        await asyncio.to_thread(self._subscription.checkpoint, event)
+        await asyncio.to_thread(self.subscription.checkpoint, event)
 
     async def close(self) -> None:
         """End it; a waiting `get` returns None."""
         if not self._closed:
             self._closed = True
             self._page.clear()
-            self._subscription.close()
-            await asyncio.to_thread(self._thread.shutdown)
+            self._arrived.set()
+            await asyncio.to_thread(self.subscription.close)
             self._ended(self)
 
     def __aiter__(self) -> Self:
@@ -210,12 +262,33 @@ class AsyncSubscription:
     ) -> None:
         await self.close()
 
-    def _take(self) -> list[RecordedEvent]:
-        """In the thread: wait for an event, and take what is there already."""
-        first = self._subscription.get()
-        if first is None:
-            return []
-        page = [first]
-        while len(page) < _READ and (event := self._subscription.get(0)) is not None:
+
+class _OwnThread:
+    """Reads one subscription of a store that has no pump, in a thread that keeps no process alive."""
+
+    def __init__(self, subscription: Subscription, give: Callable[[Page], None]) -> None:
+        self._subscription, self._give = subscription, give
+        self._wanted = threading.Semaphore(0)
+        threading.Thread(target=self._run, name="eventstore-follow", daemon=True).start()
+
+    def want(self) -> None:
+        """Give the next page."""
+        self._wanted.release()
+
+    def _run(self) -> None:
+        page: Page | None = None
+        while page != []:
+            self._wanted.acquire()
+            try:
+                page = self._next()
+            except Exception as error:
+                page = error
+            self._give(page)
+
+    def _next(self) -> list[RecordedEvent]:
+        page: list[RecordedEvent] = []
+        event = self._subscription.get()
+        while event is not None:
             page.append(event)
+            event = self._subscription.get(0) if len(page) < MOST else None
         return page

@@ -1,6 +1,9 @@
 """The asyncio facade, over every engine: equal answers, a loop that goes on, nothing lost by cancelling."""
 
 import asyncio
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -194,3 +197,58 @@ def test_backup(tmp_path: Path) -> None:
         assert (tmp_path / "copy.db").exists()
 
     asyncio.run(run())
+
+
+def test_one_thread_reads_for_many_followers(tmp_path: Path) -> None:
+    """Slow and fast ones, with and without a choice of events; nothing is left out and nothing comes twice."""
+    from qiki_eventstore import open_store
+
+    count, most = 2000, 0
+
+    def expected(number: int) -> list[int]:
+        positions = range((100 if number % 3 else 0) + 1, count + 1)
+        return [position for position in positions if number % 5 or (position - 1) % 4 == 1]
+
+    async def listen(events: AsyncEventStore, number: int) -> list[int]:
+        nonlocal most
+        streams = () if number % 5 else ("bot/1",)
+        found: list[int] = []
+        async with await events.subscribe(100 if number % 3 else 0, streams=streams) as follower:
+            while len(found) < len(expected(number)):
+                one = await follower.get(30)
+                assert one is not None
+                found.append(one.position)
+                if number % 7 == 0 and len(found) % 100 == 0:
+                    await asyncio.sleep(0.005)
+                most = max(most, threading.active_count())
+            assert await follower.get(0.01) is None
+        return found
+
+    async def run() -> None:
+        before = threading.active_count()
+        async with AsyncEventStore(open_store(f"sqlite:///{tmp_path}/events.db", reserve_bytes=0)) as events:
+            listening = [asyncio.create_task(listen(events, number)) for number in range(50)]
+            for number in range(0, count, 10):
+                for i in range(number, number + 10):
+                    events.store.submit(f"bot/{i % 4}", [event(i)])
+                await asyncio.sleep(0.001)
+            assert await asyncio.gather(*listening) == [expected(number) for number in range(50)]
+        assert most <= before + 20  # those of the store, of its asynchronous calls, and of asyncio
+
+    asyncio.run(run())
+
+
+def test_a_subscription_that_is_not_closed_keeps_no_process_alive(tmp_path: Path) -> None:
+    code = f"""
+import asyncio
+from qiki_eventstore import open_store
+from qiki_eventstore.aio import AsyncEventStore
+
+async def run():
+    events = AsyncEventStore(open_store("sqlite:///{tmp_path}/events.db"))
+    follower = await events.subscribe()
+    assert await follower.get(0.05) is None
+
+asyncio.run(run())
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=30)

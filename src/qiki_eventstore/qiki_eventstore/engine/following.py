@@ -76,7 +76,7 @@ class Window:
         self._read = read
         self._lock = threading.Lock()
         self._events: list[RecordedEvent] = []
-        self._floor = self._last = 0
+        self._bytes = self._floor = self._last = 0
         self.followers = 0
 
     def page(self, query: Query, after: int, head: int, matches: Callable[[RecordedEvent], bool]) -> Page:
@@ -90,11 +90,12 @@ class Window:
         if self.followers > 1:
             with self._lock:
                 if after > self._last:
-                    self._events, self._floor, self._last = [], after, after
+                    self._events, self._bytes, self._floor, self._last = [], 0, after, after
                 if after >= self._floor:
                     if after == self._last:
                         page, self._last = self._fetch(Query(), after, head)
                         self._events += page
+                        self._bytes += sum(len(event.payload) for event in page)
                     start = bisect_right(self._events, after, key=_position)
                     part = self._events[start : start + _PAGE]
                     self._trim()
@@ -109,14 +110,14 @@ class Window:
 
     def _trim(self) -> None:
         """Forget the oldest events beyond the bounds."""
-        size = 0
-        for kept, event in enumerate(reversed(self._events)):
-            size += len(event.payload)
-            if kept >= _WINDOW or size > _WINDOW_BYTES:
-                cut = len(self._events) - kept
-                self._floor = self._events[cut - 1].position
-                del self._events[:cut]
-                return
+        cut = max(0, len(self._events) - _WINDOW)
+        self._bytes -= sum(len(event.payload) for event in self._events[:cut])
+        while self._bytes > _WINDOW_BYTES:
+            self._bytes -= len(self._events[cut].payload)
+            cut += 1
+        if cut:
+            self._floor = self._events[cut - 1].position
+            del self._events[:cut]
 
 
 class Follower(Subscription):
@@ -146,23 +147,37 @@ class Follower(Subscription):
     def get(self, timeout: float | None = None) -> RecordedEvent | None:
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self._closed:
-            if self._page:
+            if self._page or self._fill():
                 return self._page.popleft()
-            head = self._tail.head()
-            if head > self._after:
-                try:
-                    page, self._after = self._window.page(self._query, self._after, head, self._matches)
-                except StoreUnavailable:
-                    if self._closed:
-                        break
-                    raise
-                self._page.extend(page)
-                continue
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
                 return None
             self._tail.wait(self._after, left, lambda: self._closed)
         return None
+
+    def take(self, most: int) -> list[RecordedEvent] | None:
+        """Up to `most` next events without waiting: None if there are none yet, empty if it is closed."""
+        if self._closed:
+            return []
+        if not self._page and not self._fill():
+            return [] if self._closed else None
+        return [self._page.popleft() for _ in range(min(most, len(self._page)))]
+
+    def behind(self, head: int) -> bool:
+        """Whether `take` may find something before a head later than this one, or it is closed."""
+        return bool(self._page) or self._after < head or self._closed
+
+    def _fill(self) -> bool:
+        """Read on up to the end of the store, a page at most; whether there are events."""
+        while not self._page and not self._closed and (head := self._tail.head()) > self._after:
+            try:
+                page, self._after = self._window.page(self._query, self._after, head, self._matches)
+            except StoreUnavailable:
+                if self._closed:
+                    return False
+                raise
+            self._page.extend(page)
+        return bool(self._page) and not self._closed
 
     def checkpoint(self, event: RecordedEvent) -> None:
         self._remember(event)

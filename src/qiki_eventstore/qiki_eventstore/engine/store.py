@@ -14,6 +14,7 @@ from qiki_eventstore.engine.backend import Backend
 from qiki_eventstore.engine.batch import Head
 from qiki_eventstore.engine.following import Follower, Tail, Window
 from qiki_eventstore.engine.options import Options
+from qiki_eventstore.engine.pump import Given, Pump
 from qiki_eventstore.engine.queue import Call, Queue
 from qiki_eventstore.engine.snapshots import Snapshots
 from qiki_eventstore.engine.tables import Tables
@@ -155,6 +156,10 @@ class EngineStore(EventStore):
         follower = Follower(self._window, self._tail, query, remember, self._followers.discard)
         self._followers.add(follower)
         return follower
+
+    def pump(self, give: Callable[[Given], None]) -> Pump:
+        """One thread that reads for many of this store's subscriptions."""
+        return Pump(self._tail, give)
 
     # The past -------------------------------------------------------------------------------------------------------
 
