@@ -1,10 +1,13 @@
 """Simulator and allocator accept and refuse the same vehicle files, with the same words."""
 
+import copy
 import json
 import shutil
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from shipped import VEHICLE
 
 from qiki_allocator.assembly import assemble
@@ -24,6 +27,10 @@ KEY_TWICE = replaced("  peak_power: 45000.0 ", "  peak_power: 45000.0\n  peak_po
 REFUSED = {
     "key twice": KEY_TWICE,
     "number as text": replaced("min_on: 0.030", 'min_on: "0.030"'),
+    "rate as text": replaced("odom: 50.0", 'odom: "50.0"'),
+    "mesh too small": replaced("circumradius: 1.267", "circumradius: 1.0e-9"),
+    "noise without measure": replaced("velocity: 0.001 ", "velocity: 1.0e+300 "),
+    "window too short for the valves": replaced("window: 0.25", "window: 0.1"),
     "boolean as number": replaced("min_on: 0.030", "min_on: true"),
     "impossible inertia": replaced("[760.0, 800.0, 820.0]", "[760.0, 800.0, 8200.0]"),
     "more working mass than mass": replaced("working_mass: 60.0", "working_mass: 1200.0"),
@@ -107,3 +114,27 @@ def test_both_refuse_a_thruster_file(answers, tmp_path, number):
     simulator, allocator = answers(lambda text: text)
     assert simulator == allocator
     assert "thrusters.json: thrusters[3].f_max_n = " in simulator
+
+
+def places(node, path=()):
+    """Paths to everything in a file."""
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        yield (*path, key)
+        if isinstance(value, dict | list):
+            yield from places(value, (*path, key))
+
+
+SHIPPED = yaml.safe_load(VEHICLE.read_text())
+ODD = [-1.0, 0.0, 0.5, 1, 1e9, 1e-9, 1e300, float("nan"), float("inf"), "x", True, None, [], {}]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.sampled_from(list(places(SHIPPED))), value=st.sampled_from(ODD))
+def test_both_think_the_same_of_any_odd_value(answers, place, value):
+    data = copy.deepcopy(SHIPPED)
+    node = data
+    for key in place[:-1]:
+        node = node[key]
+    node[place[-1]] = value
+    simulator, allocator = answers(lambda _: yaml.safe_dump(data))
+    assert simulator == allocator

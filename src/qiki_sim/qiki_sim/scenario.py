@@ -32,7 +32,7 @@ TICK_US = 10_000
 
 
 class Physics(Section):
-    step: Annotated[float, Field(gt=0, le=0.002)] = 0.002  # s
+    step: Annotated[Number, Field(gt=0, le=0.002)] = 0.002  # s
     friction: NonNegative = 0.3  # 1, sliding friction of contacts [A]
 
     @model_validator(mode="after")

@@ -4,14 +4,14 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from qiki_vehicle.files import Integer, Name, NonNegative, Positive, PositiveVector, Section, UnitVector, Vector
+from qiki_vehicle.files import Integer, Name, NonNegative, Offset, Positive, PositiveVector, Section, Size, UnitVector
 
 
 class Body(Section):
     """Mass properties with all working mass on board."""
 
     mass: Positive  # kg, all working mass on board
-    com: Vector  # m
+    com: Offset  # m
     inertia: PositiveVector  # kg m^2, about the centre of mass, along the axes of base_link
     working_mass: NonNegative  # kg
     isp: Positive  # s
@@ -48,7 +48,7 @@ class Thruster(Section):
 
     index: Annotated[Integer, Field(ge=0)]
     cluster: Name
-    position_m: Vector
+    position_m: Offset
     direction: UnitVector  # of the force on the body
     f_max_n: Positive  # N, of an open valve
 
@@ -72,7 +72,7 @@ class Port(Section):
     """A docking port."""
 
     name: Name
-    position: Vector  # m, centre of the mating face
+    position: Offset  # m, centre of the mating face
     axis: UnitVector  # outward
-    radius: Positive  # m, of the collar
-    length: Positive  # m, of the collar
+    radius: Size  # m, of the collar
+    length: Size  # m, of the collar

@@ -6,15 +6,17 @@ from pydantic import Field, model_validator
 
 from qiki_vehicle.files import Fraction, Integer, NonNegative, Positive, PositiveVector, Section
 
+_Short = Annotated[NonNegative, Field(le=0.4)]
+
 
 class PulseWidth(Section):
     """Pulse width modulation in windows."""
 
-    window: Positive  # s
-    carry: NonNegative  # s
-    repair: NonNegative  # s
-    tolerance: NonNegative  # s
-    gap: NonNegative  # s
+    window: _Short  # s
+    carry: _Short  # s
+    repair: _Short  # s
+    tolerance: _Short  # s
+    gap: _Short  # s
 
 
 class Pwpf(Section):
@@ -25,12 +27,24 @@ class Pwpf(Section):
     uon: Positive  # 1
     uoff: Positive  # 1
 
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.uoff < self.uon < self.km:
+            raise ValueError(f"uoff {self.uoff}, uon {self.uon}, km {self.km}; allowed: uoff < uon < km")
+        return self
+
 
 class BangBang(Section):
     """Bang-bang modulation with dead band and hysteresis."""
 
     on_level: Fraction
     off_level: Fraction
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not self.off_level < self.on_level:
+            raise ValueError(f"off_level {self.off_level}; allowed: 0 to below on_level ({self.on_level})")
+        return self
 
 
 class Modulation(Section):

@@ -57,6 +57,11 @@ Fraction = Annotated[float, Strict(), Field(ge=0, le=1)]
 Integer = Annotated[int, Strict()]
 Name = Annotated[str, Strict(), Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64)]
 Vector = tuple[Number, Number, Number]
+Size = Annotated[float, Strict(), Field(ge=1e-3, le=1e3)]
+"""m, of a part of a vehicle."""
+_Length = Annotated[float, Strict(), Field(ge=-1e3, le=1e3)]
+Offset = tuple[_Length, _Length, _Length]
+"""m, of a part of a vehicle in base_link."""
 PositiveVector = tuple[Positive, Positive, Positive]
 UnitVector = Annotated[tuple[Number, Number, Number], AfterValidator(_unit)]
 UnitQuaternion = Annotated[tuple[Number, Number, Number, Number], AfterValidator(_unit)]

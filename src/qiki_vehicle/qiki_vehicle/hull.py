@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from qiki_vehicle.files import Positive, Section
+from qiki_vehicle.files import Section, Size
 
 _PHI = (1.0 + math.sqrt(5.0)) / 2.0
 
@@ -15,7 +15,7 @@ class Hull(Section):
     """A hull centred at the origin of base_link."""
 
     shape: Literal["dodecahedron"]
-    circumradius: Positive  # m
+    circumradius: Size  # m
 
     @property
     def vertices(self) -> npt.NDArray[np.float64]:

@@ -4,22 +4,24 @@ from typing import Annotated
 
 from pydantic import Field
 
-from qiki_vehicle.files import NonNegative, Section
+from qiki_vehicle.files import NonNegative, Number, Section
+
+_Deviation = Annotated[NonNegative, Field(le=1e6)]
 
 
 class Noise(Section):
     """Standard deviation of each sample."""
 
-    position: NonNegative  # m
-    orientation: NonNegative  # rad
-    velocity: NonNegative  # m/s
-    angular_velocity: NonNegative  # rad/s
-    soc: NonNegative  # 1
-    bus_voltage: NonNegative  # V
-    temperature: NonNegative  # K
+    position: _Deviation  # m
+    orientation: _Deviation  # rad
+    velocity: _Deviation  # m/s
+    angular_velocity: _Deviation  # rad/s
+    soc: _Deviation  # 1
+    bus_voltage: _Deviation  # V
+    temperature: _Deviation  # K
 
 
-Rate = Annotated[float, Field(ge=0.1, le=100.0)]
+Rate = Annotated[Number, Field(ge=0.1, le=100.0)]
 
 
 class Rates(Section):

@@ -42,6 +42,10 @@ class Vehicle(Section):
                 raise ValueError(f"thermal.nodes: no node RCS_{cluster} for cluster {cluster} of the thrusters")
             if node.warn is None:
                 raise ValueError(f"thermal.nodes.RCS_{cluster}.warn: missing; allowed: below trip ({node.trip} degC)")
+        least, most = 2.0 * (self.valves.min_on + self.valves.min_off), self.valves.max_burn / 2.0
+        window = self.modulation.pulse_width.window
+        if not least <= window <= most:
+            raise ValueError(f"modulation.pulse_width.window {window} s; allowed: {least:g} to {min(most, 0.4):g} s")
         ports = [port.name for port in self.ports]
         if len(set(ports)) != len(ports):
             raise ValueError(f"ports {ports}; allowed: each name once")
