@@ -1,5 +1,6 @@
 """A node's events on their way to the event store: `node.events.emit("allocator.mode_changed", {...})`."""
 
+import json
 import math
 import threading
 import time as wall
@@ -14,6 +15,7 @@ from prometheus_client.registry import Collector
 from rclpy.task import Future
 from uuid_utils.compat import uuid7
 
+from qiki_events import REGISTRY, PayloadError
 from qiki_msgs.msg import Event
 from qiki_msgs.srv import AppendEvents
 from qiki_node.deferred import MANY_REQUESTS
@@ -95,7 +97,8 @@ class Events:
 
         Args:
             type: dotted name in the past tense.
-            payload: what JSON can hold, NumPy's numbers and arrays too; a number that is not finite becomes null.
+            payload: fields by name, as the type's schema in `qiki_events` has them; of an unknown type what JSON can
+                hold. NumPy's numbers and arrays are allowed; a number that is not finite becomes null.
             stream: default: the node's full name, such as `alpha/allocator`.
             correlation: id of the command that it belongs to.
             causation: id of the event or command that caused it.
@@ -107,15 +110,19 @@ class Events:
             The event's id; empty if it is not kept: no room (counted, and logged for audit events) or disabled.
 
         Raises:
-            ValueError, TypeError: the payload is not such a mapping, or `delivery` is neither.
+            PayloadError: a field does not fit the type (the text names type, field, value and what is allowed), or JSON
+                cannot hold the payload of an unknown type.
+            ValueError: `delivery` is neither.
         """
+        content_type, content = _encoded(type, payload, schema_version)
         event = OutgoingEvent(
             id=uuid7(),
             stream=self._stream if stream is None else stream,
             type=type,
             source=self._source,
             time=self._node.get_clock().now().nanoseconds if time is None else time,
-            payload=to_json(payload, compact=True).encode(),
+            payload=content,
+            content_type=content_type,
             correlation=correlation,
             causation=causation,
             delivery=Delivery(delivery),
@@ -272,3 +279,15 @@ def _message(event: OutgoingEvent) -> Event:
     message.content_type = event.content_type
     message.payload.frombytes(event.payload)
     return message
+
+
+def _encoded(type: str, payload: Mapping[str, Any], version: int) -> tuple[str, bytes]:
+    """Content type and bytes. Most payloads are plain already: only one that does not fit is converted first."""
+    try:
+        return REGISTRY.encode(type, payload, version)
+    except PayloadError as error:
+        try:
+            plain = json.loads(to_json(payload))
+        except TypeError:
+            raise error from None
+        return REGISTRY.encode(type, plain, version)

@@ -8,11 +8,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 
+from qiki_events import PROTOBUF, REGISTRY, PayloadError
 from qiki_msgs.srv import AppendEvents
 from qiki_node.deferred import Reply, create_deferred_service
+from qiki_node.node import QikiNode
+from qiki_node.parameters import NodeParameters
 from qiki_node.testing import NodeProcess, Peer
 
 if TYPE_CHECKING:
@@ -180,3 +184,53 @@ def test_it_can_be_disabled(emitter, peer: Peer) -> None:
     peer.spin_for(0.5)
     assert not store.requests
     process.stop()
+
+
+@pytest.fixture
+def node(peer: Peer) -> Iterator[QikiNode[NodeParameters]]:
+    node = QikiNode("emitter", NodeParameters, context=peer.context, namespace="/alpha")
+    peer.executor.add_node(node)
+    yield node
+    peer.executor.remove_node(node)
+    node.destroy_node()
+
+
+@pytest.mark.parametrize(
+    ("payload", "named"),
+    [
+        ({"thruster": 3, "share": 0.5, "helth": "OK"}, ["helth", "'OK'", "health"]),
+        ({"thruster": 3, "share": 0.5, "health": "FINE"}, ["health", "'FINE'", "DEAD"]),
+        ({"thruster": 3}, ["share", "missing"]),
+        ({"thruster": 3, "share": float("nan")}, ["share", "missing"]),
+        ({"thruster": np.int32(-1), "share": 0.5}, ["thruster", "-1", "0 to"]),
+    ],
+)
+def test_a_payload_that_does_not_fit_its_type_is_refused_at_the_emitter(
+    node: QikiNode[NodeParameters], payload: dict[str, object], named: list[str]
+) -> None:
+    with pytest.raises(PayloadError) as refused:
+        node.events.emit("allocator.thruster_health_changed", payload)
+    for text in ["allocator.thruster_health_changed", *named]:
+        assert text in str(refused.value)
+    assert node.events.values()["queued"] == 0
+
+
+def test_payloads_of_known_types_go_as_protobuf_and_may_hold_numbers_of_numpy(
+    node: QikiNode[NodeParameters], peer: Peer
+) -> None:
+    store = Store(peer)
+    ended = {"profile": "c1", "outcome": "EXECUTED", "reason": "", "segment": np.int64(2), "elapsed": np.float32(0.5)}
+    node.events.emit("allocator.profile_ended", {**ended, "impulse": np.arange(6.0), "energy": 5.0})
+    node.events.emit("energy.sampled", {"energy_used_j": 1.0, "soc": np.nan})
+    peer.spin_until(lambda: len(store.stored) == 2)
+    first, second = store.stored.values()
+    assert {first.content_type, second.content_type} == {PROTOBUF}
+    read = REGISTRY.decode(first.type, 1, first.content_type, first.payload.tobytes())
+    assert (read["segment"], read["elapsed"], read["impulse"]) == (2, 0.5, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
+    assert REGISTRY.decode(second.type, 1, second.content_type, second.payload.tobytes())["soc"] is None
+
+
+def test_a_payload_that_json_cannot_hold_is_refused(node: QikiNode[NodeParameters]) -> None:
+    for type in ("test.ticked", "operator.command_issued"):
+        with pytest.raises(PayloadError, match=type):
+            node.events.emit(type, {"arguments": {"object": object()}})
