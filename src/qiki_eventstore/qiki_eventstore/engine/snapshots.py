@@ -33,6 +33,8 @@ class Snapshots:
 
     def job(self) -> bool:
         """Fold and keep the next states if they are due; whether there is more to do."""
+        if not self._projections:
+            return False
         head = self._store.head()
         if not self.due(head):
             return False

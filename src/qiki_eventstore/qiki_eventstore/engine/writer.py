@@ -124,10 +124,10 @@ class Writer:
         careful = repeated = False
         while True:
             batch = Batch(self._load(), self._clock(), self._backend.find, careful=careful)
-            for call in calls:
-                call.error = None
-                batch.add(call)
             try:
+                for call in calls:
+                    call.error = None
+                    batch.add(call)
                 self._backend.commit(batch, tasks)
             except Stale as stale:
                 if careful and not stale.moved:

@@ -1,1 +1,1 @@
-"""The PostgreSQL engine: many processes write, one order of events."""
+"""The PostgreSQL engine: one process writes, any number read."""

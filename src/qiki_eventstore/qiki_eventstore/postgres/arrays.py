@@ -44,14 +44,6 @@ def int8_array(values: Sequence[int]) -> Int8Array:
     return Int8Array(_header(_INT8, count) + struct.pack(">" + "iq" * count, *chain(*zip(repeat(8), values))))
 
 
-def int8_or_null_array(values: Sequence[int | None]) -> Int8Array:
-    """Integers of 64 bits or NULL."""
-    return Int8Array(
-        _header(_INT8, len(values))
-        + b"".join(_NULL if value is None else struct.pack(">iq", 8, value) for value in values)
-    )
-
-
 def uuid_array(values: Sequence[bytes]) -> UuidArray:
     """UUIDs, given as their 16 bytes."""
     return UuidArray(_header(_UUID, len(values)) + _elements(values))

@@ -1,41 +1,64 @@
-"""Connections to the server: TLS and password from outside the URL, hosts tried in turn, patience with a bound."""
+"""Connections to the server: TLS and password from outside the URL, hosts tried in turn, a pool for reading."""
 
-import logging
 import re
 import time
-from collections.abc import Callable
-from copy import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Event as Flag
 from typing import Any, TypeAlias
 
 import psycopg
+from psycopg.adapt import Buffer, Loader
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import Format
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from qiki_eventstore.errors import StoreUnavailable
 from qiki_eventstore.postgres.arrays import register_arrays
-
-Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
-
-_log = logging.getLogger(__name__)
 
 _DEFAULTS = {
     # The old primary of a fail-over may come back as a replica: only one that takes writes will do.
     "target_session_attrs": "read-write",
     "connect_timeout": "5",
     "application_name": "qiki_eventstore",
-    # A host that vanished without a word is given up after about 15 s, idle or in the middle of a commit.
+    # A host that vanished silently is given up after about 15 s, idle or in the middle of a commit.
     "keepalives_idle": "5",
     "keepalives_interval": "3",
     "keepalives_count": "3",
     "tcp_user_timeout": "15000",
 }
 
+# The server's side: it ends the session of a writer whose host vanished, and with it frees the writer's lock, in 4 s.
+_AS_WRITER = "-c tcp_keepalives_idle=1 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3 -c tcp_user_timeout=4000"
+# Pages are read in the order of an index. Left to itself the planner may read and sort all that is left for each page,
+# in a young table for want of statistics.
+_AS_READER = (
+    "-c enable_sort=off -c enable_bitmapscan=off -c enable_seqscan=off -c plan_cache_mode=force_custom_plan"
+    " -c synchronous_commit=off"
+)
+
+_MOST_READERS = 32
+_BETWEEN_TRIES = 0.2
+"""s between attempts to reach a server."""
+
 _OLDEST_SERVER = 130_000
-"""pg_current_xact_id()."""
 
 _SESSION_LOST = re.compile("08...|57P0.|25006|53300")
 """Connection errors, shutdown, crash, "starting up", read-only (a demoted primary), too many connections."""
+
+
+class Connection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection with placeholders `$1`, `$2`, … and answers in binary form."""
+
+    def execute(self, query: Any, params: Any = None, *, prepare: bool | None = None, binary: bool = True) -> Any:
+        return super().execute(query, params, prepare=prepare, binary=binary)
+
+
+Parameters: TypeAlias = dict[str, Any]
+
+
+class ConnectionLost(StoreUnavailable):
+    """The connection was lost in the middle of a read."""
 
 
 class Connector:
@@ -45,7 +68,7 @@ class Connector:
         url: libpq's URL or `key=value` form; `host=a,b` for fail-over, `sslmode`, `sslrootcert`, `passfile` as libpq
             documents them.
         schema: PostgreSQL schema that holds the store's tables.
-        password_file: file with nothing but the password; read anew for each connection, so that it may change.
+        password_file: file with nothing but the password; read again for each connection, so that it may change.
 
     Raises:
         ValueError: not such a URL or schema name.
@@ -62,7 +85,7 @@ class Connector:
             # The driver's message may quote the URL, password included.
             raise ValueError("the store URL is not a URL of libpq (postgresql://user@host:port/database?…)") from None
         options = f"{given.pop('options', '') or ''} -c search_path={schema} -c jit=off".strip()
-        self._parameters: dict[str, Any] = {**_DEFAULTS, **given, "options": options}
+        self._parameters: Parameters = {**_DEFAULTS, **given, "options": options}
         self._password_file = password_file
         self.schema = schema
 
@@ -71,46 +94,33 @@ class Connector:
         hosts = self._parameters.get("hostaddr") or self._parameters.get("host") or "local socket"
         return f"{hosts}, database {self._parameters.get('dbname') or 'of the user'!r}, schema {self.schema!r}"
 
-    def parameters(self) -> dict[str, Any]:
+    def parameters(self, more_options: str = "") -> Parameters:
         """Connection parameters of libpq, password included.
 
         Raises:
             StoreUnavailable: the password file cannot be read.
         """
+        parameters = {**self._parameters, "options": f"{self._parameters['options']} {more_options}".strip()}
         if self._password_file is None:
-            return self._parameters
+            return parameters
         try:
-            return {**self._parameters, "password": self._password_file.read_text().rstrip("\r\n")}
+            return {**parameters, "password": self._password_file.read_text().rstrip("\r\n")}
         except OSError as error:
             raise StoreUnavailable(f"password_file {str(self._password_file)!r}: {error.strerror}") from None
 
-    def in_order(self) -> "Connector":
-        """One whose connections read pages in the order of an index.
-
-        Left to itself the planner may read and sort all that is left for each page, in a young table for want of
-        statistics.
-        """
-        other = copy(self)
-        options = f"{self._parameters['options']} -c enable_sort=off -c enable_bitmapscan=off"
-        other._parameters = {**self._parameters, "options": options}
-        return other
-
-    def connect(self, *, durable: bool = True) -> Connection:
-        """One connection, each host tried once.
-
-        Args:
-            durable: commits wait until they are on disk (and on the synchronous replica, if the server has one).
+    def connect(self) -> Connection:
+        """One connection for writing, each host tried once. Commits wait for the disk, and for synchronous replicas.
 
         Raises:
             StoreUnavailable: no host answers as it must, or the server does not keep what it commits.
         """
         try:
-            connection: Connection = psycopg.connect(**self.parameters(), autocommit=True)
+            connection = Connection.connect(**self.parameters(_AS_WRITER), **_SESSION)
         except psycopg.OperationalError as error:
             raise StoreUnavailable(f"PostgreSQL at {self} cannot be reached: {_last_line(error)}") from None
         try:
-            register_arrays(connection)
-            _prepare(connection, durable)
+            _adapt(connection)
+            _require_durability(connection)
         except psycopg.Error as error:
             connection.close()
             raise StoreUnavailable(f"PostgreSQL at {self} cannot be used: {_last_line(error)}") from None
@@ -119,24 +129,76 @@ class Connector:
             raise
         return connection
 
-    def connect_patiently(self, patience: float, give_up: Flag | None = None, *, durable: bool = True) -> Connection:
-        """Try until a server answers, for `patience` s at most, or until `give_up` is set."""
-        return with_patience(lambda: self.connect(durable=durable), patience, give_up)
 
+class Readers:
+    """A pool of connections that only read.
 
-def with_patience(connect: Callable[[], Connection], patience: float, give_up: Flag | None = None) -> Connection:
-    """Call `connect` until it succeeds; its last StoreUnavailable after `patience` s."""
-    deadline = time.monotonic() + patience
-    pause = 0.05
-    while True:
+    Args:
+        patience: s for which a reader waits for a server that can be reached.
+    """
+
+    def __init__(self, connector: Connector, patience: float) -> None:
+        self._connector, self._patience = connector, patience
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            connection_class=Connection,
+            kwargs=lambda: {**connector.parameters(_AS_READER), **_SESSION},
+            min_size=0,
+            max_size=_MOST_READERS,
+            open=True,
+            configure=_adapt,
+            check=ConnectionPool.check_connection,
+            # Left to itself the pool tries ever more seldom, and readers would wait on after a fail-over.
+            reconnect_timeout=_BETWEEN_TRIES,
+            num_workers=1,
+        )
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """One that nobody else uses meanwhile.
+
+        Raises:
+            ConnectionLost: in the middle of the block.
+            StoreUnavailable: closed, or the server cannot be reached.
+        """
+        connection = self._take()
         try:
-            return connect()
-        except StoreUnavailable as error:
-            if time.monotonic() + pause > deadline or (give_up is not None and give_up.is_set()):
-                raise
-            _log.warning("%s; trying again", error)
-        time.sleep(pause)
-        pause = min(1.0, pause * 2)
+            yield connection
+        except psycopg.Error as error:
+            if is_lost(error, connection):
+                raise ConnectionLost(f"the connection to PostgreSQL was lost while reading: {error}") from error
+            raise StoreUnavailable(f"PostgreSQL at {self._connector} cannot be read: {error}") from error
+        finally:
+            self._pool.putconn(connection)
+
+    def _take(self) -> Connection:
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                return self._pool.getconn(2 * _BETWEEN_TRIES)
+            except PoolClosed:
+                raise StoreUnavailable("the store is closed: open it again") from None
+            except PoolTimeout:
+                if time.monotonic() >= deadline:
+                    raise StoreUnavailable(
+                        f"PostgreSQL at {self._connector} cannot be reached; given up after {self._patience:g} s"
+                    ) from None
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+def split_mode(url: str) -> tuple[str, bool]:
+    """A URL without `mode=ro` or `mode=rw`, which libpq does not know, and whether it was `ro`."""
+    if not url.startswith("postgres"):  # libpq's key=value form
+        return url, False
+    # As text: the library's functions do not give back an empty host as it was.
+    address, _, query = url.partition("?")
+    pairs = query.split("&")
+    modes = [pair.removeprefix("mode=") for pair in pairs if pair.startswith("mode=")]
+    if modes not in ([], ["ro"], ["rw"]):
+        raise ValueError(f"store URL: mode={modes[-1]}: allowed are mode=ro and mode=rw")
+    rest = "&".join(pair for pair in pairs if not pair.startswith("mode="))
+    return f"{address}?{rest}".removesuffix("?"), modes == ["ro"]
 
 
 def is_lost(error: psycopg.Error, connection: Connection) -> bool:
@@ -144,22 +206,35 @@ def is_lost(error: psycopg.Error, connection: Connection) -> bool:
     return connection.closed or connection.broken or bool(_SESSION_LOST.fullmatch(error.sqlstate or ""))
 
 
-def _prepare(connection: Connection, durable: bool) -> None:
+_SESSION: Parameters = {"autocommit": True, "cursor_factory": psycopg.RawCursor}
+
+
+class _UuidBytes(Loader):
+    """A UUID as its 16 bytes."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> bytes:
+        return bytes(data)
+
+
+def _adapt(connection: Connection) -> None:
+    connection.adapters.register_loader("uuid", _UuidBytes)
+    register_arrays(connection)
+
+
+def _require_durability(connection: Connection) -> None:
     if connection.info.server_version < _OLDEST_SERVER:
         raise StoreUnavailable(f"the server is PostgreSQL {connection.info.server_version // 10_000}: 13 is needed")
-    row = connection.execute(
+    ((fsync, full_pages, commit),) = connection.execute(
         "SELECT current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit')"
-    ).fetchone()
-    assert row is not None
-    fsync, full_pages, commit = row
+    )
     if fsync != "on" or full_pages != "on":
         raise StoreUnavailable(
             f"the server runs with fsync={fsync}, full_page_writes={full_pages}: a power cut could lose acknowledged "
             "events; both must be on"
         )
-    if not durable:
-        connection.execute("SET synchronous_commit = off")
-    elif commit in ("off", "local"):
+    if commit in ("off", "local"):
         connection.execute("SET synchronous_commit = on")
 
 

@@ -10,7 +10,7 @@ from qiki_eventstore.chain import GENESIS
 from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
 from qiki_eventstore.files import digest_of
 from qiki_eventstore.retention.policy import Hold, Policy
-from qiki_eventstore.retention.segment import Catalogue, Extent, Retainable, Segment
+from qiki_eventstore.retention.segment import Catalogue, Extent, Retainable, Segment, folder_of
 from qiki_eventstore.retention.segment_file import opened, write_segment
 from qiki_eventstore.sqlite.pool import OneReader
 from qiki_eventstore.sqlite.verification import SqliteContent
@@ -66,11 +66,11 @@ class Retention:
         """For a store that can drop segments.
 
         Raises:
-            StoreUnavailable: its engine cannot.
+            StoreUnavailable: it cannot, or was opened without a folder for segments.
         """
         if not isinstance(store, Retainable):
-            raise StoreUnavailable("retention: only SQLite stores drop segments so far; export what is old instead")
-        return cls(store, store.catalogue, store.segments_folder, policy)
+            raise StoreUnavailable("retention: apply it to the store itself, where it is written")
+        return cls(store, store.catalogue, folder_of(store), policy)
 
     def apply(self, goes_on: Callable[[], bool] = lambda: True) -> Outcome:
         """Seal and drop whole segments that are due, from the oldest on, up to the first with an event under hold.
@@ -136,7 +136,7 @@ def verify_segments(store: Retainable) -> int:
     before, count = GENESIS, 0
     for segment in store.catalogue.segments():
         extent = segment.extent
-        path = _check_file(store.segments_folder, segment)
+        path = _check_file(folder_of(store), segment)
         _verify_file(path, segment)
         if extent.before != before:
             raise StoreCorrupt(f"{path}: the chain does not go on from the segment before", extent.first)

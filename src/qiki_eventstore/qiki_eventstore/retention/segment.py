@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from qiki_eventstore.chain import link_event
-from qiki_eventstore.errors import StoreCorrupt
+from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.retention.policy import Hold
 
@@ -158,8 +158,19 @@ class Retainable(Protocol):
         """Its segments and holds."""
 
     @property
-    def segments_folder(self) -> Path:
-        """Folder of the files of its segments, from which it reads dropped events."""
+    def segments_folder(self) -> Path | None:
+        """Folder of the files of its segments, from which it reads dropped events; None: it was opened without one."""
+
+
+def folder_of(store: Retainable) -> Path:
+    """Folder of the segment files.
+
+    Raises:
+        StoreUnavailable: the store was opened without one.
+    """
+    if store.segments_folder is None:
+        raise StoreUnavailable("the store was opened without a folder for segments: open it with segments=FOLDER")
+    return store.segments_folder
 
 
 def to_json(extent: Extent) -> str:

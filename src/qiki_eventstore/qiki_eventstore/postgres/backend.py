@@ -1,0 +1,385 @@
+"""PostgreSQL as a backend: one session that writes and holds the writer's lock, and a pool that reads."""
+
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final, NoReturn, TypeVar
+
+import psycopg
+
+from qiki_eventstore import verification
+from qiki_eventstore.engine.backend import Connection as AnyConnection
+from qiki_eventstore.engine.backend import Counts, Stale
+from qiki_eventstore.engine.batch import COLUMNS, Batch, Found, Heads
+from qiki_eventstore.engine.content import StoredEvents
+from qiki_eventstore.engine.heads import load_heads
+from qiki_eventstore.engine.queue import Task
+from qiki_eventstore.engine.reader import Reader
+from qiki_eventstore.engine.selection import Dialect
+from qiki_eventstore.errors import StoreFull, StoreUnavailable
+from qiki_eventstore.events import RecordedEvent
+from qiki_eventstore.postgres.arrays import bytea_array, int8_array, text_array, uuid_array
+from qiki_eventstore.postgres.connection import Connection, ConnectionLost, Connector, Readers, is_lost
+from qiki_eventstore.postgres.dump import dump
+from qiki_eventstore.postgres.options import Options
+from qiki_eventstore.postgres.schema import check, migrate, migrations
+from qiki_eventstore.retention.archive import Archive
+from qiki_eventstore.retention.catalogue import StoreCatalogue
+from qiki_eventstore.store import Query, Verification
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+POSTGRES: Final = Dialect(positions=int8_array)
+
+_ARRAYS: Final[dict[str, Callable[[Any], Any]]] = {
+    "id": uuid_array,
+    "correlation": text_array,
+    "causation": text_array,
+    "payload": bytea_array,
+    "hash": bytea_array,
+}
+_COLUMNS: Final[list[Callable[[Any], Any]]] = [_ARRAYS.get(name, int8_array) for name in COLUMNS]
+_INSERT: Final = (
+    f"INSERT INTO events ({', '.join(COLUMNS)})"
+    f" SELECT * FROM unnest({', '.join(f'${number}' for number in range(1, len(COLUMNS) + 1))})"
+)
+_FIND: Final = (
+    "SELECT e.id, e.position, s.name FROM events AS e JOIN streams AS s ON s.id = e.stream WHERE e.id = ANY($1)"
+)
+
+# The lock of the writer: held by its session, so that whatever it commits, it commits as the only writer.
+_KEY: Final = "hashtextextended('qiki_eventstore writer ' || $1, 0)"
+_HOLDER: Final = (
+    "SELECT a.pid, coalesce(host(a.client_addr), 'the server') FROM pg_locks AS l JOIN pg_stat_activity AS a"
+    f" ON a.pid = l.pid WHERE l.locktype = 'advisory' AND (l.classid::bigint << 32 | l.objid::bigint) = {_KEY}"
+)
+_BETWEEN_TRIES: Final = 0.2
+"""s between attempts to become the writer, or to reach a server."""
+
+_UNSURE: Final = "whether this append is stored is not known: append it again with the same ids"
+
+
+class PostgresBackend:
+    """See `engine.backend.Backend`.
+
+    Args:
+        connector: makes connections.
+        options: of the store.
+        read_only: another process writes.
+
+    Raises:
+        StoreUnavailable: the server cannot be reached or does not sync to disk, another writer holds the store, or its
+            tables are newer than this program, or, to be read only, older.
+    """
+
+    name = "postgresql"
+
+    def __init__(self, connector: Connector, options: Options, *, read_only: bool) -> None:
+        self._connector, self._options = connector, options
+        self._session: Connection | None = None
+        self._lost_since: float | None = None
+        if not read_only:
+            self._session = self._become_writer(options.standby, 0.0)
+            try:
+                migrate(self._session, connector.schema)
+            except psycopg.Error as error:
+                self._session.close()
+                raise StoreUnavailable(f"the tables at {connector} cannot be used: {error}") from error
+            except BaseException:
+                self._session.close()
+                raise
+        self.readers = Readers(connector, options.reconnect_patience)
+        self.reader = Reader(self.readers, POSTGRES, self._archive)
+        if read_only:
+            try:
+                self._require_tables()
+            except BaseException:
+                self.readers.close()
+                raise
+
+    # Writing --------------------------------------------------------------------------------------------------------
+
+    def load(self) -> Heads:
+        deadline = time.monotonic() + self._options.reconnect_patience
+        while True:
+            if self._session is None:
+                patience = max(0.0, deadline - time.monotonic())
+                try:
+                    self._session = self._become_writer(patience, patience)
+                except StoreUnavailable as error:
+                    given_up = f"given up after {self._options.reconnect_patience:g} s"
+                    raise StoreUnavailable(f"{error}; {given_up}; {_UNSURE}") from None
+                self.reader.names.forget()
+            try:
+                return load_heads(self._session)
+            except psycopg.Error as error:
+                if not self._is_lost(error) or time.monotonic() > deadline:
+                    raise StoreUnavailable(f"PostgreSQL at {self._connector} cannot be used: {error}") from error
+
+    def find(self, ids: Iterable[bytes]) -> Found:
+        try:
+            rows = self._writer().execute(_FIND, (uuid_array(list(ids)),))
+        except psycopg.Error as error:
+            self._fail(error)
+        return {id: (position, stream) for id, position, stream in rows}
+
+    def commit(self, batch: Batch, tasks: Sequence[Task]) -> None:
+        session = self._writer()
+        new = [
+            (table, names)
+            for table, names in (
+                ("streams", batch.new_streams),
+                ("types", batch.new_types),
+                ("sources", batch.new_sources),
+            )
+            if names
+        ]
+        try:
+            if new or tasks or (batch.duplicates and not batch.rows):
+                with session.transaction():
+                    self._store(session, batch, new)
+                    for task in tasks:
+                        self._perform(session, task)
+            elif batch.rows:
+                self._insert(session, batch)  # one statement is a transaction
+        except psycopg.Error as error:
+            self._fail(error)
+        self._lost_since = None
+
+    def _store(self, session: Connection, batch: Batch, new: list[tuple[str, dict[str, int]]]) -> None:
+        for table, names in new:
+            session.execute(
+                f"INSERT INTO {table} (name, id) SELECT * FROM unnest($1, $2)",
+                (text_array(list(names)), int8_array(list(names.values()))),
+            )
+        if batch.rows:
+            self._insert(session, batch)
+        elif batch.duplicates:
+            # "Stored before" must be as durable as "stored": a commit waits for disk and replica only if it wrote.
+            self.touch(session)
+
+    @staticmethod
+    def _insert(session: Connection, batch: Batch) -> None:
+        columns = zip(*batch.rows, strict=True)
+        session.execute(_INSERT, [array(values) for array, values in zip(_COLUMNS, columns, strict=True)], prepare=True)
+
+    def _perform(self, session: Connection, task: Task) -> None:
+        """A task that fails is undone alone; a disk that fails ends the transaction."""
+        task.error = None
+        try:
+            with session.transaction():
+                task.result = task.work(session)
+        except psycopg.Error as error:
+            if is_lost(error, session) or isinstance(error, psycopg.errors.DiskFull):
+                raise
+            task.error = StoreUnavailable(f"PostgreSQL refused it: {error}")
+        except Exception as error:
+            task.error = error
+
+    def touch(self, connection: Any) -> None:
+        connection.execute("UPDATE store SET id = id")
+
+    def wants_upkeep(self) -> bool:
+        return False
+
+    def upkeep(self) -> None:
+        """Nothing: the server does it."""
+
+    # The writer's session -------------------------------------------------------------------------------------------
+
+    def _become_writer(self, for_lock: float, for_server: float) -> Connection:
+        """A session that holds the writer's lock.
+
+        Args:
+            for_lock: s for which another writer's end is waited for.
+            for_server: s for which a server that can be reached is waited for.
+
+        Raises:
+            StoreUnavailable: none in time.
+        """
+        begun = time.monotonic()
+        waiting = False
+        while True:
+            try:
+                session = self._connector.connect()
+            except StoreUnavailable as error:
+                # Whoever stands by also waits while the server fails over.
+                if time.monotonic() - begun >= (max(for_lock, for_server) if waiting else for_server):
+                    raise
+                _log.warning("%s; trying again", error)
+                time.sleep(_BETWEEN_TRIES)
+                continue
+            try:
+                while not self._try_lock(session):
+                    if time.monotonic() - begun >= for_lock:
+                        raise StoreUnavailable(self._held(session))
+                    if not waiting:
+                        waiting = True
+                        _log.warning("standing by: %s", self._held(session))
+                    time.sleep(_BETWEEN_TRIES)
+                return session
+            except psycopg.Error as error:
+                session.close()
+                if not is_lost(error, session):
+                    raise StoreUnavailable(f"PostgreSQL at {self._connector} cannot be used: {error}") from error
+            except BaseException:
+                session.close()
+                raise
+
+    def _try_lock(self, session: Connection) -> bool:
+        ((locked,),) = session.execute(f"SELECT pg_try_advisory_lock({_KEY})", (self._connector.schema,))
+        return bool(locked)
+
+    def _held(self, session: Connection) -> str:
+        rows = session.execute(_HOLDER, (self._connector.schema,))
+        holders = [f"server process {pid} for {host}" for pid, host in rows]
+        return (
+            f"the store at {self._connector} is held by another writer ({', '.join(holders) or 'it just ended'}):"
+            " end it, stand by, or open the store with ?mode=ro"
+        )
+
+    def _writer(self) -> Connection:
+        if self._session is None:
+            raise Stale("the connection to PostgreSQL was lost", moved=True)
+        return self._session
+
+    def _is_lost(self, error: psycopg.Error) -> bool:
+        """Whether the session is lost; it is dropped then."""
+        if self._session is None or not is_lost(error, self._session):
+            return False
+        self._session.close()
+        self._session = None
+        return True
+
+    def _fail(self, error: psycopg.Error) -> NoReturn:
+        """Raise the error of the event store."""
+        if self._is_lost(error):
+            now = time.monotonic()
+            self._lost_since = self._lost_since or now
+            if now - self._lost_since > self._options.reconnect_patience:
+                raise StoreUnavailable(f"connections to PostgreSQL break: {error}; {_UNSURE}") from error
+            _log.warning("connection to PostgreSQL lost (%s): the batch is repeated on the next one", error)
+            raise Stale(str(error), moved=True) from error
+        if isinstance(error, psycopg.errors.UniqueViolation):
+            raise Stale(str(error), moved=error.diag.constraint_name != "events_once") from error
+        if isinstance(error, psycopg.errors.DiskFull):
+            reason = f"the disk of PostgreSQL is full ({error.diag.message_primary})"
+            raise StoreFull(reason) from error
+        raise StoreUnavailable(f"PostgreSQL refused the append: {error}") from error
+
+    # Reading --------------------------------------------------------------------------------------------------------
+
+    def reading(self) -> AbstractContextManager[AnyConnection]:
+        return self.readers.connection()
+
+    def head(self) -> int:
+        return self._again(self.reader.head)
+
+    def all(self, query: Query) -> Iterator[RecordedEvent]:
+        tries = 2
+        while True:
+            last, count = None, 0
+            try:
+                for event in self.reader.all(query):
+                    yield event
+                    last, count = event, count + 1
+                return
+            except ConnectionLost:
+                tries = 2 if last is not None else tries - 1
+                if not tries:
+                    raise
+                query = _behind(query, last, count)
+
+    def stream(self, name: str, start: int, end: int | None) -> list[RecordedEvent]:
+        return self._again(lambda: self.reader.stream(name, start, end))
+
+    def version(self, stream: str) -> int:
+        return self._again(lambda: self.reader.version(stream))
+
+    def streams(self) -> list[str]:
+        return self._again(self.reader.streams)
+
+    def counts(self) -> Counts:
+        return self._again(self._counts)
+
+    def _counts(self) -> Counts:
+        head, streams, gone = self.reader.counts()
+        with self.readers.connection() as connection:
+            ((left_out, size, checkpoint),) = connection.execute(
+                "SELECT left_out, (SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class"
+                " WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'),"
+                " (SELECT extract(epoch FROM checkpoint_time)::float8 FROM pg_control_checkpoint()) FROM store"
+            )
+            events = head - gone
+            if left_out:
+                ((events,),) = connection.execute("SELECT count(*) FROM events")
+        return Counts(events, streams, head, size, math.nan, checkpoint)
+
+    def watch(self, advance: Callable[[int], None], ended: threading.Event) -> None:
+        while not ended.is_set():
+            with suppress(StoreUnavailable):  # a fail-over: what is missed is seen at the next look
+                advance(self.head())
+            ended.wait(self._options.poll)
+
+    def _again(self, read: Callable[[], T]) -> T:
+        """Read, once more if the connection is lost."""
+        try:
+            return read()
+        except ConnectionLost:
+            return read()
+
+    def _archive(self) -> Archive:
+        return Archive(Path(self._options.segments or ""), StoreCatalogue(self.readers.connection, None).segments())
+
+    def _require_tables(self) -> None:
+        known = migrations()
+        with self.readers.connection() as connection:
+            if connection.execute("SELECT to_regclass('migrations')::text").fetchone() == (None,):
+                raise StoreUnavailable(f"there is no store at {self._connector}: open it for writing once")
+            if len(check(connection, self._connector.schema, known)) < len(known):
+                raise StoreUnavailable(f"the tables at {self._connector} are older: open it for writing once")
+
+    # Care -----------------------------------------------------------------------------------------------------------
+
+    def store_id(self) -> bytes:
+        with self.readers.connection() as connection:
+            return _store_id(connection)
+
+    def verify(self, heads: Path | None) -> Verification:
+        return verification.verify(_Content(self.readers, POSTGRES, _store_id), heads)
+
+    def backup(self, path: Path, heads: Path | None) -> None:  # noqa: ARG002 - signed heads stay where they are
+        dump(self._connector, path)
+
+    def close(self) -> None:
+        self.readers.close()
+        if self._session is not None:
+            self._session.close()
+
+
+class _Content(StoredEvents):
+    def damage(self) -> str:
+        """Nothing besides the events: keys and indexes are the server's to keep."""
+        return ""
+
+
+def _store_id(connection: Connection) -> bytes:
+    ((id,),) = connection.execute("SELECT id FROM store")
+    return bytes(id)
+
+
+def _behind(query: Query, last: RecordedEvent | None, count: int) -> Query:
+    """What is left of a query after some events of it."""
+    if last is None:
+        return query
+    limit = None if query.limit is None else query.limit - count
+    if query.backwards:
+        return replace(query, before=last.position, limit=limit)
+    return replace(query, after=last.position, limit=limit)
