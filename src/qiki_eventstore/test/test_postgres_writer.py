@@ -99,8 +99,8 @@ def wait_until(condition: Callable[[], bool]) -> float:
 def stands_by(server: Server) -> bool:
     """Whether a session's last statement was an attempt to become the writer that failed."""
     return server.execute(
-        "SELECT EXISTS (SELECT FROM pg_stat_activity AS a WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND NOT EXISTS"
-        " (SELECT FROM pg_locks AS l WHERE l.pid = a.pid AND locktype = 'advisory'))"
+        "SELECT EXISTS (SELECT FROM pg_stat_activity AS a WHERE query LIKE 'SELECT pg_try_advisory_lock%'"
+        " AND NOT EXISTS (SELECT FROM pg_locks AS l WHERE l.pid = a.pid AND locktype = 'advisory'))"
     ) == [(True,)]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -80,7 +81,7 @@ def segments(*, as_json: bool, url: str | None) -> None:
 
     with _opened(url) as (_, care):
         found = care.catalogue.segments()
-        folder = care.segments_folder
+        folder = care.segments_folder or Path()
     for segment in found:
         extent = segment.extent
         if as_json:

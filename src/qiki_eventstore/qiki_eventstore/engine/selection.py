@@ -32,29 +32,19 @@ class Pool(Protocol):
         """One that nobody else uses meanwhile."""
 
 
-def _by_index(connection: Connection, start: int, last: int, low: int, high: int) -> list[tuple[int, int]]:
-    """By an index over event times."""
-    ((first, final),) = connection.execute(
-        "SELECT min(position), max(position) FROM events WHERE time >= $1 AND time <= $2 AND position >= $3"
-        " AND position <= $4",
-        (start, last, low, high),
-    )
-    return [] if first is None else [(first, final)]
-
-
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """The words in which engines differ.
 
     Attributes:
-        by_position, by_version, by_correlation: hints behind the table `events`, naming the index to use.
         time_ranges: first and last positions, between two, where there may be events between two event times.
+        by_position, by_version, by_correlation: hints behind the table `events`, naming the index to use.
     """
 
+    time_ranges: Callable[[Connection, int, int, int, int], list[tuple[int, int]]]
     by_position: str = ""
     by_version: str = ""
     by_correlation: str = ""
-    time_ranges: Callable[[Connection, int, int, int, int], list[tuple[int, int]]] = _by_index
 
 
 class Dropped(Exception):  # noqa: N818
