@@ -38,6 +38,7 @@ def lines() -> list[bytes]:
     return (OLD / "events.jsonl").read_bytes().splitlines(keepends=True)[1:-1]
 
 
+@pytest.mark.requirement("EVENT-4a")
 def test_it_opens_verifies_and_reads_to_the_end(url: str, tmp_path: Path) -> None:
     heads = tmp_path / "events.heads"
     for name in ("events.heads", "events.pub"):
@@ -59,6 +60,7 @@ def test_it_opens_verifies_and_reads_to_the_end(url: str, tmp_path: Path) -> Non
         assert [event.version for event in reader.read("sim")] == list(range(reader.version("sim") + 1))
 
 
+@pytest.mark.requirement("EVENT-4a")
 def test_it_goes_on(url: str) -> None:
     with opened(url) as store:
         ids = [event.id for event in store.read_all()]

@@ -36,6 +36,7 @@ def apply(store: EventStore, **policy: Any) -> Outcome:
     return Retention.of(store, Policy(**{"segment_events": 10, **policy})).apply()
 
 
+@pytest.mark.requirement("EVENT-7")
 def test_dropped_events_are_read_from_their_segments_everywhere(where: SimpleNamespace, tmp_path: Path) -> None:
     with opened(where, segments=tmp_path) as store, opened(where, "&mode=ro", segments=tmp_path) as reader:
         events = fill(store)
@@ -74,6 +75,7 @@ def test_everything_dropped_and_gone_on_from(where: SimpleNamespace, tmp_path: P
         assert len(again.read("b")) == 51
 
 
+@pytest.mark.requirement("EVENT-7b")
 def test_hold_stops_retention_until_it_is_lifted(where: SimpleNamespace, tmp_path: Path) -> None:
     with opened(where, segments=tmp_path) as store:
         fill(store)

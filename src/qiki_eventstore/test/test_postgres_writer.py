@@ -119,6 +119,7 @@ def check_acknowledged(store: EventStore, *writers: Writer) -> None:
     assert (found.ok, found.checked) == (True, len(events)), found.reason
 
 
+@pytest.mark.requirement("EVENT-4")
 def test_a_second_writer_is_refused_and_the_holder_named(where: SimpleNamespace) -> None:
     with opened(where) as store:
         store.append("bot", [Event("a", {})])
@@ -144,6 +145,7 @@ def test_other_modes_are_refused(where: SimpleNamespace, mode: str) -> None:
         opened(where, mode)
 
 
+@pytest.mark.requirement("EVENT-4d")
 def test_who_stands_by_takes_over_after_kill_9(
     where: SimpleNamespace, postgres_server: Server, writer: Callable[..., Writer]
 ) -> None:
@@ -162,6 +164,7 @@ def test_who_stands_by_takes_over_after_kill_9(
         check_acknowledged(reader, first, second)
 
 
+@pytest.mark.requirement("EVENT-4d")
 def test_who_stands_by_takes_over_when_the_server_fails_over_too(writer: Callable[..., Writer]) -> None:
     """The writer's machine and the primary die together."""
     primary = Server.create("wal_level = replica\nhot_standby = on")
@@ -193,6 +196,7 @@ def test_who_stands_by_takes_over_when_the_server_fails_over_too(writer: Callabl
             server.remove()
 
 
+@pytest.mark.requirement("EVENT-4")
 def test_a_writer_that_lost_its_place_stores_nothing_more(where: SimpleNamespace, postgres_server: Server) -> None:
     with opened(where, reconnect_patience=0.5) as old:
         old.append("bot", [Event("a", {"number": 0})])
@@ -218,6 +222,7 @@ def test_a_writer_that_lost_its_place_stores_nothing_more(where: SimpleNamespace
                 assert new.verify().ok
 
 
+@pytest.mark.requirement("EVENT-4")
 def test_who_asks_for_positions_above_the_last_misses_nothing(where: SimpleNamespace) -> None:
     """Also with many callers at once: a position is visible only after all before it."""
     seen: list[int] = []
@@ -255,6 +260,7 @@ def test_who_asks_for_positions_above_the_last_misses_nothing(where: SimpleNames
         assert store.verify().ok
 
 
+@pytest.mark.requirement("EVENT-4")
 def test_version_conflicts_of_many_callers_are_exact(where: SimpleNamespace) -> None:
     """Every version is won by exactly one of eight callers."""
     won: list[int] = []
@@ -278,6 +284,7 @@ def test_version_conflicts_of_many_callers_are_exact(where: SimpleNamespace) -> 
         assert [event.version for event in store.read("contested")] == list(range(len(won)))
 
 
+@pytest.mark.requirement("EVENT-2a")
 def test_one_event_retried_by_many_callers_is_stored_once(where: SimpleNamespace) -> None:
     event = Event("test.retried", {}, id=uuid4())
     start = threading.Barrier(PRODUCERS)
