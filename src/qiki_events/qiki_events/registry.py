@@ -203,7 +203,7 @@ class Registry:
                 f"{wanted.DESCRIPTOR.full_name}"
             )
         try:
-            return message.SerializeToString(deterministic=_has_maps(message.DESCRIPTOR))
+            return message.SerializeToString(deterministic=has_maps(message.DESCRIPTOR))
         except Exception as error:
             raise PayloadError(f"event {type!r}: the payload cannot be serialized: {error}") from error
 
@@ -260,12 +260,12 @@ class Registry:
 
 
 @cache
-def _has_maps(descriptor: Descriptor, within: tuple[Descriptor, ...] = ()) -> bool:
+def has_maps(descriptor: Descriptor, within: tuple[Descriptor, ...] = ()) -> bool:
     """Whether a message may hold a map: only the order of its entries makes serialized bytes differ."""
     if descriptor in within:
         return False
     messages = [field.message_type for field in descriptor.fields if field.message_type is not None]
-    return any(m.GetOptions().map_entry or _has_maps(m, (*within, descriptor)) for m in messages)
+    return any(m.GetOptions().map_entry or has_maps(m, (*within, descriptor)) for m in messages)
 
 
 def _from_json(type: str, payload: bytes) -> Mapping[str, Any]:

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 from uuid import UUID
 
+from google.protobuf.message import Message
+
 import qiki_events
-from qiki_events import REGISTRY
+from qiki_events import PROTOBUF, REGISTRY
+from qiki_events.registry import has_maps
 from qiki_eventstore import chain
 from qiki_eventstore.errors import PayloadError
 from qiki_eventstore.events import ANY, Encoded, Event
@@ -96,10 +99,10 @@ def _forbidden(character: str) -> bool:
     return code < 0x20 or 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000
 
 
-def _prepared(stream: str, events: Sequence[Event]) -> list[Prepared]:
+def _prepared(stream: str, events: Sequence[Event]) -> list[Prepared]:  # noqa: PLR0912 - one loop, for speed
     prepared = []
-    last_type = last_source = last_content = None
-    kind = b""
+    last_type = last_source = last_content = last_schema = last_class = None
+    kind, maps = b"", False
     for event in events:
         if not isinstance(event, Event):
             raise PayloadError(f"event {event!r}: must be an Event, not {type(event).__name__}")
@@ -107,15 +110,19 @@ def _prepared(stream: str, events: Sequence[Event]) -> list[Prepared]:
         correlation, causation = event.correlation, event.causation
         if name is not last_type or source is not last_source:  # most events of a call are of one kind
             _check_kind_of(name, source)
-            last_type, last_source, last_content = name, source, None
-        if time is not None:
+            last_type, last_source, last_content, last_class = name, source, None, None
+        if time is not None and not (time.__class__ is int and -_INT64 <= time < _INT64):
             _check_integer(event, "time", time, -_INT64, _INT64 - 1)
         if schema != 1 or type(schema) is not int:
             _check_integer(event, "schema_version", schema, 1, 2**31 - 1)
-        if isinstance(data, Encoded):
+        if data.__class__ is last_class and schema == last_schema:  # a message like the one before
+            content, payload = PROTOBUF, _serialized(name, cast("Message", data), schema, maps)
+        elif isinstance(data, Encoded):
             content, payload = encode(event)
         else:
             content, payload = REGISTRY.encode(name, data, schema)
+            if isinstance(data, Message):
+                last_class, last_schema, maps = data.__class__, schema, has_maps(data.DESCRIPTOR)
         if len(payload) > MAX_PAYLOAD:
             raise PayloadError(f"event {name!r}: the payload has {len(payload)} bytes, allowed are {MAX_PAYLOAD}")
         if correlation is None and causation is None:
@@ -142,6 +149,13 @@ def _prepared(stream: str, events: Sequence[Event]) -> list[Prepared]:
             )
         )
     return prepared
+
+
+def _serialized(type: str, message: Message, version: int, maps: bool) -> bytes:
+    try:
+        return message.SerializeToString(deterministic=True) if maps else message.SerializeToString()
+    except Exception:
+        return REGISTRY.encode(type, message, version)[1]  # which says why
 
 
 def _id(event: Event) -> bytes:
