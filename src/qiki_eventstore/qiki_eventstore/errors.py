@@ -8,7 +8,7 @@ class EventStoreError(Exception):
 
 
 class VersionConflict(EventStoreError):
-    """The stream is not at the version that the caller expected: somebody else wrote. Read it again and decide anew.
+    """The stream is not at the version that the caller expected: somebody else wrote. Read it again and decide again.
 
     Args:
         stream: the stream that was appended to.
@@ -28,7 +28,7 @@ class StoreFull(EventStoreError):
 
 
 class StoreCorrupt(EventStoreError):
-    """What is stored is not what was written. Restore a backup, or export what was recorded before.
+    """Stored data differ from the data written. Restore a backup, or export the events recorded before.
 
     Args:
         position: first position that is wrong, or None if the store cannot be read at all.

@@ -1,7 +1,7 @@
 """Signed heads: what the store's end was at some moments, kept outside the store.
 
-A hash chain shows that something was changed, but not that the end was cut off, nor that everything was computed anew.
-Signed heads (Ed25519) show both, as long as whoever changes the store can change neither this file nor the key: keep
+A hash chain shows that something was changed, but not that the end was cut off, nor that everything was recomputed.
+Signed heads (Ed25519) show both, as long as an attacker of the store can change neither this file nor the key: keep
 the file, and a copy of the public key, on another disk or machine.
 
 The file has one JSON object a line: `store` (UUID), `position`, `hash` (hex), `recorded` (ns), `key` (which public key)
@@ -59,7 +59,7 @@ class SignedHead:
 
 
 def public_keys_file(heads: Path) -> Path:
-    """Where the public keys of a file of signed heads stand: `events.db.heads` has `events.db.pub`."""
+    """File of the public keys of a file of signed heads: `events.db.heads` has `events.db.pub`."""
     return heads.with_suffix(".pub") if heads.suffix == ".heads" else heads.with_name(heads.name + ".pub")
 
 

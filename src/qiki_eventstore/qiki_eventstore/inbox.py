@@ -1,6 +1,6 @@
 """Events left as files by programs that are no nodes, such as the launch runner: one JSON file each, in one folder.
 
-Whoever leaves one writes it under a name that does not end in `.json` and renames it: what ends in `.json` is whole.
+A writer gives it a name that does not end in `.json` and renames it: a file that ends in `.json` is whole.
 A file is removed once its event is durable; one that cannot be stored is renamed to `.refused` and stays.
 """
 
@@ -28,7 +28,7 @@ class Inbox:
     Args:
         folder: it need not exist yet.
         store: takes the events.
-        refused: told the file and the reason when one cannot be stored.
+        refused: called with the file and the reason when one cannot be stored.
     """
 
     def __init__(self, folder: Path, store: EventStore, refused: Callable[[Path, str], None]) -> None:

@@ -147,7 +147,7 @@ def read_samples(
 
 
 def summarise(path: Path) -> Summary:
-    """What is in a recording; reads all of it.
+    """Contents of a recording; reads all of it.
 
     Raises:
         RecordingError: as `read_samples`.
@@ -253,7 +253,7 @@ def paced(
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Sample]:
-    """Samples, each when its time has come; where time jumps back (a reset simulation) the pace begins anew.
+    """Samples, each when its time has come; where time jumps back (a reset simulation) the pace starts again.
 
     Args:
         samples: in the order in which they were recorded.

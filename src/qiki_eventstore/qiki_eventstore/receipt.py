@@ -1,4 +1,4 @@
-"""What becomes of an append that was submitted."""
+"""Outcome of a submitted append."""
 
 import logging
 from _thread import allocate_lock
@@ -8,7 +8,7 @@ from typing import Final
 _log = logging.getLogger(__name__)
 
 _LOCK: Final = allocate_lock()
-"""Held for moments by whoever settles a receipt or begins to wait for one. One for all: a lock of its own would cost
+"""Held for moments to settle a receipt or to begin to wait for one. One for all: a lock of its own would cost
 every receipt more than they ever wait for each other."""
 
 
@@ -27,7 +27,7 @@ class Receipt:
         self._callbacks: list[Callable[[Receipt], object]] = []
 
     def done(self) -> bool:
-        """Whether it has ended."""
+        """True when it has ended."""
         return self._done
 
     def result(self, timeout: float | None = None) -> list[int]:

@@ -15,7 +15,7 @@ from qiki_eventstore.mcap_file import Sample
 
 
 class Sink(Protocol):
-    """Where samples go. Only the recorder's thread calls it."""
+    """Destination of samples. Only the recorder's thread calls it."""
 
     def write(self, samples: Sequence[Sample]) -> None:
         """Take samples; an exception means that this sink can take no more."""
@@ -118,7 +118,7 @@ class Recorder:
 
     @property
     def error(self) -> str:
-        """Why nothing is recorded any more; empty while all is well."""
+        """Reason why recording has stopped; empty while all is well."""
         return self._error
 
     def counts(self) -> dict[str, Counts]:

@@ -1,4 +1,4 @@
-"""Where a recorder's samples go: an MCAP file for topics of high rate, an event store for those of low rate."""
+"""Destinations of a recorder's samples: an MCAP file for topics of high rate, an event store for those of low rate."""
 
 import base64
 import contextlib
@@ -52,7 +52,7 @@ class McapSink:
         self._file.close()
 
     def abandon(self) -> None:
-        # Closing writes what is buffered, which fails again; no index: it would tell of chunks that are not there.
+        # Closing writes what is buffered, which fails again; no index: it would list chunks that are not there.
         with contextlib.suppress(OSError):
             self._file.close()
 

@@ -8,7 +8,7 @@ from qiki_eventstore.events import RecordedEvent
 
 
 class Slot:
-    """What one subscriber has not seen yet: the newest event only."""
+    """Backlog of one subscriber: the newest event only."""
 
     def __init__(self) -> None:
         self._news = asyncio.Event()

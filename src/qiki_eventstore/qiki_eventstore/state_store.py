@@ -46,7 +46,7 @@ class StoredState:
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """What a subscriber gets: the newest state, and how many versions it did not see since the one before."""
+    """Update of a subscriber: the newest state, and the number of versions missed since the one before."""
 
     current: StoredState
     missed: int
@@ -54,7 +54,7 @@ class StateChange:
 
 @dataclass(frozen=True, slots=True)
 class StateHealth:
-    """Whether states can be read and set. `reason`: why not; `head`: last position, None if it cannot be read."""
+    """Health: states can be read and set. `reason`: why not; `head`: last position, None if it cannot be read."""
 
     ok: bool
     reason: str
@@ -92,7 +92,7 @@ class AsyncStateStore:
             await states.set("alpha", {"mode": "FLY"}, version)
 
     A version is stored, durably, when `set` returns. A call that is cancelled may or may not have stored its version:
-    the next one with the same expected version is then refused, and tells.
+    the next one with the same expected version is then refused, and shows it.
 
     Args:
         store: stays the caller's to close; may be shared with others, also in other processes.
@@ -211,7 +211,7 @@ class AsyncStateStore:
     # Care -------------------------------------------------------------------------------------------------------------
 
     async def health_check(self, patience: float = 2.0) -> StateHealth:
-        """Whether states can be read and set; an answer that takes longer than `patience` s counts as none."""
+        """Check that states can be read and set; an answer that takes longer than `patience` s counts as none."""
         try:
             async with asyncio.timeout(patience):
                 stats = await self._call(self._events.stats())

@@ -16,7 +16,7 @@ S = TypeVar("S")
 
 
 class Delivery(Enum):
-    """What happens to events for which the queue has no room."""
+    """Fate of events for which the queue has no room."""
 
     AUDIT = "audit"
     """The caller waits; `StoreFull` after the store's `patience`."""
@@ -27,7 +27,7 @@ class Delivery(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which events; every condition that is given must hold.
+    """Selection of events; every condition that is given must hold.
 
     Attributes:
         after: position before the first one wanted.
@@ -57,7 +57,7 @@ class Query:
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
-    """Whether a name is the pattern, or begins with what precedes its trailing `*`."""
+    """True if a name is the pattern, or begins with what precedes its trailing `*`."""
     if pattern.endswith("*"):
         prefix = pattern[:-1]
         return lambda name: name.startswith(prefix)
@@ -66,11 +66,11 @@ def matcher(pattern: str) -> Callable[[str], bool]:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What `EventStore.verify` found.
+    """Findings of `EventStore.verify`.
 
     Attributes:
         ok: everything is as written.
-        checked: events whose hashes were computed anew.
+        checked: events whose hashes were recomputed.
         first_bad: first position that is wrong; None if none, or if only the tail is missing.
         reason: what is wrong, empty if nothing is.
         head: position of the last event.
@@ -267,7 +267,7 @@ class EventStore(ABC):
 
     @abstractmethod
     def verify(self) -> Verification:
-        """Compute the hash chain anew and compare it with what is stored and with the signed heads."""
+        """Recompute the hash chain and compare it with the stored one and with the signed heads."""
 
     @abstractmethod
     def backup(self, path: Path) -> None:

@@ -37,7 +37,7 @@ class Restorable(Protocol):
 
     @property
     def store_id(self) -> str:
-        """What tells this store from every other; empty if it stands for one that cannot become a copy."""
+        """Identity of the store; empty for one that cannot become a copy."""
 
     def restore(self, events: Iterable[RecordedEvent], store_id: str) -> int:
         """Store events verbatim, all or none, and take over the id; how many.
@@ -49,7 +49,7 @@ class Restorable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written.
+    """Result of an export.
 
     Attributes:
         events: how many.
@@ -64,7 +64,7 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What was taken in.
+    """Result of an import.
 
     Attributes:
         stored: events that are new in the store.
@@ -143,7 +143,7 @@ def _write(store: EventStore, file: IO[bytes], query: Query) -> Exported:
 
 @dataclass
 class _Checker:
-    """What must hold from line to line."""
+    """Conditions that hold from line to line."""
 
     complete: bool
     count: int = 0

@@ -1,4 +1,4 @@
-"""Which events have been kept long enough, and which must be kept whatever the policy says."""
+"""Retention: limits of age, number and size, and holds, which keep events beyond these limits."""
 
 from dataclasses import dataclass
 
@@ -98,7 +98,7 @@ class Hold:
             raise ValueError(f"start = {self.start}, end = {self.end}: allowed: start before end")
 
     def covers(self, store: EventStore, first: int, last: int) -> bool:
-        """Whether an event from one position to another is under the hold."""
+        """True if an event from one position to another is under the hold."""
         query = Query(
             after=first - 1,
             before=last + 1,

@@ -28,7 +28,7 @@ _MOMENTS: dict[int, Any] = {
 
 
 def to_event(message: EventMessage) -> Event:
-    """What a message asks to be stored; the payload of a known type as its protobuf message.
+    """The event of a message; the payload of a known type as its protobuf message.
 
     Raises:
         PayloadError: the id is no UUID, or the payload is not JSON as it says.

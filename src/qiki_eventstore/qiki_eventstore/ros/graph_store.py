@@ -41,7 +41,7 @@ _PAGE = 1000
 _LONG = 600.0
 """s that the whole chain may take to verify, or a state to be rebuilt."""
 _LOOK = 1.0
-"""s between two looks for news that no message told of."""
+"""s between two looks for events that no message announced."""
 
 _MOMENTS = {
     AtVersion: (ReconstructState.Request.AT_VERSION, "version"),
@@ -180,12 +180,12 @@ class GraphStore(EventStore):
 
     @property
     def url(self) -> str:
-        """Where the node keeps the store, without a password."""
+        """URL of the node's store, without a password."""
         return str(self._status().url)
 
     @property
     def store_id(self) -> str:
-        """What tells this store from every other."""
+        """Identity of this store."""
         return str(self._status().store_id)
 
     def restore(self, events: Iterable[RecordedEvent], store_id: str) -> int:  # noqa: ARG002

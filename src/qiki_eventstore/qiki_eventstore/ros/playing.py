@@ -20,7 +20,7 @@ _PATIENCE = 30.0
 _DELIVERY = Duration(seconds=5)
 
 _OFFERED = QoSProfile(
-    # Heard by every subscription, whatever it asks for.
+    # Received by every subscription, of any quality of service.
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
     history=HistoryPolicy.KEEP_LAST,

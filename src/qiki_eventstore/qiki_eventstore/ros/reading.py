@@ -55,7 +55,7 @@ class Reading:
                 answer(request, response)
                 if hasattr(response, "success"):
                     response.success = True
-            except Exception as error:  # whoever asks must get an answer
+            except Exception as error:  # each request must get an answer
                 expected = isinstance(error, (EventStoreError, ValueError))
                 reason = str(error) if expected else f"{type(error).__name__}: {error}"
                 response = kind.Response()

@@ -68,7 +68,7 @@ def policy_of(params: RetentionParameters, url: str) -> Policy | None:
 
 @dataclass(frozen=True)
 class _Run:
-    """What is known of the runs so far: end of the last one in s since the Unix epoch, 0 if there was none."""
+    """Runs so far: end of the last one in s since the Unix epoch, 0 if there was none."""
 
     ended: float = 0.0
     outcome: Outcome | None = None
@@ -103,7 +103,7 @@ class Retaining:
             self._thread.join()
 
     def health(self) -> Health:
-        """What the last run did, and which hold keeps it from dropping more."""
+        """Result of the last run, and the hold that keeps it from dropping more."""
         last = self._last
         if self._thread is None:
             return Health(Level.OK, "retention is off")
