@@ -17,7 +17,7 @@ from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
-from qiki_node.acquaintance import GREETING, greeting_service
+from qiki_node.acquaintance import meet
 from qiki_node.deferred import MANY_REQUESTS
 from qiki_node.errors import UP_HINT, UnreachableError
 from qiki_node.executor import make_executor
@@ -36,9 +36,6 @@ ANSWER = 7.5
 
 _REPEAT = 2.5
 """s without an answer after which a repeatable request is sent once more."""
-
-_GREET_AGAIN = 0.5
-"""s without an answer after which a greeting is sent again."""
 
 _POLL = 0.02
 """s between two looks at the graph while waiting: rclpy reports no change of it."""
@@ -144,7 +141,8 @@ class Session:
         if not self.wait_for(client.service_is_ready, self.discovery):
             raise UnreachableError(f"service {service} is not there", hint=UP_HINT)
         if not repeatable:
-            self._meet(service)
+            # Without that proof the request is sent all the same: it is carried out, if perhaps without an answer.
+            meet(self.node, service, self.wait_for, self.discovery, self._greeters)
         end = time.monotonic() + timeout
         futures = [self._send(client, request)]
         try:
@@ -177,32 +175,6 @@ class Session:
     def _notify(self, _future: Future) -> None:
         with self._changed:
             self._changed.notify_all()
-
-    def _meet(self, service: str) -> None:
-        """Wait, at most the discovery time, until the node that offers a service knows the clients of this session.
-
-        Where that cannot be found out, the request is sent all the same: it is carried out, if perhaps without an
-        answer.
-        """
-        end = time.monotonic() + self.discovery
-        greeting: str | None = None
-
-        def found() -> bool:
-            nonlocal greeting
-            greeting = greeting_service(self.node, service)
-            return greeting is not None
-
-        if not self.wait_for(found, self.discovery):
-            return
-        # A new one each time: one that was made earlier proves nothing about those made since.
-        client = self.node.create_client(GREETING, str(greeting))
-        self._greeters.append(client)
-        self.wait_for(client.service_is_ready, end - time.monotonic())
-        futures: list[Future] = []
-        while time.monotonic() < end:
-            futures.append(self._send(client, GREETING.Request()))
-            if self.wait_for(lambda: any(future.done() for future in futures), _GREET_AGAIN):
-                return
 
     # The graph ------------------------------------------------------------------------------------------------------
 

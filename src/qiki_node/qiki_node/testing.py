@@ -25,7 +25,7 @@ from rclpy.client import Client
 from rclpy.node import Node
 from rclpy.task import Future
 
-from qiki_node.acquaintance import GREETING, greeting_service
+from qiki_node.acquaintance import greeting_service, meet
 from qiki_node.executor import make_executor, spin_while
 from qiki_node.loopback import use_loopback
 
@@ -34,9 +34,6 @@ PATIENCE = 30.0
 
 _ASK_AGAIN = 5.0
 """s after which an unanswered request is sent again."""
-
-_GREET_AGAIN = 0.5
-"""s after which an unanswered greeting is sent again."""
 
 _HEED = 5.0
 """s that a process gets to heed SIGINT before it is killed at the end of its block."""
@@ -203,20 +200,8 @@ class Peer:
         For an action ask for one of its services, such as `<action>/_action/send_goal`.
         """
         service = self.node.resolve_service_name(service)
-        greeting: str | None = None
-
-        def found() -> bool:
-            nonlocal greeting
-            greeting = greeting_service(self.node, service)
-            return greeting is not None
-
-        self.spin_until(found, timeout)
-        # A new one each time: one that was made earlier proves nothing about those made since.
-        assert greeting is not None
-        client = self.node.create_client(GREETING, greeting)
-        self._greeters.append(client)
-        self.spin_until(client.service_is_ready, timeout)
-        self.ask(lambda: client.call_async(GREETING.Request()), f"service {greeting}", timeout, _GREET_AGAIN)
+        if not meet(self.node, service, self._wait, timeout, self._greeters):
+            raise AssertionError(f"service {greeting_service(self.node, service)} does not answer")
 
     def ask(self, send: Callable[[], Future], server: str, timeout: float = PATIENCE, again: float = _ASK_AGAIN) -> Any:
         """Result of the request that `send` makes; sent again, as something new, after `again` s without an answer."""
@@ -238,6 +223,9 @@ class Peer:
     def _spin(self, condition: Callable[[], bool], end: float) -> bool:
         spin_while(self.executor, lambda: not condition() and time.monotonic() < end, 0.02)
         return condition()
+
+    def _wait(self, condition: Callable[[], bool], seconds: float) -> bool:
+        return self._spin(condition, time.monotonic() + seconds)
 
     def spin_for(self, seconds: float) -> None:
         """Run callbacks for some wall time."""
