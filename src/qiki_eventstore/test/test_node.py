@@ -107,44 +107,6 @@ def test_append_read_and_query(node, peer: Peer) -> None:
     node.stop()
 
 
-@pytest.mark.parametrize(
-    ("type", "payload", "parts"),
-    [
-        ("simulator.paused", {"time_s": "late"}, ("simulator.paused", "time_s", "late")),
-        ("simulator.paused", {"tyme_s": 1.0}, ("simulator.paused", "tyme_s")),
-        ("", {}, ("type",)),
-    ],
-)
-@pytest.mark.usefixtures("node")
-def test_what_cannot_be_stored_is_refused_by_name(peer: Peer, type, payload, parts) -> None:
-    good = event(1)
-    answer = append(peer, "alpha/test", good, event(2, type, payload))
-    assert (answer.success, answer.code) == (False, AppendEvents.Response.PAYLOAD)
-    assert all(part in answer.message for part in parts), answer.message
-    assert append(peer, "alpha/test", good).success, "nothing of the refused call was stored"
-
-
-@pytest.mark.requirement("EVENT-10")
-@pytest.mark.usefixtures("node")
-def test_other_refusals(peer: Peer) -> None:
-    assert "events: 0" in append(peer, "alpha/test").message
-    wrong = event(1)
-    wrong.id = "seven"
-    assert "'seven'" in append(peer, "alpha/test", wrong).message
-    broken = event(1)
-    broken.payload.frombytes(b"}")
-    assert append(peer, "alpha/test", broken).code == AppendEvents.Response.PAYLOAD
-    append(peer, "alpha/test", event(1))
-    conflict = append(peer, "alpha/test", event(2), expected=4)
-    assert (conflict.code, conflict.actual_version) == (AppendEvents.Response.CONFLICT, 0)
-    large = QueryEvents.Request(limit=5000, **OPEN)
-    assert "5000" in peer.call(QueryEvents, f"{NODE}/query", large).message
-    unknown = ReconstructState.Request(projection="soul", stream="alpha/*")
-    assert "'soul'" in peer.call(ReconstructState, f"{NODE}/reconstruct", unknown).message
-    moment = ReconstructState.Request(projection="bot", stream="alpha/*", moment=9)
-    assert "moment: 9" in peer.call(ReconstructState, f"{NODE}/reconstruct", moment).message
-
-
 @pytest.mark.requirement("EVENT-10")
 @pytest.mark.usefixtures("node")
 def test_state_is_rebuilt_at_a_moment(peer: Peer) -> None:
@@ -399,3 +361,55 @@ def test_a_full_disk_makes_it_read_only_until_there_is_room_again(tmp_path: Path
             assert store.verify().ok
     finally:
         subprocess.run(["umount", "-l", str(tmp_path)], check=False)
+
+
+@pytest.fixture(scope="module")
+def shared_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
+    """A node for the tests that follow, which are the last: two would have one name."""
+    with start(tmp_path_factory.mktemp("shared")) as process:
+        yield process
+        process.stop()
+
+
+@pytest.fixture
+def refusing(shared_node: NodeProcess, peer: Peer) -> NodeProcess:
+    peer.wait_until_active(NODE)
+    return shared_node
+
+
+@pytest.mark.parametrize(
+    ("type", "payload", "parts"),
+    [
+        ("simulator.paused", {"time_s": "late"}, ("simulator.paused", "time_s", "late")),
+        ("simulator.paused", {"tyme_s": 1.0}, ("simulator.paused", "tyme_s")),
+        ("", {}, ("type",)),
+    ],
+)
+@pytest.mark.usefixtures("refusing")
+def test_what_cannot_be_stored_is_refused_by_name(peer: Peer, type, payload, parts) -> None:
+    good = event(1)
+    answer = append(peer, "alpha/test", good, event(2, type, payload))
+    assert (answer.success, answer.code) == (False, AppendEvents.Response.PAYLOAD)
+    assert all(part in answer.message for part in parts), answer.message
+    assert append(peer, "alpha/test", good).success, "nothing of the refused call was stored"
+
+
+@pytest.mark.requirement("EVENT-10")
+@pytest.mark.usefixtures("refusing")
+def test_other_refusals(peer: Peer) -> None:
+    assert "events: 0" in append(peer, "alpha/refusals").message
+    wrong = event(1)
+    wrong.id = "seven"
+    assert "'seven'" in append(peer, "alpha/refusals", wrong).message
+    broken = event(1)
+    broken.payload.frombytes(b"}")
+    assert append(peer, "alpha/refusals", broken).code == AppendEvents.Response.PAYLOAD
+    append(peer, "alpha/refusals", event(1))
+    conflict = append(peer, "alpha/refusals", event(2), expected=4)
+    assert (conflict.code, conflict.actual_version) == (AppendEvents.Response.CONFLICT, 0)
+    large = QueryEvents.Request(limit=5000, **OPEN)
+    assert "5000" in peer.call(QueryEvents, f"{NODE}/query", large).message
+    unknown = ReconstructState.Request(projection="soul", stream="alpha/*")
+    assert "'soul'" in peer.call(ReconstructState, f"{NODE}/reconstruct", unknown).message
+    moment = ReconstructState.Request(projection="bot", stream="alpha/*", moment=9)
+    assert "moment: 9" in peer.call(ReconstructState, f"{NODE}/reconstruct", moment).message

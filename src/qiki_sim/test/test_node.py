@@ -88,14 +88,34 @@ def start(scenario):
     )
 
 
-@pytest.fixture
-def ground():
+def test_broken_scenario_at_the_start_is_named_and_can_be_asked_again():
+    """SIM-N4: the node stays unconfigured, alive, and its diagnostics say why."""
+    with start("/nowhere/broken.yaml") as broken, Peer() as peer:
+        assert peer.lifecycle_state("/qiki/sim") == State.PRIMARY_STATE_UNCONFIGURED
+        messages = []
+        peer.node.create_subscription(DiagnosticArray, "/diagnostics", messages.append, 10)
+        peer.spin_until(
+            lambda: any("/nowhere/broken.yaml" in status.message for message in messages for status in message.status)
+        )
+        assert "/nowhere/broken.yaml: cannot be read" in broken.stop()
+
+
+@pytest.fixture(scope="module")
+def of_module():
+    """One node for all tests that follow; the last loads another scenario."""
     with start(STATION) as process, Peer() as peer:
         peer.wait_until_active("/qiki/sim")
         ground = Ground(peer)
         ground.wait_for("/clock")
         yield ground
         process.stop(signal.SIGTERM)
+
+
+@pytest.fixture
+def ground(of_module):
+    """Its time runs, whatever an earlier test left."""
+    assert of_module.trigger("resume").success
+    return of_module
 
 
 def test_everything_promised_is_published(ground):
@@ -231,15 +251,3 @@ def test_pause_step_speed_reset_load(ground):
     assert "bots alpha, seed 42" in answer.message
     assert abs(ground.wait_for("/alpha/odom", 5).pose.pose.position.x) < 0.5
     ground.peer.spin_until(lambda: ground.peer.node.count_publishers("/bravo/odom") == 0)
-
-
-def test_broken_scenario_at_the_start_is_named_and_can_be_asked_again():
-    """SIM-N4: the node stays unconfigured, alive, and its diagnostics say why."""
-    with start("/nowhere/broken.yaml") as broken, Peer() as peer:
-        assert peer.lifecycle_state("/qiki/sim") == State.PRIMARY_STATE_UNCONFIGURED
-        messages = []
-        peer.node.create_subscription(DiagnosticArray, "/diagnostics", messages.append, 10)
-        peer.spin_until(
-            lambda: any("/nowhere/broken.yaml" in status.message for message in messages for status in message.status)
-        )
-        assert "/nowhere/broken.yaml: cannot be read" in broken.stop()
