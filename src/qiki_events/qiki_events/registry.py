@@ -261,7 +261,7 @@ class Registry:
 
 @cache
 def has_maps(descriptor: Descriptor, within: tuple[Descriptor, ...] = ()) -> bool:
-    """Whether a message may hold a map: only the order of its entries makes serialized bytes differ."""
+    """True if a message may hold a map: only the order of its entries makes serialized bytes differ."""
     if descriptor in within:
         return False
     messages = [field.message_type for field in descriptor.fields if field.message_type is not None]

@@ -132,7 +132,7 @@ def test_nodes_stop_in_reverse_order(run: Any) -> None:
 def test_a_stubborn_node_gets_sigint_sigterm_sigkill(run: Any) -> None:
     run.prefix.executable("stubborn", STUBBORN)
     run.prefix.executable("sleeper", SLEEPER)
-    # Time enough for both to hear a signal on a busy machine before the next one is sent.
+    # Time enough for both to get a signal on a busy machine before the next one is sent.
     run.start("launch:\n" + node("a") + node("b", "stubborn", sigterm_timeout="5.0", sigkill_timeout="5.0"))
     run.says("[t/b] begin")
     run.says("[t/a] begin")

@@ -94,10 +94,10 @@ def test_the_same_flight_as_through_messages(scenario, rate, monkeypatch):
             np.testing.assert_array_equal(command.open_time, same_command.open_time)
             np.testing.assert_array_equal(command.close_time, same_command.close_time)
     np.testing.assert_array_equal(world.state(), same.state())
-    for bot, told in occurrences.items():
-        assert [(one.type, one.time) for one in told] == [(one.type, one.time) for one in same_occurrences[bot]]
+    for bot, flown in occurrences.items():
+        assert [(one.type, one.time) for one in flown] == [(one.type, one.time) for one in same_occurrences[bot]]
     assert {"allocator.thruster_health_changed", "allocator.watchdog_stopped"} <= {
-        one.type for told in occurrences.values() for one in told
+        one.type for flown in occurrences.values() for one in flown
     }
 
 
