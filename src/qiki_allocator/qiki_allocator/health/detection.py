@@ -41,6 +41,7 @@ HEALTHY = "healthy"
 BODY = "body"
 UNEXPLAINED = "unexplained"
 
+_UNIT = np.eye(6)
 _MISFIT = 40.0  # squared normalised innovation (6 components) beyond which a sample is taken for an outlier
 _UNEXPLAINED = 10  # such samples in (almost) a row that are reported
 _PRIOR = 20.0  # information that the first guess of an amplitude stands for
@@ -206,7 +207,7 @@ class FaultDetector:
         return self._judge(twist, on, interval)
 
     def _judge(self, twist: Floats, on: Floats, interval: float) -> Verdict | None:
-        step = np.eye(6) + interval * self._motion.growth(self._twist)
+        step = _UNIT + interval * self._motion.growth(self._twist)
         innovation, spread, added = self._predict(twist, on, interval)
         self._signature = step @ self._signature + added
         weight = 1.0 / np.sqrt(spread)
@@ -224,10 +225,12 @@ class FaultDetector:
         self._seen, self._information = self._seen + along, self._information + information
         guess = self._amplitude()
         fits = misfit - guess * (2.0 * along - guess * information) <= _MISFIT
-        self._seen = np.where(fits, self._seen, before[0])
-        self._information = np.where(fits, self._information, before[1])
+        all_fit = bool(fits.all())
+        if not all_fit:
+            self._seen = np.where(fits, self._seen, before[0])
+            self._information = np.where(fits, self._information, before[1])
         is_outlier = misfit > _MISFIT and not fits.any()
-        if misfit > _MISFIT and not fits.all():
+        if misfit > _MISFIT and not all_fit:
             # A change that began within the last sample looked smaller in it than it is: this sample alone may tell.
             alone = np.clip(along / np.maximum(information, 1e-9), self._low, self._high)
             begins = ~fits & (misfit - alone * (2.0 * along - alone * information) <= _MISFIT)
@@ -243,10 +246,11 @@ class FaultDetector:
         counts = np.zeros(6) if is_outlier else weight
         self._replay.add(Sample(self._time, step, added, counts, seen, kept))
         anew = (gain < 0.0) & (self._score <= 0.0)
-        self._signature[:, anew] = 0.0
-        self._began[anew] = self._time
-        for evidence in (self._score, self._seen, self._information):
-            evidence[anew] = 0.0
+        if anew.any():
+            self._signature[:, anew] = 0.0
+            self._began[anew] = self._time
+            for evidence in (self._score, self._seen, self._information):
+                evidence[anew] = 0.0
         return self._strangeness(on, is_outlier=is_outlier) or self._decide()
 
     def _predict(self, twist: Floats, on: Floats, interval: float) -> tuple[Floats, Floats, Floats]:
@@ -256,7 +260,7 @@ class FaultDetector:
         pulses, pauses = gives * on, gives * off
         pushed = pulses @ self.level
         kick = pushed + pauses @ self.leak
-        added = np.hstack([pulses, pauses]) @ self._members + (kick / self.scale)[:, None] * self._rows
+        added = np.concatenate((pulses, pauses), axis=1) @ self._members + (kick / self.scale)[:, None] * self._rows
         share = on / interval
         edges = ((on > 0.0) & (off > 1e-9)) | (np.abs(share - self._share) > 1e-6)
         self._share = share
