@@ -42,6 +42,10 @@ class EventStoreParameters(RetentionParameters):
         maximum=1.0,
         read_only=True,
     )
+    standby: float = parameter(
+        5.0, "how long configuring waits for the end of another process that writes (PostgreSQL)",
+        unit="s", minimum=0.0, maximum=1e9, read_only=True,
+    )  # fmt: skip
     reserve: int = parameter(
         64, "free space of the disk below which the store is read-only", unit="MiB", minimum=1, read_only=True
     )
@@ -141,9 +145,12 @@ def shown(url: str) -> str:
 
 def _open(params: EventStoreParameters) -> EventStore:
     options: dict[str, Any] = {"patience": params.patience, "heads": params.heads or None, "key": params.key or None}
+    options["projections"] = tuple(PROJECTIONS.values())
     if urlsplit(params.url).scheme == "sqlite":
-        options |= {"reserve_bytes": params.reserve * _MIB, "projections": tuple(PROJECTIONS.values())}
+        options["reserve_bytes"] = params.reserve * _MIB
         _path_of(params.url).parent.mkdir(parents=True, exist_ok=True)
+    else:
+        options |= {"standby": params.standby, "segments": params.segments or None}
     return open_store(params.url, **options)
 
 

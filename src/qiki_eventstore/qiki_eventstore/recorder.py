@@ -1,14 +1,13 @@
 """Recording of topics: a bounded queue, a thread that writes, and a count of every message.
 
-Of each topic, always: received = stored + limited + dropped + waiting. Nothing is lost without being counted.
+Of each topic, always: received = stored + dropped + waiting. Nothing is lost without being counted.
 """
 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from typing import Final, Protocol
 
 from qiki_eventstore.mcap_file import Sample
@@ -20,8 +19,8 @@ class Sink(Protocol):
     def write(self, samples: Sequence[Sample]) -> None:
         """Take samples; an exception means that this sink can take no more."""
 
-    def flush(self) -> Mapping[str, int]:
-        """Make what was taken durable; of each topic, how many samples since the last flush did not get in."""
+    def flush(self) -> None:
+        """Make the taken samples durable."""
 
     def close(self) -> None:
         """Finish and release everything."""
@@ -31,54 +30,23 @@ class Sink(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
-    """At most `hertz` messages per second of the topics that match.
-
-    Attributes:
-        pattern: topic name in which `*` stands for anything.
-        hertz: messages per second of the recorder's ROS clock, > 0.
-    """
-
-    pattern: str
-    hertz: float
-
-    @classmethod
-    def parse(cls, text: str) -> "Rate":
-        """From `pattern=hertz`, such as `/*/odom=10`.
-
-        Raises:
-            ValueError: naming the text and what is allowed.
-        """
-        pattern, _, number = text.rpartition("=")
-        try:
-            hertz = float(number)
-        except ValueError:
-            hertz = 0.0
-        if not pattern or not 0.0 < hertz < float("inf"):
-            raise ValueError(f"rate {text!r}: allowed: topic pattern=hertz, such as /*/odom=10, with hertz more than 0")
-        return cls(pattern, hertz)
-
-
-@dataclass(frozen=True, slots=True)
 class Counts:
     """Messages of a topic since the recorder began.
 
     Attributes:
         received: all that came.
         stored: durable: they survive kill -9 of the recorder.
-        limited: left out because of a rate.
         dropped: lost, as the queue was full or the destination failed.
     """
 
     received: int = 0
     stored: int = 0
-    limited: int = 0
     dropped: int = 0
 
     @property
     def waiting(self) -> int:
         """Queued, or written but not durable yet."""
-        return self.received - self.stored - self.limited - self.dropped
+        return self.received - self.stored - self.dropped
 
 
 class Recorder:
@@ -86,7 +54,6 @@ class Recorder:
 
     Args:
         sink: where they go; closed by `close`.
-        rates: limits; of those that match a topic the first holds.
         capacity: bytes of messages that may wait.
         flush_period: s between two flushes: at most that much is lost by kill -9.
         clock: s, monotonic.
@@ -96,13 +63,11 @@ class Recorder:
         self,
         sink: Sink,
         *,
-        rates: Sequence[Rate] = (),
         capacity: int = 64 << 20,
         flush_period: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sink = sink
-        self._limiter = _Limiter(rates)
         self._capacity = capacity
         self._flush_period = flush_period
         self._clock = clock
@@ -130,9 +95,7 @@ class Recorder:
         """Take a sample if there is room; never waits for the disk."""
         with self._change:
             self._add(sample.topic, received=1)
-            if not self._limiter.admits(sample.topic, sample.time):
-                self._add(sample.topic, limited=1)
-            elif self._error or self._closing or self._queued_bytes + _size(sample) > self._capacity:
+            if self._error or self._closing or self._queued_bytes + _size(sample) > self._capacity:
                 self._add(sample.topic, dropped=1)
             else:
                 self._queue.append(sample)
@@ -175,11 +138,11 @@ class Recorder:
         self._sink.write(batch)
 
     def _flush(self) -> None:
-        lost = self._sink.flush() if self._written else {}
+        if self._written:
+            self._sink.flush()
         with self._change:
             for topic, count in self._written.items():
-                dropped = lost.get(topic, 0)
-                self._add(topic, stored=count - dropped, dropped=dropped)
+                self._add(topic, stored=count)
         self._written = {}
 
     def _guarded(self, action: Callable[[], None]) -> None:
@@ -202,29 +165,6 @@ class Recorder:
     def _add(self, topic: str, **more: int) -> None:
         counts = self._counts.get(topic, Counts())
         self._counts[topic] = replace(counts, **{name: getattr(counts, name) + count for name, count in more.items()})
-
-
-class _Limiter:
-    def __init__(self, rates: Sequence[Rate]) -> None:
-        self._rates = rates
-        self._periods: dict[str, int | None] = {}
-        self._last: dict[str, int] = {}
-
-    def admits(self, topic: str, time: int) -> bool:
-        if topic not in self._periods:
-            hertz = next((rate.hertz for rate in self._rates if fnmatchcase(topic, rate.pattern)), None)
-            self._periods[topic] = None if hertz is None else round(1e9 / hertz)
-        period = self._periods[topic]
-        if period is None:
-            return True
-        last = self._last.get(topic)
-        # Time that falls is a simulation that was reset.
-        if last is not None and 0 <= time - last < period:
-            return False
-        # On the grid of the last one, so that messages that come a little late do not lower the rate.
-        late = last is None or not 0 <= time - last < 2 * period
-        self._last[topic] = time if late or last is None else last + period
-        return True
 
 
 _OVERHEAD: Final = 200

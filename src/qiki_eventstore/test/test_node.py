@@ -314,7 +314,7 @@ def test_retention_is_refused_where_it_does_not_exist(tmp_path: Path, peer: Peer
     with start(tmp_path, "-p", "url:=postgresql://nowhere/x", "-p", f"{name}:={value}") as process:
         peer.spin_until(lambda: ear.level == 2)
         assert f"parameter {name}: {value} is not allowed" in ear.message
-        assert "only SQLite" in ear.message
+        assert "segments names no folder" in ear.message
         process.stop()
 
 

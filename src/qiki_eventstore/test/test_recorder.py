@@ -1,33 +1,20 @@
 """The recorder's core: every message is counted, the queue is bounded, what was flushed survives kill -9."""
 
-import json
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qiki_events import REGISTRY
-from qiki_events.proto.recording_pb2 import RecordedSample
-from qiki_eventstore import Event, Query, open_store
 from qiki_eventstore.mcap_file import Sample, read_samples, summarise
-from qiki_eventstore.recorder import Counts, Rate, Recorder
-from qiki_eventstore.sinks import (
-    McapSink,
-    OutboxSink,
-    StoreSink,
-    event_sample,
-    open_sink,
-    sample_event,
-    stream_of,
-)
+from qiki_eventstore.recorder import Counts, Recorder
+from qiki_eventstore.sinks import McapSink, open_sink
 
 PATIENCE = 30.0
 """s, how long anything is waited for: generous, as tests must not depend on speed."""
@@ -45,9 +32,9 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 class FakeSink:
-    """Keeps what it is given; can be held up, can fail, can lose."""
+    """Keeps its samples; can be held up, can fail."""
 
-    def __init__(self, *, fail_after: int | None = None, loses: Mapping[str, int] | None = None) -> None:
+    def __init__(self, *, fail_after: int | None = None) -> None:
         self.samples: list[Sample] = []
         self.flushed = 0
         self.closed = False
@@ -55,7 +42,6 @@ class FakeSink:
         self.gate = threading.Event()
         self.gate.set()
         self._fail_after = fail_after
-        self._loses = dict(loses or {})
 
     def write(self, samples: Sequence[Sample]) -> None:
         assert self.gate.wait(PATIENCE)
@@ -63,10 +49,8 @@ class FakeSink:
             raise OSError(28, "No space left on device")
         self.samples.extend(samples)
 
-    def flush(self) -> Mapping[str, int]:
+    def flush(self) -> None:
         self.flushed = len(self.samples)
-        loses, self._loses = self._loses, {}
-        return loses
 
     def close(self) -> None:
         self.closed = True
@@ -141,14 +125,6 @@ def test_failing_destination_is_named_and_everything_after_it_counted() -> None:
     assert counts.stored == sink.flushed
 
 
-def test_what_the_destination_did_not_take_is_dropped() -> None:
-    recorder = Recorder(FakeSink(loses={"/alpha/odom": 2}))
-    for number in range(5):
-        recorder.offer(sample(number))
-    recorder.close()
-    assert recorder.counts()["/alpha/odom"] == Counts(received=5, stored=3, dropped=2)
-
-
 @pytest.mark.requirement("EVENT-12")
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 500)), max_size=60),
@@ -157,7 +133,7 @@ def test_what_the_destination_did_not_take_is_dropped() -> None:
 )
 def test_nothing_is_lost_uncounted(offers: list[tuple[str, int]], capacity: int, fail_after: int | None) -> None:
     sink = FakeSink(fail_after=fail_after)
-    recorder = Recorder(sink, capacity=capacity, flush_period=0.0005, rates=[Rate("c", 100.0)])
+    recorder = Recorder(sink, capacity=capacity, flush_period=0.0005)
     for number, (topic, size) in enumerate(offers):
         recorder.offer(sample(number, topic, size))
     recorder.close()
@@ -165,49 +141,6 @@ def test_nothing_is_lost_uncounted(offers: list[tuple[str, int]], capacity: int,
     assert all(one.waiting == 0 for one in counts.values())
     assert sum(one.received for one in counts.values()) == len(offers)
     assert sum(one.stored for one in counts.values()) == sink.flushed
-
-
-# Rates --------------------------------------------------------------------------------------------------------------
-
-
-def recorded_with(rates: Sequence[Rate], samples: Sequence[Sample]) -> tuple[list[Sample], dict[str, Counts]]:
-    sink = FakeSink()
-    recorder = Recorder(sink, rates=rates)
-    for one in samples:
-        recorder.offer(one)
-    recorder.close()
-    return sink.samples, recorder.counts()
-
-
-def test_rate_limits_each_matching_topic_by_itself() -> None:
-    samples = [sample(10 * step, topic) for step in range(100) for topic in ("/a/odom", "/b/odom", "/a/energy")]
-    written, counts = recorded_with([Rate("/a/odom", 50.0), Rate("/*/odom", 10.0), Rate("/*/odom", 1.0)], samples)
-    assert counts["/a/odom"] == Counts(received=100, stored=50, limited=50)
-    assert counts["/b/odom"] == Counts(received=100, stored=10, limited=90)
-    assert counts["/a/energy"] == Counts(received=100, stored=100)
-    assert [one.time for one in written if one.topic == "/b/odom"] == [100_000_000 * step for step in range(10)]
-
-
-def test_late_messages_do_not_lower_the_rate() -> None:
-    samples = [sample(10 * step + (step % 3)) for step in range(1000)]
-    _, counts = recorded_with([Rate("*", 20.0)], samples)
-    assert counts["/alpha/odom"].stored == pytest.approx(200, abs=2)
-
-
-def test_simulation_that_is_reset_is_recorded_at_once() -> None:
-    samples = [sample(number) for number in (5000, 5010, 0, 10, 1000)]
-    written, _ = recorded_with([Rate("*", 1.0)], samples)
-    assert [one.time for one in written] == [5_000_000_000, 0, 1_000_000_000]
-
-
-@pytest.mark.parametrize("text", ["", "=5", "/a", "/a=", "/a=0", "/a=-1", "/a=inf", "/a=nan", "/a=x"])
-def test_bad_rate_is_refused_by_its_text(text: str) -> None:
-    with pytest.raises(ValueError, match="allowed: topic pattern=hertz"):
-        Rate.parse(text)
-
-
-def test_rate_is_parsed() -> None:
-    assert Rate.parse("/*/odom=2.5") == Rate("/*/odom", 2.5)
 
 
 # Destinations -------------------------------------------------------------------------------------------------------
@@ -298,43 +231,9 @@ def test_mcap_file_is_never_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "a.mcap").read_bytes() == b"precious"
 
 
-def test_samples_in_a_store(tmp_path: Path) -> None:
-    samples = [sample(number, f"/alpha/t{number % 2}") for number in range(40)]
-    with open_store(f"sqlite:///{tmp_path / 'events.db'}") as store:
-        recorder = Recorder(StoreSink(store), flush_period=0.01)
-        for one in samples:
-            recorder.offer(one)
-        recorder.close()
-        assert recorder.error == ""
-        assert recorder.counts()["/alpha/t0"] == Counts(received=20, stored=20)
-        events = list(store.read_all(Query(types=("recording.sample",))))
-        assert store.streams() == ["recording/alpha/t0", "recording/alpha/t1"]
-    found = sorted((event_sample(event.payload, event.time) for event in events), key=lambda one: one.time)
-    assert found == samples
-
-
-def test_samples_through_an_outbox_are_what_the_store_expects() -> None:
-    emitted: list[tuple[str, Any, str, int]] = []
-
-    def emit(type: str, payload: Any, *, stream: str, time: int) -> str:
-        if len(emitted) == 2:
-            return ""
-        emitted.append((type, payload, stream, time))
-        return "id"
-
-    recorder = Recorder(OutboxSink(emit))
-    for number in range(5):
-        recorder.offer(sample(number))
-    recorder.close()
-    assert recorder.counts()["/alpha/odom"] == Counts(received=5, stored=2, dropped=3)
-    type, payload, stream, time = emitted[1]
-    assert stream == "recording/alpha/odom"
-    message = REGISTRY.typed(type, json.loads(json.dumps(payload)))
-    assert isinstance(message, RecordedSample)
-    assert event_sample(message.SerializeToString(), time) == sample(1)
-
-
-@pytest.mark.parametrize("destination", ["", "mcap:", "mcap:///", "tape:///x", "mcap://host/x.mcap", "/x.mcap"])
+@pytest.mark.parametrize(
+    "destination", ["", "mcap:", "mcap:///", "sqlite:///x.db", "tape:///x", "mcap://host/x.mcap", "/x.mcap"]
+)
 def test_bad_destination_is_refused(destination: str) -> None:
     with pytest.raises(ValueError, match=r"destination .*allowed: mcap:///relative/file\.mcap"):
         open_sink(destination, lambda _name: None)
@@ -344,9 +243,3 @@ def test_folder_gets_a_file_named_after_the_time(tmp_path: Path) -> None:
     now = datetime(2030, 1, 2, 3, 4, 5, 6, UTC)
     open_sink(f"mcap:///{tmp_path}/new/", lambda _name: None, now).close()
     assert summarise(tmp_path / "new" / "recording_20300102T030405.000006Z.mcap").finished
-
-
-def test_sample_keeps_its_time_as_event_time() -> None:
-    event: Event = sample_event(sample(7))
-    assert event.time == 7_000_000
-    assert stream_of("/alpha/odom") == "recording/alpha/odom"

@@ -1,7 +1,6 @@
 """The recorder as a real process: what is published is in the file, also after kill -9."""
 
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,7 @@ from mcap.reader import make_reader
 from rclpy.serialization import deserialize_message
 from std_msgs.msg import String
 
-from qiki_eventstore import Query, open_store
 from qiki_eventstore.mcap_file import read_samples, summarise
-from qiki_eventstore.sinks import event_sample
 from qiki_node.qos import STATE, TELEMETRY
 from qiki_node.testing import PATIENCE, NodeProcess, Peer, use_private_domain
 
@@ -113,18 +110,14 @@ def test_kill_9_loses_nothing_that_was_counted_as_stored(tmp_path: Path) -> None
     assert summary.topics["/alpha/wrench"].count >= stored
 
 
-def test_rates_and_a_new_file_for_each_activation(tmp_path: Path) -> None:
-    rates = ["-p", "topics:=['/alpha/wrench']", "-p", "rates:=['/alpha/wrench=10']"]
-    with Peer() as peer, start(f"mcap:///{tmp_path}/", *rates) as node:
+def test_each_activation_makes_a_new_file(tmp_path: Path) -> None:
+    with Peer() as peer, start(f"mcap:///{tmp_path}/", "-p", "topics:=['/alpha/wrench']") as node:
         flight = Flight(peer)
         for _ in range(2):
             flight.wait_until_heard(flight.wrench)
-            begin = time.monotonic()
-            flight.publish(100)
-            peer.spin_until(lambda: int(flight.values.get("limited", 0)) >= 50)
-            seconds = time.monotonic() - begin
+            flight.publish(20)
+            peer.spin_until(lambda: int(flight.values.get("stored", 0)) >= 20)
             transition(peer, Transition.TRANSITION_DEACTIVATE, State.PRIMARY_STATE_INACTIVE)
-            assert int(flight.values["stored"]) <= 10 * seconds + 2
             flight.values.clear()
             transition(peer, Transition.TRANSITION_ACTIVATE, State.PRIMARY_STATE_ACTIVE)
         node.stop()
@@ -140,22 +133,6 @@ def test_existing_file_refuses_activation_and_stays(tmp_path: Path) -> None:
         peer.spin_until(lambda: peer.lifecycle_state("/qiki/recorder") == State.PRIMARY_STATE_INACTIVE)
         assert "File exists" in node.stop()
     assert path.read_bytes() == b"precious"
-
-
-@pytest.mark.requirement("EVENT-12")
-def test_records_into_a_store(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'events.db'}"
-    with Peer() as peer, start(url, "-p", "topics:=['/alpha/wrench']") as node:
-        flight = Flight(peer)
-        flight.wait_until_heard(flight.wrench)
-        flight.publish(30)
-        peer.spin_until(lambda: int(flight.values.get("stored", 0)) >= 30)
-        node.stop()
-    with open_store(f"{url}?mode=ro") as store:
-        events = list(store.read_all(Query(streams=("recording/alpha/wrench",))))
-    samples = [event_sample(event.payload, event.time) for event in events]
-    forces = [deserialize_message(sample.data, WrenchStamped).wrench.force.x for sample in samples]
-    assert forces == [float(number) for number in range(int(forces[0]), int(forces[0]) + len(forces))]
 
 
 def test_bad_destination_is_named(tmp_path: Path) -> None:

@@ -123,4 +123,6 @@ def _of_graph() -> EventStore:
 
 
 def _to_read(url: str) -> str:
-    return f"{url}?mode=ro" if url.startswith("sqlite:") and "?" not in url else url
+    if not url.startswith(("sqlite:", "postgres")) or "mode=" in url:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}mode=ro"

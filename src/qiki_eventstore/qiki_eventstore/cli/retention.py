@@ -142,7 +142,7 @@ VERBS: Final = (retain, segments, hold, holds, release)
 def _opened(url: str | None, *, write: bool = False) -> Iterator[tuple[EventStore, Retainable]]:
     """An existing SQLite store, opened itself: the node of a graph has no service for this."""
     url = url_of_graph("ask there") if url is None else url
-    path = path_of(url, "only SQLite stores have segments and holds")
+    path = path_of(url, "only SQLite stores are taken here; of a PostgreSQL store its node applies retention")
     if not path.exists():
         raise UnreachableError(f"{path}: there is no such store")
     with opened(url, write=write) as store:

@@ -13,8 +13,8 @@ from rclpy.qos import QoSProfile
 
 from qiki_eventstore.definitions import DefinitionError, message_definition
 from qiki_eventstore.mcap_file import Sample
-from qiki_eventstore.recorder import Counts, Rate, Recorder
-from qiki_eventstore.sinks import OutboxSink, open_sink
+from qiki_eventstore.recorder import Counts, Recorder
+from qiki_eventstore.sinks import open_sink
 from qiki_node.health import Health, Level
 from qiki_node.message_classes import UnknownTypeError, message_class
 from qiki_node.node import QikiNode
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from qiki_eventstore.recorder import Sink
 
-STORE = "store"
 _LOOK = 1.0
 """s between two looks for new topics."""
 
@@ -36,16 +35,12 @@ _LOOK = 1.0
 class RecorderParameters(NodeParameters):
     destination: str = parameter(
         "",
-        "mcap:////absolute/file.mcap, mcap:////absolute/folder/ (named after the time), the URL of an event store, or"
-        " store: the events of the running graph",
+        "mcap:////absolute/file.mcap, or mcap:////absolute/folder/ (named after the time)",
         read_only=True,
     )
     topics: list[str] = parameter(["*"], "names of topics to record; * stands for anything", read_only=True)
     exclude: list[str] = parameter(
         ["/rosout", "/parameter_events", "*/transition_event"], "names of topics to leave out", read_only=True
-    )
-    rates: list[str] = parameter(
-        [], "most messages per second of a topic, as pattern=hertz; the first that matches holds", read_only=True
     )
     capacity: int = parameter(
         64 << 20, "messages that may wait for the disk", unit="B", minimum=1 << 16, maximum=1 << 32, read_only=True
@@ -68,13 +63,11 @@ class RecorderNode(QikiNode[RecorderParameters]):
         self.registry.register(_Metrics(self))
 
     def on_configure_node(self) -> None:
-        self._rates = [Rate.parse(text) for text in self.params.rates if text]
         self.add_timer(_LOOK, self._look, steady=True)
 
     def on_activate_node(self) -> None:
         self._recorder = Recorder(
             self._open(),
-            rates=self._rates,
             capacity=self.params.capacity,
             flush_period=self.params.flush_period,
         )
@@ -96,8 +89,6 @@ class RecorderNode(QikiNode[RecorderParameters]):
         return {} if self._recorder is None else self._recorder.counts()
 
     def _open(self) -> "Sink":
-        if self.params.destination == STORE:
-            return OutboxSink(self.events.emit)
         return open_sink(self.params.destination, self._define)
 
     def _define(self, type_name: str) -> str | None:
@@ -167,7 +158,7 @@ class _Metrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         counts = {topic: asdict(count) for topic, count in self._node.counts().items()}
-        for name in ("received", "stored", "limited", "dropped"):
+        for name in ("received", "stored", "dropped"):
             family = CounterMetricFamily(
                 f"qiki_recorder_messages_{name}", f"Messages {name} in this recording", labels=["topic"]
             )

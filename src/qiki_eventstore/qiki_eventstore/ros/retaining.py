@@ -22,19 +22,21 @@ _GIB = 2**30
 @dataclass(frozen=True)
 class RetentionParameters(NodeParameters):
     retention_max_age_days: float = parameter(
-        0.0, "events recorded longer ago leave the store for segment files (SQLite only); 0: off",
+        0.0, "events recorded longer ago leave the store for segment files; 0: off",
         unit="days", minimum=0.0, maximum=36_500.0, read_only=True,
     )  # fmt: skip
-    retention_max_events: int = parameter(
-        0, "newest events that stay in the store (SQLite only); 0: off", minimum=0, read_only=True
-    )
+    retention_max_events: int = parameter(0, "newest events that stay in the store; 0: off", minimum=0, read_only=True)
     retention_max_gib: float = parameter(
-        0.0, "payloads of the newest events that stay in the store (SQLite only); 0: off",
+        0.0, "payloads of the newest events that stay in the store; 0: off",
         unit="GiB", minimum=0.0, maximum=1e6, read_only=True,
     )  # fmt: skip
     retention_segment_events: int = parameter(
         10_000, "events of a segment; they leave the store together", minimum=1, maximum=1_000_000, read_only=True
     )
+    segments: str = parameter(
+        "", "folder for the segment files of a PostgreSQL store; those of SQLite are beside the database",
+        read_only=True,
+    )  # fmt: skip
     retention_period: float = parameter(
         3600.0, "time between two runs; the first is at activation",
         unit="s", minimum=1.0, maximum=_DAY * 7, read_only=True,
@@ -42,20 +44,20 @@ class RetentionParameters(NodeParameters):
 
 
 def policy_of(params: RetentionParameters, url: str) -> Policy | None:
-    """The policy that the parameters ask for on the store of that URL; None if all bounds are off.
+    """The policy of the parameters for the store of that URL; None if all bounds are off.
 
     Raises:
-        ParameterError: that store cannot drop events; names the first parameter that asks for it.
+        ParameterError: the store has no folder for segments; names the first parameter that needs it.
     """
     names = ("retention_max_age_days", "retention_max_events", "retention_max_gib")
     asked = next((name for name in names if getattr(params, name) > 0), None)
     if asked is None:
         return None
     scheme = urlsplit(url).scheme
-    if scheme != "sqlite":
+    if scheme != "sqlite" and not params.segments:
         raise ParameterError(
-            f"parameter {asked}: {getattr(params, asked)!r} is not allowed; allowed: 0 with a {scheme} store, as only"
-            " SQLite stores drop events into segments"
+            f"parameter {asked}: {getattr(params, asked)!r} is not allowed; allowed: 0 with a {scheme} store for which"
+            " parameter segments names no folder"
         )
     return Policy(
         max_age=params.retention_max_age_days * _DAY or None,
