@@ -8,6 +8,8 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -103,12 +105,16 @@ class Server:
         if self._process is None:
             return
         pid = self._process.pid
-        os.kill(pid, signal.SIGSTOP)  # so that it starts no more of them
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        for process in [pid, *map(int, children)]:
+        os.kill(pid, signal.SIGSTOP)
+        # Once it has stopped it starts no more children, and lets go of none that ended: all ids stay theirs.
+        _wait_until(lambda: _state(pid) in "TZ")
+        children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        for process in [pid, *children]:
             os.kill(process, signal.SIGKILL)
         self._process.wait()
         self._process = None
+        # A process that is being killed may still end a system call, and write into a folder that is being removed.
+        _wait_until(lambda: all(_state(child) in "ZX" for child in children))
 
     def stop(self) -> None:
         if self._process is not None:
@@ -126,7 +132,15 @@ class Server:
 
     def remove(self) -> None:
         self.kill()
+        self._free_shared_memory()
         shutil.rmtree(self.folder)
+
+    def _free_shared_memory(self) -> None:
+        """A server that was killed leaves a segment of shared memory, of which the machine has 4096 at most."""
+        pid_file = self.data / "postmaster.pid"
+        lines = pid_file.read_text().splitlines() if pid_file.exists() else []
+        if len(lines) > 6:
+            subprocess.run(["ipcrm", "--shmem-id", lines[6].split()[1]], capture_output=True, check=False)
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
@@ -137,10 +151,30 @@ class Server:
             raise RuntimeError(f"{program} failed: {done.stderr}")
 
 
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "not within a minute"
+        time.sleep(0.005)
+
+
+def _state(process: int) -> str:
+    """Its letter in /proc: T stopped, Z ended but not yet waited for; X if it is gone."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port that is free. Not one that the system chooses: until the server has bound that, another may get it."""
+    # Below 32768, from where on Linux takes the ports of outgoing connections; each test process begins elsewhere.
+    first = 23_000 + os.getpid() % 9_000
+    for port in range(first, 32_768):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("localhost", port))
+            return port
+    raise RuntimeError(f"no TCP port from {first} to 32767 is free")
 
 
 def _unprivileged() -> pwd.struct_passwd | None:
