@@ -1,4 +1,4 @@
-"""Where a recorder's samples go: an MCAP file."""
+"""Destination of a recorder's samples: an MCAP file."""
 
 import contextlib
 from collections.abc import Callable, Sequence
