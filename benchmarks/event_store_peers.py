@@ -15,7 +15,7 @@ from typing import Any
 from google.protobuf.wrappers_pb2 import BytesValue
 
 from qiki_eventstore import Event, EventStore, open_store
-from qiki_eventstore.ids import new_id
+from qiki_eventstore.ids import new_uuid
 
 ROOT = Path(__file__).resolve().parent.parent
 PAYLOAD = BytesValue(value=bytes(range(256)) + bytes(41))
@@ -113,7 +113,7 @@ class RawSqlite(Peer):
             position, version = self._position, self._versions[stream]
             rows = [
                 (
-                    *(position + i, stream + 1, version + i, new_id(), 1, 1, now + i * 1_000_000, now),
+                    *(position + i, stream + 1, version + i, new_uuid().bytes, 1, 1, now + i * 1_000_000, now),
                     *(None, None, 1, 1, PAYLOAD.SerializeToString(), hash),
                 )
                 for i in range(1, count + 1)

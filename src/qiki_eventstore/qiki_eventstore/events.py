@@ -1,4 +1,4 @@
-"""An event before and after it is stored, and the ways of naming a moment of the past.
+"""An event before and after it is stored, and moments of the past.
 
 Attributes follow CloudEvents 1.0 (id, source, type, time, datacontenttype, dataschema) with the extensions of an event
 store: stream, version, position, correlation, causation, recording time.
@@ -11,8 +11,13 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 
+import qiki_events
+from qiki_events import REGISTRY
+from qiki_eventstore.errors import PayloadError
+from qiki_eventstore.ids import new_uuid
+
 ANY: Final = -2
-"""Expected version: whatever the stream is at."""
+"""Expected version: any."""
 
 NO_STREAM: Final = -1
 """Expected version: the stream must not exist yet."""
@@ -36,12 +41,15 @@ Data: TypeAlias = Message | Mapping[str, Any] | Encoded
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened, as handed to `EventStore.append`.
+    """An event to be appended. It has its id from the beginning: to append the same object again is a retry.
+
+        event = Event("allocator.mode_changed", {"mode": "AUTO", "before": "ADAPTIVE"}, source="/alpha/allocator")
+        store.append("alpha/allocator", [event])
 
     Attributes:
         type: dotted name in the past tense, such as `allocator.mode_changed`.
         data: protobuf message, mapping that JSON can hold (no NaN: use None for an unknown number), or `Encoded`.
-        id: UUID; None lets the store make a UUIDv7. Appending an id again returns the first position.
+        id: a new UUIDv7 unless given. An id that is stored already is not stored again.
         time: ns since the epoch of the emitter's ROS clock, which may be simulated; None: the recording time.
         source: node that saw it, such as `/alpha/allocator`.
         correlation: id of the command or flow that it belongs to.
@@ -51,7 +59,7 @@ class Event:
 
     type: str
     data: Data
-    id: UUID | None = None
+    id: UUID = field(default_factory=new_uuid)
     time: int | None = None
     source: str = ""
     correlation: str | None = None
@@ -62,6 +70,9 @@ class Event:
 @dataclass(frozen=True, slots=True)
 class RecordedEvent:
     """An event as stored.
+
+        for event in store.read("alpha/allocator"):
+            print(event.version, event.type, event.data)
 
     Attributes:
         position: global, ascending; from 1. SQLite leaves no gap; PostgreSQL leaves one where a transaction failed.
@@ -95,6 +106,20 @@ class RecordedEvent:
     content_type: str
     payload: bytes = field(repr=False)
     hash: bytes = field(default=b"", repr=False, compare=False)
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """The payload in the newest version of its type, as a mapping that JSON can hold; see `Registry.decode`.
+
+        Decoded at each call.
+
+        Raises:
+            PayloadError: the schema has a version newer than those known, or the payload does not fit its type.
+        """
+        try:
+            return REGISTRY.decode(self.type, self.schema_version, self.content_type, self.payload)
+        except qiki_events.PayloadError as error:
+            raise PayloadError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)

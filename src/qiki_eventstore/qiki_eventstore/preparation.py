@@ -14,7 +14,6 @@ from qiki_events.registry import has_maps
 from qiki_eventstore import chain
 from qiki_eventstore.errors import PayloadError
 from qiki_eventstore.events import ANY, Encoded, Event
-from qiki_eventstore.ids import new_id
 from qiki_eventstore.payload import encode
 
 MAX_TEXT: Final = 200
@@ -30,7 +29,7 @@ class Prepared(NamedTuple):
     """An event that can be stored: everything but its position, version and recording time.
 
     Attributes:
-        id: the UUID's 16 bytes; made here if the event had none.
+        id: the UUID's 16 bytes.
         time: event time, ns; None: the recording time.
         payload: bytes of `content_type`.
         tail: the end of what its hash covers: `chain.texts` and the SHA-256 of the payload.
@@ -159,10 +158,8 @@ def _serialized(type: str, message: Message, version: int, maps: bool) -> bytes:
 
 
 def _id(event: Event) -> bytes:
-    if event.id is None:
-        return new_id()
     if not isinstance(event.id, UUID):
-        raise PayloadError(f"event {event.type!r}: id {event.id!r} must be a uuid.UUID or None")
+        raise PayloadError(f"event {event.type!r}: id {event.id!r} must be a uuid.UUID")
     return event.id.bytes
 
 

@@ -1,7 +1,7 @@
-"""The states of entities, each version of which is kept: a stream per entity, an event per version."""
+"""States of entities with all their versions: a stream per entity, an event per version."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -11,9 +11,8 @@ from qiki_eventstore.aio import AsyncEventStore
 from qiki_eventstore.errors import EventStoreError, StoreUnavailable, VersionConflict
 from qiki_eventstore.events import NO_STREAM, Event, RecordedEvent
 from qiki_eventstore.opening import open_store
-from qiki_eventstore.payload import decode
-from qiki_eventstore.state_feed import Feed
-from qiki_eventstore.store import EventStore
+from qiki_eventstore.state_changes import StateChanges
+from qiki_eventstore.store import EventStore, Query
 
 T = TypeVar("T")
 
@@ -31,7 +30,7 @@ class StoredState:
         position: of its event in the store.
         time: event time, ns.
         recorded: recording time, ns since the Unix epoch.
-        source: who set it.
+        source: of its event.
         event_id: of its event.
     """
 
@@ -46,7 +45,7 @@ class StoredState:
 
 @dataclass(frozen=True, slots=True)
 class StateChange:
-    """Update of a subscriber: the newest state, and the number of versions missed since the one before."""
+    """The newest state, and the number of versions that the subscriber missed since the state before."""
 
     current: StoredState
     missed: int
@@ -67,7 +66,7 @@ class StateMetrics:
 
     Attributes:
         reads: of a state or a history.
-        sets: versions stored.
+        sets: calls that stored their version, or found it stored by an earlier one.
         conflicts: versions refused because the expected one was stale.
         errors: calls that failed otherwise.
         subscribers: now.
@@ -92,24 +91,26 @@ class AsyncStateStore:
             await states.set("alpha", {"mode": "FLY"}, version)
 
     A version is stored, durably, when `set` returns. A call that is cancelled may or may not have stored its version:
-    the next one with the same expected version is then refused, and shows it.
+    repeat it with the same `event_id`, and it is stored once.
 
     Args:
         store: stays the caller's to close; may be shared with others, also in other processes.
+        clock: time of the caller's clock, ns, for the event time of each version; None: the recording time.
     """
 
-    def __init__(self, store: EventStore) -> None:
+    def __init__(self, store: EventStore, *, clock: Callable[[], int] | None = None) -> None:
         self._events = AsyncEventStore(store)
+        self._clock = clock
         self._owned = False
         self._metrics = StateMetrics()
-        self._feed: Feed | None = None
-        self._feed_lock = asyncio.Lock()
+        self._changes: StateChanges | None = None
+        self._changes_lock = asyncio.Lock()
         self._closed = False
 
     @classmethod
-    def open(cls, url: str, **options: Any) -> Self:
+    def open(cls, url: str, *, clock: Callable[[], int] | None = None, **options: Any) -> Self:
         """Open an event store for this purpose alone; `close` closes it. Raises what `open_store` raises."""
-        states = cls(open_store(url, **options))
+        states = cls(open_store(url, **options), clock=clock)
         states._owned = True
         return states
 
@@ -146,6 +147,7 @@ class AsyncStateStore:
         source: str = "",
         time: int | None = None,
         correlation: str | None = None,
+        event_id: UUID | None = None,
     ) -> int:
         """Store the next version.
 
@@ -153,10 +155,12 @@ class AsyncStateStore:
             id: of the entity.
             state: a mapping that JSON can hold.
             expected_version: that the caller has seen; `NO_STREAM` if none.
-            source, time, correlation: of the event, see `Event`.
+            source, time, correlation: of the event, see `Event`; `time` None: of the `clock`.
+            event_id: of the event; a call with an id that is stored already is a retry: it stores nothing and does not
+                conflict. None: a new one.
 
         Returns:
-            The version stored, `expected_version` + 1.
+            The version stored, `expected_version` + 1; of a retry the version that the first call stored.
 
         Raises:
             VersionConflict: the entity is at another version; nothing is stored.
@@ -168,10 +172,18 @@ class AsyncStateStore:
         if type(expected_version) is not int or expected_version < NO_STREAM:
             allowed = f"the version that was seen, or NO_STREAM ({NO_STREAM})"
             raise ValueError(f"expected_version: {expected_version!r}; allowed: {allowed}")
+        if time is None and self._clock is not None:
+            time = self._clock()
         event = Event(STATE_SET, state, time=time, source=source, correlation=correlation)
-        await self._call(self._events.append(stream, [event], expected_version))
+        if event_id is None:
+            await self._call(self._events.append(stream, [event], expected_version))
+            self._metrics.sets += 1
+            return expected_version + 1
+        event = replace(event, id=event_id)
+        (position,) = await self._call(self._events.append(stream, [event], expected_version))
+        (stored,) = await self._call(self._at(position))
         self._metrics.sets += 1
-        return expected_version + 1
+        return stored.version
 
     async def initialize_if_empty(self, id: str, state: Mapping[str, Any], *, source: str = "") -> bool:
         """Store version 0 unless there is a state; whether this call stored it. Raises what `set` raises."""
@@ -186,7 +198,8 @@ class AsyncStateStore:
     async def subscribe(self, id: str) -> AsyncGenerator[StateChange, None]:
         """The state now, if there is one, then each that follows.
 
-        Who is slow gets the newest, and learns how many it missed. Ends when the state store or its store is closed.
+        A slow subscriber gets the newest, and the number of versions it missed. Ends when the state store or its store
+        is closed.
 
         Raises:
             ValueError: such an id cannot be.
@@ -219,8 +232,8 @@ class AsyncStateStore:
             return StateHealth(False, f"no answer from the store in {patience:g} s", None)
         except EventStoreError as error:
             return StateHealth(False, str(error), None)
-        if self._feed is not None and self._feed.error is not None:
-            return StateHealth(False, f"changes are not followed: {self._feed.error}", stats.head)
+        if self._changes is not None and self._changes.error is not None:
+            return StateHealth(False, f"changes are not followed: {self._changes.error}", stats.head)
         return StateHealth(not stats.read_only, stats.read_only, stats.head)
 
     @property
@@ -231,9 +244,9 @@ class AsyncStateStore:
     async def close(self) -> None:
         """End all subscriptions, and the store if `open` opened it. May be called twice."""
         self._closed = True
-        async with self._feed_lock:
-            if self._feed is not None:
-                await self._feed.close()
+        async with self._changes_lock:
+            if self._changes is not None:
+                await self._changes.close()
         if self._owned:
             await self._events.close()
 
@@ -267,14 +280,17 @@ class AsyncStateStore:
         (event,) = await self._events.read(stream, version, version + 1)
         return _stored(event)
 
-    async def _following(self) -> Feed:
-        """The feed of changes, begun with the first subscriber."""
-        async with self._feed_lock:
-            if self._feed is None:
+    async def _at(self, position: int) -> list[RecordedEvent]:
+        return [event async for event in self._events.read_all(Query(after=position - 1, before=position + 1))]
+
+    async def _following(self) -> StateChanges:
+        """The changes of states; followed from the first subscriber on."""
+        async with self._changes_lock:
+            if self._changes is None:
                 head = await self._call(self._events.head())
                 subscription = await self._call(self._events.subscribe(head, streams=(f"{_PREFIX}*",)))
-                self._feed = Feed(subscription)
-            return self._feed
+                self._changes = StateChanges(subscription)
+            return self._changes
 
     def _delivered(self, change: StateChange) -> StateChange:
         self._metrics.delivered += 1
@@ -290,7 +306,7 @@ def _stream(id: str) -> str:
 
 def _stored(event: RecordedEvent) -> StoredState:
     return StoredState(
-        state=decode(event),
+        state=event.data,
         version=event.version,
         position=event.position,
         time=event.time,

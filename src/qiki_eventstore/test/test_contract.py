@@ -625,3 +625,19 @@ def test_recording_times_never_fall(store: EventStore) -> None:
         store.append(ALLOCATOR, [event(), event()])
     recorded = [found.recorded for found in store.read_all()]
     assert all(earlier <= later for earlier, later in pairwise(recorded))
+
+
+def test_an_event_that_is_appended_again_is_stored_once(store: EventStore) -> None:
+    event = Event("test.began", {"n": 1})
+    first = store.append("alpha/a", [event])
+    assert store.append("alpha/a", [event]) == first
+    assert [found.id for found in store.read("alpha/a")] == [event.id]
+    assert store.append("alpha/a", [Event("test.began", {"n": 1})]) != first
+    with pytest.raises(PayloadError, match="same id"):
+        store.append("alpha/b", [event, event])
+
+
+def test_data_of_a_stored_event_is_its_payload(store: EventStore) -> None:
+    mode = {"mode": "AUTO", "before": "ADAPTIVE"}
+    store.append("alpha/a", [Event("allocator.mode_changed", mode), Event("test.began", {"a": [1, None, "ü"]})])
+    assert [event.data for event in store.read("alpha/a")] == [mode, {"a": [1, None, "ü"]}]

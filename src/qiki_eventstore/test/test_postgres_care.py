@@ -23,7 +23,9 @@ from qiki_eventstore.postgres import schema as schemas
 from qiki_eventstore.postgres.connection import Connector
 from qiki_eventstore.postgres.store import PostgresStore
 
-EVENT = Event("test.happened", {"what": "something"})
+
+def happened() -> Event:
+    return Event("test.happened", {"what": "something"})
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def test_migrations_are_numbered_without_gap_and_recorded(where: SimpleNamespace
 @pytest.mark.requirement("EVENT-4a")
 def test_a_later_migration_is_applied_once_and_a_failing_one_leaves_nothing(where: SimpleNamespace) -> None:
     with opened(where) as store:
-        store.append("bot", [EVENT])
+        store.append("bot", [happened()])
         number = len(schemas.migrations()) + 1
         good = schemas.Migration(number, "good.sql", "ALTER TABLE events ADD COLUMN extra integer")
         bad = schemas.Migration(number + 1, "bad.sql", "CREATE TABLE left_over (n int); SELECT no_such_function()")
@@ -93,7 +95,7 @@ def test_a_schema_of_another_program_is_refused(where: SimpleNamespace, change: 
 def test_many_may_open_a_new_store_at_once(where: SimpleNamespace) -> None:
     def use(number: int) -> list[int]:
         with opened(where) as store:
-            return store.append(f"bot/{number}", [EVENT])
+            return store.append(f"bot/{number}", [happened()])
 
     with ThreadPoolExecutor(8) as pool:
         positions = sorted(position for found in pool.map(use, range(8)) for position in found)
@@ -105,7 +107,7 @@ def test_recording_time_never_falls_when_the_clock_jumps_back(where: SimpleNames
     times = iter([5_000, 4_000, 3_000, 9_000])
     with opened(where, clock=lambda: next(times)) as store:
         for _ in range(4):
-            store.append("bot", [EVENT])
+            store.append("bot", [happened()])
         assert [event.recorded for event in store.read("bot")] == [5_000, 5_001, 5_002, 9_000]
         assert store.verify().ok
 
@@ -117,7 +119,7 @@ def test_recording_time_never_falls_when_the_clock_jumps_back(where: SimpleNames
 def test_a_full_disk_makes_it_read_only_until_there_is_room(where: SimpleNamespace) -> None:
     """The server's own error, raised where it would raise it."""
     with opened(where) as store:
-        store.append("bot", [EVENT])
+        store.append("bot", [happened()])
         sql(
             where,
             "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION USING"
@@ -125,16 +127,16 @@ def test_a_full_disk_makes_it_read_only_until_there_is_room(where: SimpleNamespa
             "CREATE TRIGGER no_room BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION no_room()",
         )
         with pytest.raises(StoreFull, match="No space left"):
-            store.append("bot", [EVENT])
+            store.append("bot", [happened()])
         assert "full" in store.stats().read_only
         with pytest.raises(StoreFull):
-            store.append("bot", [EVENT])
+            store.append("bot", [happened()])
         assert len(store.read("bot")) == 1
         sql(where, "DROP FUNCTION no_room CASCADE")
         deadline = time.monotonic() + 30
         while True:
             try:
-                store.append("bot", [EVENT])
+                store.append("bot", [happened()])
                 break
             except StoreFull:
                 assert time.monotonic() < deadline
@@ -149,7 +151,7 @@ def test_a_full_disk_makes_it_read_only_until_there_is_room(where: SimpleNamespa
 def test_connections_that_are_cut_are_made_again(where: SimpleNamespace) -> None:
     with opened(where) as store, store.subscribe(after=0) as subscription:
         for number in range(3):
-            store.append("bot", [EVENT])
+            store.append("bot", [happened()])
             event = subscription.get(timeout=10)
             assert event is not None
             assert event.version == number
@@ -258,7 +260,7 @@ def test_tls_is_verified_and_the_password_comes_from_a_file(
     passfile.write_text("*:*:*:*:geheim\n")
     passfile.chmod(0o600)
     with open_store(f"{guarded.url}{guarded.root}", password_file=secret) as store:
-        store.append("bot", [EVENT])
+        store.append("bot", [happened()])
         with Connector(f"{guarded.url}{guarded.root}&passfile={passfile}", "qiki", None).connect() as connection:
             row = connection.execute("SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
                                      " WHERE application_name = 'qiki_eventstore'").fetchone()  # fmt: skip
@@ -298,7 +300,7 @@ def test_tls_is_verified_and_the_password_comes_from_a_file(
 def test_verify_names_what_was_changed(where: SimpleNamespace, change: str, position: int | None, reason: str) -> None:
     with opened(where) as store:
         for _ in range(10):
-            store.append("bot", [EVENT])
+            store.append("bot", [happened()])
         found = store.verify()
         assert found.ok
         assert found.checked == found.head == 10
@@ -315,7 +317,7 @@ def test_signed_heads_know_of_a_tail_that_was_cut_off(where: SimpleNamespace, tm
     options = {"heads": tmp_path / "station.heads", "sign_events": 5}
     with opened(where, **options) as store:
         for _ in range(10):
-            store.append("bot", [EVENT])
+            store.append("bot", [happened()])
     with opened(where, **options) as store:
         found = store.verify()
         assert found.ok, found.reason
@@ -350,7 +352,7 @@ def test_a_backup_restored_elsewhere_goes_on(where: SimpleNamespace, tmp_path: P
     subprocess.run([restore, "--dbname", where.url, "--exit-on-error", str(path)], check=True, capture_output=True)
     with opened(where) as store, store.subscribe(after=0) as subscription:
         assert [event.id for event in store.read_all()] == [event.id for event in original]
-        added = store.append("bot/0", [EVENT])
+        added = store.append("bot/0", [happened()])
         followed = [subscription.get(timeout=10) for _ in range(21)]
         assert [event and event.position for event in followed] == [event.position for event in original] + added
         verification = store.verify()
@@ -374,7 +376,7 @@ def test_patterns_of_like_are_no_patterns_here(where: SimpleNamespace) -> None:
     names = ["a_b/x", "aXb/x", "a%/x", "a\\/x"]
     with opened(where) as store:
         for name in names:
-            store.append(name, [EVENT])
+            store.append(name, [happened()])
         for name in names:
             assert store.streams(name) == [name]
             assert store.streams(name[:-1] + "*") == [name]

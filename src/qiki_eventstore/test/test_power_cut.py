@@ -221,7 +221,7 @@ def test_a_store_on_a_full_disk_can_be_closed_opened_and_survives_a_power_cut(di
         disk.cut_in = 3  # some of the attempts to write again
         while not disk.dead:
             with pytest.raises(StoreFull):
-                store.append("alpha/allocator", [Event("test.began", {"text": "x" * 1000})] * 100)
+                store.append("alpha/allocator", [Event("test.began", {"text": "x" * 1000}) for _ in range(100)])
     disk.restart(random)
     with opened(disk) as store:
         check_promises(store, promised)

@@ -319,7 +319,7 @@ def test_a_full_disk_makes_it_read_only_until_there_is_room(path: Path) -> None:
         pages = store.run(allow_pages(1))  # SQLite says "full" when the next page is needed
         large = Event("test.began", {"text": "x" * 10_000})
         with pytest.raises(StoreFull, match="free space"):
-            store.append(ALLOCATOR, [large] * 100)
+            store.append(ALLOCATOR, [Event(large.type, large.data) for _ in range(100)])
         assert "disk" in store.stats().read_only
         with pytest.raises(StoreFull):
             store.append("operator", [large], -1)

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -347,3 +348,30 @@ def test_after_kill_9_state_version_and_history_are_the_same(tmp_path: Path) -> 
                 assert history[-1] == stored
 
         asyncio.run(check(acknowledged))
+
+
+def test_a_set_that_is_repeated_with_its_id_is_stored_once(store: EventStore) -> None:
+    async def use() -> None:
+        async with AsyncStateStore(store) as states:
+            first, second = uuid4(), uuid4()
+            assert await states.set("alpha", {"n": 0}, NO_STREAM, event_id=first) == 0
+            assert await states.set("alpha", {"n": 1}, 0, event_id=second) == 1
+            assert await states.set("alpha", {"n": 1}, 0, event_id=second) == 1
+            assert await states.set("alpha", {"n": 0}, NO_STREAM, event_id=first) == 0
+            with pytest.raises(VersionConflict):
+                await states.set("alpha", {"n": 2}, 0, event_id=uuid4())
+            assert [stored.event_id for stored in await states.history("alpha")] == [first, second]
+
+    asyncio.run(use())
+
+
+def test_event_times_are_of_the_callers_clock(store: EventStore) -> None:
+    async def use() -> None:
+        times = iter((100, 50))
+        async with AsyncStateStore(store, clock=lambda: next(times)) as states:
+            await states.initialize_if_empty("alpha", {})
+            await states.set("alpha", {}, 0, time=7)
+            await states.set("alpha", {}, 1)
+            assert [stored.time for stored in await states.history("alpha")] == [100, 7, 50]
+
+    asyncio.run(use())

@@ -1,4 +1,4 @@
-"""Changes of states on their way to those who follow them."""
+"""Changes of states for many subscribers, from one subscription of the store."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from qiki_eventstore.events import RecordedEvent
 
 
 class Slot:
-    """Backlog of one subscriber: the newest event only."""
+    """The newest event that one subscriber has not taken yet."""
 
     def __init__(self) -> None:
         self._news = asyncio.Event()
@@ -17,12 +17,12 @@ class Slot:
         self._ended = False
 
     def put(self, event: RecordedEvent) -> None:
-        """There is a newer event."""
+        """Replace the event by a newer one."""
         self._newest = event
         self._news.set()
 
     def end(self, error: EventStoreError | None) -> None:
-        """There will be none any more; why, if something is wrong."""
+        """End, after an error if one is given."""
         self._ended, self._error = True, error
         self._news.set()
 
@@ -40,11 +40,11 @@ class Slot:
             self._news.clear()
 
 
-class Feed:
-    """One subscription to all states, and the slots of those who follow one.
+class StateChanges:
+    """One subscription to all states, with a slot for each subscriber of one state.
 
     Attributes:
-        error: why it ended, if something was wrong.
+        error: that ended it; None while there is none.
     """
 
     def __init__(self, subscription: AsyncSubscription) -> None:
