@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.realtime
-
 SLEEPER = """
 import signal, sys, time
 signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
@@ -323,6 +321,7 @@ def test_orphans_that_ignore_the_kernels_sigterm_are_found(run: Any, again: bool
     assert gone(pid)
 
 
+@pytest.mark.realtime
 @pytest.mark.requirement("L-8")
 def test_shared_memory_of_a_killed_node_is_removed_before_its_restart(run: Any) -> None:
     pytest.importorskip("rclpy", reason="ROS 2 is not installed here")
