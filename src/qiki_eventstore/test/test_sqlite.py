@@ -6,9 +6,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import apsw
 import pytest
@@ -23,6 +24,9 @@ from qiki_eventstore import (
     StoreUnavailable,
     open_store,
 )
+from qiki_eventstore.engine.batch import Batch
+from qiki_eventstore.engine.queue import Task
+from qiki_eventstore.sqlite.backend import SqliteBackend
 from qiki_eventstore.sqlite.store import SqliteStore
 
 ALLOCATOR = "alpha/allocator"
@@ -243,6 +247,47 @@ def test_the_queue_is_bounded_in_bytes(path: Path, hold: Hold) -> None:
 
 
 @pytest.mark.requirement("EVENT-3c")
+def test_a_caller_that_finds_the_writer_idle_stores_by_itself(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+    commit = SqliteBackend.commit
+
+    def noted(backend: SqliteBackend, batch: Batch, tasks: Sequence[Task]) -> None:
+        threads.append(threading.current_thread())
+        commit(backend, batch, tasks)
+
+    monkeypatch.setattr(SqliteBackend, "commit", noted)
+    with opened(path) as store:
+        store.append(ALLOCATOR, [event()])
+        store.submit(ALLOCATOR, [event()]).result(10)
+        assert threads[0] is threading.current_thread()
+        assert threads[1] is not threading.current_thread()  # nothing holds up who only submits
+
+
+def test_a_signal_that_strikes_the_writing_caller_leaves_the_store_whole(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before and after the commit: the interrupted caller and those it stored for may repeat their calls."""
+    commit = SqliteBackend.commit
+    for done in (False, True):
+        with opened(path) as store:
+            calls = [event(number, id=uuid4()) for number in range(2)]
+            before = store.head()
+
+            def interrupted(backend: SqliteBackend, batch: Batch, tasks: Sequence[Task], done: bool = done) -> None:
+                if done:
+                    commit(backend, batch, tasks)
+                raise KeyboardInterrupt
+
+            monkeypatch.setattr(SqliteBackend, "commit", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                store.append(ALLOCATOR, calls[:1])
+            monkeypatch.setattr(SqliteBackend, "commit", commit)
+            assert store.head() == before + done
+            assert store.append(ALLOCATOR, calls[:1]) == [before + 1]
+            assert store.append(ALLOCATOR, calls[1:]) == [before + 2]
+            assert store.verify().ok
+
+
 def test_closing_refuses_those_who_wait_for_room(path: Path, hold: Hold) -> None:
     store = opened(path, max_events=1, patience=30)
     hold.begin(store)

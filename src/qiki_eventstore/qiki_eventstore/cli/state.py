@@ -41,11 +41,9 @@ def state(
         if not store.streams(f"{bot}/*"):
             bots = sorted({stream.split("/")[0] for stream in store.streams()} - {"qiki"})
             raise ValueError(f"bot: {bot!r} has no events; allowed: {', '.join(bots) or 'none yet'}")
-        found = {
-            name: projection.dump(store.reconstruct(projection, f"{bot}/*", at))
-            for name, projection in PROJECTIONS.items()
-            if not wanted or name in wanted
-        }
+        chosen = [PROJECTIONS[name] for name in PROJECTIONS if not wanted or name in wanted]
+        states = store.reconstruct_all(chosen, f"{bot}/*", at)
+        found = {projection.name: projection.dump(state) for projection, state in zip(chosen, states, strict=True)}
     click.echo(to_json(found) if as_json else "\n".join(_text(found)))
 
 

@@ -83,15 +83,10 @@ class Reading:
         response.version = self._store.version(request.stream)
 
     def _reconstruct(self, request: ReconstructState.Request, response: ReconstructState.Response) -> None:
-        moment = to_moment(request)
-
-        def state(projection: Projection[Any]) -> Any:
-            return projection.dump(self._store.reconstruct(projection, request.stream, moment))
-
-        if request.projection:
-            found = state(_projection(request.projection))
-        else:
-            found = {name: state(projection) for name, projection in PROJECTIONS.items()}
+        wanted = [_projection(request.projection)] if request.projection else list(PROJECTIONS.values())
+        states = self._store.reconstruct_all(wanted, request.stream, to_moment(request))
+        dumped = {p.name: p.dump(state) for p, state in zip(wanted, states, strict=True)}
+        found = dumped[request.projection] if request.projection else dumped
         response.state = json.dumps(found, allow_nan=False, ensure_ascii=False)
 
     def _snapshot(self, request: SnapshotState.Request, response: SnapshotState.Response) -> None:
