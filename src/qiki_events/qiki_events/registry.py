@@ -8,9 +8,9 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
@@ -37,6 +37,9 @@ class Schema:
         type: dotted name in lower case.
         versions: protobuf class of each version, from 1.
         upcasters: the first leads from version 1 to 2, and so on.
+        stream: in which it is emitted, such as `<bot>/allocator`; for the reference (docs/events.md), as the two below.
+        delivery: audit (never dropped silently) or telemetry (may be dropped, counted).
+        when: it is emitted.
 
     Raises:
         ValueError: the name is not dotted, there is no version, or a step between two versions lacks its upcaster.
@@ -45,6 +48,10 @@ class Schema:
     type: str
     versions: tuple[MessageClass, ...]
     upcasters: tuple[Upcaster, ...] = ()
+    _: KW_ONLY
+    stream: str = ""
+    delivery: Literal["audit", "telemetry"] = "audit"
+    when: str = ""
 
     def __post_init__(self) -> None:
         if not _TYPE.fullmatch(self.type):

@@ -6,17 +6,60 @@ from qiki_events.proto import allocator_pb2 as proto
 from qiki_events.registry import Schema
 
 SCHEMAS: Final = (
-    Schema("allocator.armed", (proto.Arming,)),
-    Schema("allocator.attitude_mode_changed", (proto.AttitudeModeChanged,)),
-    Schema("allocator.configured", (proto.Configured,)),
-    Schema("allocator.disarmed", (proto.Arming,)),
-    Schema("allocator.fault_detected", (proto.FaultDetected,)),
-    Schema("allocator.gate_changed", (proto.GateChanged,)),
-    Schema("allocator.mode_changed", (proto.ModeChanged,)),
-    Schema("allocator.profile_ended", (proto.ProfileEnded,)),
-    Schema("allocator.profile_started", (proto.ProfileStarted,)),
-    Schema("allocator.request_refused", (proto.RequestRefused,)),
-    Schema("allocator.thruster_health_changed", (proto.ThrusterHealthChanged,)),
-    Schema("allocator.watchdog_stopped", (proto.WatchdogStopped,)),
-    Schema("allocator.wrench_refused", (proto.WrenchRefused,)),
+    Schema("allocator.armed", (proto.Arming,), stream="<bot>/allocator", when="MANUAL_OVERRIDE was set"),
+    Schema(
+        "allocator.attitude_mode_changed",
+        (proto.AttitudeModeChanged,),
+        stream="<bot>/allocator",
+        when="by request, brake, stop or mode",
+    ),
+    Schema(
+        "allocator.configured",
+        (proto.Configured,),
+        stream="<bot>/allocator",
+        when="first call; first after the clock was set back: the state before is void",
+    ),
+    Schema("allocator.disarmed", (proto.Arming,), stream="<bot>/allocator", when="MANUAL_OVERRIDE was left"),
+    Schema(
+        "allocator.fault_detected",
+        (proto.FaultDetected,),
+        stream="<bot>/allocator",
+        when="each; a finding without reaction once in 10 s",
+    ),
+    Schema(
+        "allocator.gate_changed",
+        (proto.GateChanged,),
+        stream="<bot>/allocator",
+        when="in the cycle in which the new gate counts",
+    ),
+    Schema("allocator.mode_changed", (proto.ModeChanged,), stream="<bot>/allocator", when="the mode is another"),
+    Schema(
+        "allocator.profile_ended",
+        (proto.ProfileEnded,),
+        stream="<bot>/allocator",
+        when="its last pulses are done, or the valves were closed",
+    ),
+    Schema(
+        "allocator.profile_started", (proto.ProfileStarted,), stream="<bot>/allocator", when="a thrust profile begins"
+    ),
+    Schema("allocator.request_refused", (proto.RequestRefused,), stream="<bot>/allocator", when="each refusal"),
+    Schema(
+        "allocator.thruster_health_changed",
+        (proto.ThrusterHealthChanged,),
+        stream="<bot>/allocator",
+        when="one per thruster, from any source",
+    ),
+    Schema(
+        "allocator.watchdog_stopped",
+        (proto.WatchdogStopped,),
+        stream="<bot>/allocator",
+        when="valves were closed because commands stopped coming",
+    ),
+    Schema(
+        "allocator.wrench_refused",
+        (proto.WrenchRefused,),
+        stream="<bot>/allocator",
+        when="the first, and each change of reason; one reason at most once per second; `held_back`: "
+        "refusals since the last event",
+    ),
 )

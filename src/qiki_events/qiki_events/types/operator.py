@@ -6,10 +6,26 @@ from qiki_events.proto import operator_pb2 as proto
 from qiki_events.registry import Schema
 
 SCHEMAS: Final = (
-    Schema("command.accepted", (proto.CommandVerdict,)),
-    Schema("command.executed", (proto.CommandVerdict,)),
-    Schema("command.failed", (proto.CommandVerdict,)),
-    Schema("command.rejected", (proto.CommandVerdict,)),
-    Schema("command.timeout", (proto.CommandVerdict,)),
-    Schema("operator.command_issued", (proto.CommandIssued,)),
+    Schema(
+        "command.accepted", (proto.CommandVerdict,), stream="that of the deciding node", when="a command was accepted"
+    ),
+    Schema(
+        "command.executed",
+        (proto.CommandVerdict,),
+        stream="that of the deciding node",
+        when="a command was carried out",
+    ),
+    Schema("command.failed", (proto.CommandVerdict,), stream="that of the deciding node", when="a command failed"),
+    Schema(
+        "command.rejected", (proto.CommandVerdict,), stream="that of the deciding node", when="a command was refused"
+    ),
+    Schema(
+        "command.timeout",
+        (proto.CommandVerdict,),
+        stream="that of the deciding node",
+        when="a command ended without a result in time",
+    ),
+    Schema(
+        "operator.command_issued", (proto.CommandIssued,), stream="operator/<name>", when="an operator gave a command"
+    ),
 )

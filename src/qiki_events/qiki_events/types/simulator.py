@@ -6,21 +6,54 @@ from qiki_events.proto import simulator_pb2 as proto
 from qiki_events.registry import Schema
 
 SCHEMAS: Final = (
-    Schema("energy.sampled", (proto.EnergySampled,)),
-    Schema("simulator.cluster_restored", (proto.ClusterRestored,)),
-    Schema("simulator.cluster_tripped", (proto.ClusterTripped,)),
-    Schema("simulator.fault_cleared", (proto.FaultCleared,)),
-    Schema("simulator.fault_injected", (proto.FaultInjected,)),
-    Schema("simulator.load_restored", (proto.LoadRestored,)),
-    Schema("simulator.load_shed", (proto.LoadShed,)),
-    Schema("simulator.node_cooled", (proto.NodeCooled,)),
-    Schema("simulator.node_overheated", (proto.NodeOverheated,)),
-    Schema("simulator.paused", (proto.SimulationPaused,)),
-    Schema("simulator.pdu_restored", (proto.PduRestored,)),
-    Schema("simulator.pdu_tripped", (proto.PduTripped,)),
-    Schema("simulator.reset", (proto.SimulationReset,)),
-    Schema("simulator.resumed", (proto.SimulationResumed,)),
-    Schema("simulator.scenario_loaded", (proto.ScenarioLoaded,)),
-    Schema("simulator.speed_changed", (proto.SpeedChanged,)),
-    Schema("simulator.working_mass_exhausted", (proto.WorkingMassExhausted,)),
+    Schema(
+        "energy.sampled",
+        (proto.EnergySampled,),
+        stream="<bot>/sim",
+        delivery="telemetry",
+        when="1 Hz of simulated time; counters begin at zero with the emitter; none while the energy "
+        "sensor gives nothing",
+    ),
+    Schema("simulator.cluster_restored", (proto.ClusterRestored,), stream="<bot>/sim", when="cool enough again"),
+    Schema(
+        "simulator.cluster_tripped", (proto.ClusterTripped,), stream="<bot>/sim", when="too hot: its valves stay closed"
+    ),
+    Schema("simulator.fault_cleared", (proto.FaultCleared,), stream="<bot>/sim", when="a fault ended"),
+    Schema("simulator.fault_injected", (proto.FaultInjected,), stream="<bot>/sim", when="a fault began"),
+    Schema(
+        "simulator.load_restored",
+        (proto.LoadRestored,),
+        stream="<bot>/sim",
+        when="a load of the avionics bus was switched",
+    ),
+    Schema(
+        "simulator.load_shed", (proto.LoadShed,), stream="<bot>/sim", when="a load of the avionics bus was switched"
+    ),
+    Schema("simulator.node_cooled", (proto.NodeCooled,), stream="<bot>/sim", when="cool enough again"),
+    Schema(
+        "simulator.node_overheated",
+        (proto.NodeOverheated,),
+        stream="<bot>/sim",
+        when="a thermal node that is no cluster is too hot",
+    ),
+    Schema("simulator.paused", (proto.SimulationPaused,), stream="qiki/sim", when="by service"),
+    Schema("simulator.pdu_restored", (proto.PduRestored,), stream="<bot>/sim", when="the trip is over"),
+    Schema(
+        "simulator.pdu_tripped",
+        (proto.PduTripped,),
+        stream="<bot>/sim",
+        when="too much power was drawn: all valves closed for the trip time",
+    ),
+    Schema("simulator.reset", (proto.SimulationReset,), stream="qiki/sim", when="by `reset`"),
+    Schema("simulator.resumed", (proto.SimulationResumed,), stream="qiki/sim", when="by service"),
+    Schema(
+        "simulator.scenario_loaded",
+        (proto.ScenarioLoaded,),
+        stream="qiki/sim",
+        when="at the start, and by `load_scenario`",
+    ),
+    Schema("simulator.speed_changed", (proto.SpeedChanged,), stream="qiki/sim", when="by `set_speed`"),
+    Schema(
+        "simulator.working_mass_exhausted", (proto.WorkingMassExhausted,), stream="<bot>/sim", when="the tank is empty"
+    ),
 )
