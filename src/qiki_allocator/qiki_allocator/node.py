@@ -36,13 +36,12 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
         super().__init__("allocator", AllocatorParameters)
         bot = self.get_namespace().strip("/")
         self._base_link = f"{bot}/base_link" if bot else "base_link"
-        self.frames = ("base_link", self._base_link)
         self._controller: Controller | None = None
-        self.add_diagnostic("commands", lambda: diagnosis.of_commands(self._controller))
+        self.add_diagnostic("commands", lambda: diagnosis.of_commands(self._metrics.latest))
         self._metrics = TelemetryMetrics(self.registry)
-        self.add_diagnostic("allocation", lambda: diagnosis.of_allocation(self._controller))
+        self.add_diagnostic("allocation", lambda: diagnosis.of_allocation(self._metrics.latest))
         self.add_diagnostic("thrust", lambda: diagnosis.of_thrust(self._metrics.latest))
-        self.add_diagnostic("limits", lambda: diagnosis.of_limits(self._controller, self.seconds()))
+        self.add_diagnostic("limits", lambda: diagnosis.of_limits(self._metrics.latest))
         self._refused = Counter(
             "qiki_allocator_commands_refused", "Wrenches refused since start", registry=self.registry
         )
@@ -79,12 +78,12 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
         self._allocations = self.create_lifecycle_publisher(Allocation, "allocation", TELEMETRY)
         self._forces = self.create_lifecycle_publisher(MarkerArray, "markers", TELEMETRY)
         self._orders = [
-            self.create_subscription(WrenchStamped, "cmd_wrench", self._hear_wrench, COMMAND),
-            self.create_subscription(ThrusterLevels, "cmd_levels", self._hear_levels, COMMAND),
+            self.create_subscription(WrenchStamped, "cmd_wrench", self._take_wrench, COMMAND),
+            self.create_subscription(ThrusterLevels, "cmd_levels", self._take_levels, COMMAND),
         ]
         self._inputs = Inputs(self)
         self._offered = Services(self)
-        self._profiles = ProfileServer(self, lambda: self.controller, self.frames, self.act)
+        self._profiles = ProfileServer(self)
         self.add_timer(1.0 / params.telemetry_rate, self._publish)
         lost = self.controller.drive.uncontrollable
         self.log.info(
@@ -116,20 +115,30 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
         """s, now."""
         return conversions.seconds(self.get_clock().now())
 
+    def check_frame(self, frame: str) -> None:
+        """Refuse values in another frame than base_link.
+
+        Raises:
+            ValueError: naming the field, the frame and those allowed.
+        """
+        frames = ("base_link", self._base_link)
+        if frame not in frames:
+            raise ValueError(f"header.frame_id: {frame!r}; allowed: {' or '.join(map(repr, frames))}")
+
     # The way of a command -------------------------------------------------------------------------------------------
 
-    def _hear_wrench(self, message: WrenchStamped) -> None:
+    def _take_wrench(self, message: WrenchStamped) -> None:
         def command() -> ValveCommand | None:
-            frame = message.header.frame_id
-            if frame not in self.frames:
-                reason = f"header.frame_id: {frame!r}; allowed: {' or '.join(map(repr, self.frames))}"
-                self.controller.refuse(self.seconds(), "cmd_wrench", reason)
-                raise ValueError(reason)
+            try:
+                self.check_frame(message.header.frame_id)
+            except ValueError as error:
+                self.controller.refuse(self.seconds(), "cmd_wrench", str(error))
+                raise
             return self.controller.command(self.seconds(), conversions.from_wrench(message.wrench))
 
         self._take(command)
 
-    def _hear_levels(self, message: ThrusterLevels) -> None:
+    def _take_levels(self, message: ThrusterLevels) -> None:
         self._take(lambda: self.controller.command_levels(self.seconds(), message.level))
 
     def _take(self, command: Callable[[], ValveCommand | None]) -> None:
@@ -142,23 +151,23 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
             self.report()
 
     def act(self, command: ValveCommand | None) -> None:
-        """Send a valve command, if there is one, and see to it that cycles go on while there is anything to do."""
+        """Send a valve command, if any, start the control cycle if needed, and publish occurrences."""
         self._send(command)
         self.wake()
         self.report()
 
     def wake(self) -> None:
-        """Start the control cycle if there is anything to do."""
+        """Start the control cycle if the controller is active."""
         if self.is_active and self._cycle.is_canceled() and self.controller.is_active:
             self._cycle.reset()
 
     def report(self) -> None:
-        """Tell what happened since the last time: the one place from which occurrences leave the node."""
+        """Publish the occurrences since the last call: they leave the node here alone."""
         for occurrence in self.controller.journal.take():
-            self.tell(occurrence)
+            self.publish(occurrence)
 
-    def tell(self, occurrence: Occurrence) -> None:
-        """Let others know of an occurrence."""
+    def publish(self, occurrence: Occurrence) -> None:
+        """Log an occurrence and emit it as an event."""
         log_occurrence(self.log, occurrence)
         cause = occurrence.cause
         occurrence.event = self.events.emit(

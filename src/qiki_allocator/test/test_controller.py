@@ -136,7 +136,7 @@ def test_a_thruster_stuck_open_is_compensated(bot, array):
     # The last window, cut by the stop, is all that may be missing.
     assert np.abs(left[:3]).max() <= 260.0 * 0.3
     assert np.abs(left[3:]).max() <= 260.0 * 0.3
-    power = bot.controller.allocation.power
+    power = bot.controller.telemetry(bot.now).allocation.power
     assert power + 260.0 * 33.333 <= 45000.0
 
 
@@ -246,7 +246,7 @@ def test_lost_telemetry_lowers_the_limits(bot):
     limits = bot.controller.telemetry(bot.now).limits
     assert limits.energy.gate == "HOLD"
     assert limits.energy.power_limit == 22500.0
-    assert any("energy telemetry" in warning for warning in bot.controller.warnings(bot.now))
+    assert any("energy telemetry" in warning for warning in bot.controller.telemetry(bot.now).warnings)
     bot.run(4.0)
     assert bot.controller.telemetry(bot.now).limits.energy.gate == "STABILISE"
 
@@ -280,7 +280,7 @@ def test_attitude_hold_turns_back_and_lets_translation_be_commanded(bot):
     assert telemetry.commanded[0] == 200.0
     assert telemetry.commanded[5] < -10.0
     bot.run(2.0)
-    assert any("odometry" in warning for warning in bot.controller.warnings(bot.now))
+    assert any("odometry" in warning for warning in bot.controller.telemetry(bot.now).warnings)
     assert not bot.controller.telemetry(bot.now).commanded.any()
     bot.controller.set_attitude(bot.now, AttitudeMode.OFF)
     bot.run(3.0)

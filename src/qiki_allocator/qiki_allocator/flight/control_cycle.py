@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 
-from qiki_allocator.allocation.answers import Allocation
 from qiki_allocator.allocation.thrusters import Floats
 from qiki_allocator.flight import occurrences
 from qiki_allocator.flight.demand import Demand
 from qiki_allocator.flight.drive import Drive
+from qiki_allocator.flight.motion_control import AttitudeMode
 from qiki_allocator.flight.occurrences import Journal
-from qiki_allocator.flight.telemetry import Activity, Mode, State
+from qiki_allocator.flight.telemetry import Activity, Mode, State, Telemetry
 from qiki_allocator.modulation.ledger import ValveCommand
 
 
@@ -34,12 +34,37 @@ class ControlCycle:
     def _is_flying(self) -> bool:
         return self._demand.state is State.ACTIVE
 
-    def allocation(self, now: float) -> Allocation:
-        """Allocation of the demand of the last cycle."""
-        levels = self._demand.levels.value
-        if levels.any():
-            return self._drive.answer_of_levels(now, levels)
-        return self._drive.answer(now, self._wanted())
+    def telemetry(self, now: float) -> Telemetry:
+        """Snapshot at `now`, with the allocation of the last cycle's demand."""
+        drive, demand, motion, levels = self._drive, self._demand, self._demand.motion, self._demand.levels.value
+        limits = drive.limits(now)
+        answer = drive.answer_of_levels(now, levels) if levels.any() else drive.answer(now, self._wanted())
+        duty, power_mean = drive.take_duty(now)
+        needs_motion = motion.is_braking or motion.mode is not AttitudeMode.OFF
+        stale = needs_motion and not motion.is_fresh(now)
+        odometry = (f"odometry {motion.age(now):.2f} s old: attitude is not kept",) if stale else ()
+        return Telemetry(
+            state=demand.state,
+            mode=demand.mode,
+            activity=demand.activity,
+            attitude_mode=motion.mode,
+            refusal=demand.refusal,
+            refused=demand.refused,
+            commanded=answer.wrench if levels.any() else self.wrench,
+            allocation=answer,
+            binding=((demand.blocked,) if demand.blocked else ()) + answer.binding,
+            limits=limits,
+            power_now=drive.meter.power_now,
+            power_mean=power_mean,
+            energy=drive.meter.energy,
+            duty=duty,
+            firings=drive.meter.firings.copy(),
+            solve_time=drive.solve_time,
+            conditions=tuple(one.condition for one in drive.health),
+            levels=np.array([one.level for one in drive.health]),
+            uncontrollable=drive.uncontrollable,
+            warnings=limits.warnings + odometry,
+        )
 
     def run(self, now: float) -> ValveCommand | None:
         """Step the drive, or stop it if the watchdog of all that was demanded has run out."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from qiki_allocator.allocation.answers import Allocation, checked_wrench
+from qiki_allocator.allocation.answers import checked_wrench
 from qiki_allocator.flight.control_cycle import ControlCycle
 from qiki_allocator.flight.demand import Demand, check_gate
 from qiki_allocator.flight.drive import Drive
@@ -19,7 +19,6 @@ from qiki_allocator.health.readings import MotionReading, ValveReading
 from qiki_allocator.health.table import Condition
 from qiki_allocator.health.watch import Finding
 from qiki_allocator.limits.energy_gate import EnergyReading
-from qiki_allocator.limits.limiter import HardLimits
 from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.modulation.level_pulses import checked_levels
 from qiki_vehicle import MassProperties
@@ -35,8 +34,9 @@ class Controller:
         while controller.is_active:
             command = controller.tick(now)  # at the control rate
 
-    Each method returns the valve command to send at once, if any. Time is the caller's clock in s; a clock that is set
-    back, as by a simulator that was restarted, clears all that was commanded.
+    Each method returns the valve command to send at once, if any, and raises a ValueError, which names field, value and
+    allowed range, for a request that is refused. Time is the caller's clock in s; a clock that is set back, as by a
+    simulator that was restarted, clears all that was commanded.
 
     Args:
         watchdog: s, see `Demand`.
@@ -66,9 +66,6 @@ class Controller:
         """Take a wrench, (6,) N and N m. While valves are in use the answer is never None.
 
         A wrench that is refused changes nothing, does not feed the watchdog and is counted.
-
-        Raises:
-            ValueError: the wrench is refused; the text names component, value and allowed range.
         """
         self._keep_time(now)
         try:
@@ -83,11 +80,7 @@ class Controller:
         return new
 
     def command_levels(self, now: float, levels: npt.ArrayLike) -> ValveCommand | None:
-        """Take levels of single thrusters, (n,) 0..1.
-
-        Raises:
-            ValueError: they are refused; the text names field, value and allowed range.
-        """
+        """Take levels of single thrusters, (n,) 0..1."""
         self._keep_time(now)
         array = self.drive.array
         try:
@@ -108,11 +101,7 @@ class Controller:
         self.journal.refused(now, topic, reason)
 
     def set_attitude(self, now: float, mode: AttitudeMode, target: npt.ArrayLike | None = None) -> None:
-        """Set the attitude mode; HOLD takes a target, (4,) x y z w, or the attitude of now.
-
-        Raises:
-            ValueError: it is refused; the text names field, value and allowed range.
-        """
+        """Set the attitude mode; HOLD takes a target, (4,) x y z w, or the attitude of now."""
         self._keep_time(now)
         self._demand.check_attitude(now, mode)
         self.motion.set_mode(now, mode, target)
@@ -122,11 +111,7 @@ class Controller:
         self._observe(now)
 
     def brake(self, now: float) -> ValveCommand:
-        """Cancel everything and take the motion down to rest; every gate allows it.
-
-        Raises:
-            ValueError: there is no odometry.
-        """
+        """Cancel everything and take the motion down to rest, with any gate but not without odometry."""
         self._keep_time(now)
         self.motion.begin_brake(now)
         self.motion.mode = AttitudeMode.OFF
@@ -134,16 +119,14 @@ class Controller:
         return self._cancel(now, "brake")
 
     def set_mode(self, now: float, mode: Mode, *, arm: bool = False) -> ValveCommand | None:
-        """Set which thrusters may be combined, and end `stop`. A change cancels profile and commands.
-
-        Raises:
-            ValueError: MANUAL_OVERRIDE is not armed.
+        """Set which thrusters may be combined (`arm` for MANUAL_OVERRIDE), and end `stop`. A change cancels profile and
+        commands.
         """
         self._keep_time(now)
         if mode is Mode.MANUAL_OVERRIDE and not arm:
             raise ValueError("arm: False; allowed for MANUAL_OVERRIDE: True")
         self.resume()
-        if mode is self.mode:
+        if mode is self._demand.mode:
             return None
         self._demand.mode = mode
         self.drive.by_groups = mode is Mode.AUTO
@@ -156,11 +139,7 @@ class Controller:
         return command if was_active else None
 
     def start_profile(self, now: float, segments: Sequence[Segment], name: str = "") -> None:
-        """Fly a thrust profile from now on; `name` identifies its occurrences.
-
-        Raises:
-            ValueError: it is refused; the text names field, value and allowed range.
-        """
+        """Fly a thrust profile from now on; `name` identifies its occurrences."""
         self._keep_time(now)
         self._demand.check_profile(now)
         for segment in segments:
@@ -194,11 +173,7 @@ class Controller:
             self._demand.state = State.IDLE
 
     def set_health(self, now: float, thruster: int, condition: Condition, level: float = 1.0) -> Finding:
-        """Set the condition of a thruster from the next cycle on; level: 0..1 of its thrust, of a weak one.
-
-        Raises:
-            ValueError: there is no such thruster, or the level is out of range.
-        """
+        """Set the condition of a thruster from the next cycle on; level: 0..1 of its thrust, of a weak one."""
         self._keep_time(now)
         finding = self.drive.faults.set(thruster, condition, level)
         self.drive.health_changed()
@@ -269,62 +244,16 @@ class Controller:
     # Telemetry out --------------------------------------------------------------------------------------------------
 
     @property
-    def mode(self) -> Mode:
-        """Which thrusters may be combined."""
-        return self._demand.mode
-
-    @property
     def status(self) -> tuple[State, str, int]:
         """State, reason of the last refusal (empty since a command was accepted), number of refusals."""
         return self._demand.state, self._demand.refusal, self._demand.refused
 
-    @property
-    def allocation(self) -> Allocation:
-        """Allocation of the demand of the last cycle."""
-        return self._cycle.allocation(self._now)
-
-    def limits(self, now: float) -> HardLimits:
-        """All hard limits at `now`."""
-        limits = self.drive.limits(now)
-        self._observe(now)
-        return limits
-
-    def warnings(self, now: float) -> tuple[str, ...]:
-        """Telemetry that is missing or old, and its consequence."""
-        needs_motion = self.motion.is_braking or self.motion.mode is not AttitudeMode.OFF
-        stale = needs_motion and not self.motion.is_fresh(now)
-        odometry = (f"odometry {self.motion.age(now):.2f} s old: attitude is not kept",) if stale else ()
-        return self.drive.limits(now).warnings + odometry
-
     def telemetry(self, now: float) -> Telemetry:
         """Snapshot at `now`; duty and mean power are those since the last call."""
         self._keep_time(now)
-        drive, demand = self.drive, self._demand
-        limits, answer = drive.limits(now), self.allocation
-        duty, power_mean = drive.take_duty(now)
+        telemetry = self._cycle.telemetry(now)
         self._observe(now)
-        return Telemetry(
-            state=demand.state,
-            mode=demand.mode,
-            activity=demand.activity,
-            attitude_mode=self.motion.mode,
-            refusal=demand.refusal,
-            refused=demand.refused,
-            commanded=answer.wrench if demand.levels.value.any() else self._cycle.wrench,
-            allocation=answer,
-            binding=((demand.blocked,) if demand.blocked else ()) + answer.binding,
-            limits=limits,
-            power_now=drive.meter.power_now,
-            power_mean=power_mean,
-            energy=drive.meter.energy,
-            duty=duty,
-            firings=drive.meter.firings.copy(),
-            solve_time=drive.solve_time,
-            conditions=tuple(one.condition for one in drive.health),
-            levels=np.array([one.level for one in drive.health]),
-            uncontrollable=drive.uncontrollable,
-            warnings=self.warnings(now),
-        )
+        return telemetry
 
     # Time and journal ----------------------------------------------------------------------------------------------
 
@@ -347,5 +276,5 @@ class Controller:
         """Let the journal compare the allocator's standing with the last one."""
         energy = (self.drive.known or self.drive.limits(now)).energy
         flown = self.profile.name if self.profile.is_on else None
-        standing = Standing(self.mode, energy.gate, self.motion.mode, self.drive.health, flown)
+        standing = Standing(self._demand.mode, energy.gate, self.motion.mode, self.drive.health, flown)
         self.journal.see(now, standing, energy, self.profile)

@@ -1,40 +1,37 @@
-"""Health of the allocator's components, for the diagnostics."""
+"""Health of the allocator's components, from its newest telemetry, for the diagnostics."""
 
 import math
 
 from qiki_allocator.allocation.thrusters import Floats
-from qiki_allocator.flight.controller import Controller
 from qiki_allocator.flight.telemetry import State, Telemetry
 from qiki_allocator.health.table import Condition
 from qiki_node.health import Health, Level
 
+_NONE = "no telemetry yet"
 
-def of_commands(controller: Controller | None) -> Health:
-    """Whether wrenches come and are taken."""
-    if controller is None:
-        return Health(Level.STALE, "not configured")
-    state, refusal, refused = controller.status
-    values = {"state": state.value, "refused": refused, "last refusal": refusal or "none"}
+
+def of_commands(latest: Telemetry | None) -> Health:
+    """State of the demand, and refusals."""
+    if latest is None:
+        return Health(Level.STALE, _NONE)
+    state, refusal = latest.state, latest.refusal
+    values = {"state": state.value, "refused": latest.refused, "last refusal": refusal or "none"}
     if refusal:
         return Health(Level.WARN, f"last command refused: {refusal}", values)
     return Health(Level.WARN if state is State.WATCHDOG else Level.OK, state.value, values)
 
 
-def of_allocation(controller: Controller | None) -> Health:
-    """Whether the answers are certified, and the thrusters good."""
-    if controller is None:
-        return Health(Level.STALE, "not configured")
-    answer = controller.allocation
-    bad = [
-        f"{i}: {one.condition.value}"
-        for i, one in enumerate(controller.drive.health)
-        if one.condition is not Condition.OK
-    ]
+def of_allocation(latest: Telemetry | None) -> Health:
+    """Certificate of the allocation, and health of the thrusters."""
+    if latest is None:
+        return Health(Level.STALE, _NONE)
+    answer = latest.allocation
+    bad = [f"{i}: {one.value}" for i, one in enumerate(latest.conditions) if one is not Condition.OK]
     values = {
         "margin": "unknown" if math.isnan(answer.margin) else f"{answer.margin:.4f}",
         "binding": ", ".join(answer.binding) or "none",
         "thrusters not OK": ", ".join(bad) or "none",
-        "uncontrollable axes": ", ".join(controller.drive.uncontrollable) or "none",
+        "uncontrollable axes": ", ".join(latest.uncontrollable) or "none",
         "primal violation": answer.certificate.primal_violation,
         "duality gap": answer.certificate.gap,
     }
@@ -45,18 +42,17 @@ def of_allocation(controller: Controller | None) -> Health:
     return Health(Level.OK, "certified", values)
 
 
-def of_limits(controller: Controller | None, now: float) -> Health:
-    """Whether energy, heat and odometry allow what they should."""
-    if controller is None:
-        return Health(Level.STALE, "not configured")
-    limits = controller.limits(now)
-    warnings = controller.warnings(now)
+def of_limits(latest: Telemetry | None) -> Health:
+    """Limits by energy and heat, and missing telemetry."""
+    if latest is None:
+        return Health(Level.STALE, _NONE)
+    limits, warnings = latest.limits, latest.warnings
     values = {
         "gate": limits.energy.gate.value,
         "reason": limits.energy.reason,
         "power limit": f"{limits.energy.power_limit:.0f} W",
         "clusters tripped": ", ".join(limits.heat.tripped) or "none",
-        "mode": controller.mode.value,
+        "mode": latest.mode.value,
     }
     if warnings:
         return Health(Level.WARN, "; ".join(warnings), values)
@@ -65,26 +61,26 @@ def of_limits(controller: Controller | None, now: float) -> Health:
     return Health(Level.OK, limits.energy.gate.value, values)
 
 
-def of_thrust(told: Telemetry | None) -> Health:
-    """What is asked for and what is given; nothing of it is a fault."""
-    if told is None:
-        return Health(Level.STALE, "no telemetry yet")
-    answer = told.allocation
+def of_thrust(latest: Telemetry | None) -> Health:
+    """Wrench commanded and achieved, with its cost; nothing of it is a fault."""
+    if latest is None:
+        return Health(Level.STALE, _NONE)
+    answer = latest.allocation
     values = {
-        "commanded": _numbers(told.commanded),
+        "commanded": _numbers(latest.commanded),
         "achieved": _numbers(answer.wrench),
         "residual": _numbers(answer.residual),
-        "binding": ", ".join(told.binding) or "none",
+        "binding": ", ".join(latest.binding) or "none",
         "margin": _number(answer.margin, ""),
         "power": _number(answer.power, "W"),
-        "power now": _number(told.power_now, "W"),
-        "power mean": _number(told.power_mean, "W"),
-        "energy": _number(told.energy, "J"),
-        "duty": _numbers(told.duty),
-        "firings": " ".join(map(str, told.firings.tolist())),
-        "solve time": _number(told.solve_time * 1e6, "us"),
+        "power now": _number(latest.power_now, "W"),
+        "power mean": _number(latest.power_mean, "W"),
+        "energy": _number(latest.energy, "J"),
+        "duty": _numbers(latest.duty),
+        "firings": " ".join(map(str, latest.firings.tolist())),
+        "solve time": _number(latest.solve_time * 1e6, "us"),
     }
-    return Health(Level.OK, told.activity.value, values)
+    return Health(Level.OK, latest.activity.value, values)
 
 
 def _number(value: float, unit: str) -> str:

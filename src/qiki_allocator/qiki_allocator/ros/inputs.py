@@ -1,41 +1,31 @@
 """Subscriptions of the allocator node beside commands: energy, heat, valves, odometry, mass properties."""
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from geometry_msgs.msg import InertiaStamped
 from nav_msgs.msg import Odometry
 
-from qiki_allocator.errors import ConfigurationError
 from qiki_allocator.ros import conversions
+from qiki_allocator.ros.host import Host
 from qiki_msgs.msg import Energy, Thermal, ThrusterState
 from qiki_node import stamps
 from qiki_node.qos import STATE, TELEMETRY
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rclpy.qos import QoSProfile
-
-    from qiki_allocator.node import AllocatorNode
-
 
 class Inputs:
-    """Converts telemetry and passes it to the controller of a node, which has `controller`, `frames`, `log`, `seconds`,
-    `report` and `wake`."""
+    """Converts telemetry and passes it to the controller of a node."""
 
-    def __init__(self, node: "AllocatorNode") -> None:
+    def __init__(self, node: Host) -> None:
         self._node = node
         own, composite = "body/mass_properties", "mass_properties"
-        topics: list[tuple[type, str, Callable[[Any], None], QoSProfile]] = [
-            (Energy, "energy", self._take_energy, TELEMETRY),
-            (Thermal, "thermal", self._take_thermal, TELEMETRY),
-            (ThrusterState, "thruster_state", self._take_valves, TELEMETRY),
-            (Odometry, "odom", self._take_odometry, TELEMETRY),
-            (InertiaStamped, own, partial(self._take_mass, own, False), STATE),
-            (InertiaStamped, composite, partial(self._take_mass, composite, True), STATE),
+        self._subscriptions = [
+            node.create_subscription(Energy, "energy", self._take_energy, TELEMETRY),
+            node.create_subscription(Thermal, "thermal", self._take_thermal, TELEMETRY),
+            node.create_subscription(ThrusterState, "thruster_state", self._take_valves, TELEMETRY),
+            node.create_subscription(Odometry, "odom", self._take_odometry, TELEMETRY),
+            node.create_subscription(InertiaStamped, own, partial(self._take_mass, own, False), STATE),
+            node.create_subscription(InertiaStamped, composite, partial(self._take_mass, composite, True), STATE),
         ]
-        self._subscriptions = [node.create_subscription(*topic) for topic in topics]
 
     def close(self) -> None:
         """Unsubscribe."""
@@ -60,13 +50,10 @@ class Inputs:
         self._node.report()
 
     def _take_mass(self, topic: str, composite: bool, message: InertiaStamped) -> None:
-        frame = message.header.frame_id
         try:
-            if frame not in self._node.frames:
-                allowed = " or ".join(map(repr, self._node.frames))
-                raise ConfigurationError(f"header.frame_id: {frame!r}; allowed: {allowed}")
+            self._node.check_frame(message.header.frame_id)
             body = conversions.body(message)
-        except ConfigurationError as error:
+        except ValueError as error:
             self._node.log.warning(f"{topic} refused", throttle=1.0, reason=str(error))
             return
         if self._node.controller.update_mass(self._node.seconds(), body, composite=composite):

@@ -1,4 +1,4 @@
-"""Telemetry as metrics, made when they are asked for."""
+"""Telemetry as metrics, computed when they are scraped."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,14 +13,14 @@ from qiki_allocator.limits.energy_gate import Gate
 _GATES = (Gate.STABILISE, Gate.HOLD, Gate.BOOST)
 _AXES = ("fx", "fy", "fz", "tx", "ty", "tz")
 _KINDS = ("power", "thruster", "heat", "burn time", "dead", "weak", "stuck", "mode", "gate")
-"""What names of binding limits begin with."""
+"""Beginnings of the names of binding limits."""
 
 
 class TelemetryMetrics(Collector):
     """Shows the newest telemetry; nothing while there is none.
 
     Attributes:
-        latest: what the control thread told last; the thread that serves metrics only reads it.
+        latest: published last by the control thread; the thread that serves metrics only reads it.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -29,48 +29,48 @@ class TelemetryMetrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """See `Collector`."""
-        told = self.latest
-        if told is None:
+        latest = self.latest
+        if latest is None:
             return
-        yield from _of_wrenches(told)
-        yield from _of_thrusters(told)
-        answer, limits = told.allocation, told.limits
-        ill = sum(condition is not Condition.OK for condition in told.conditions)
+        yield from _of_wrenches(latest)
+        yield from _of_thrusters(latest)
+        answer, limits = latest.allocation, latest.limits
+        ill = sum(condition is not Condition.OK for condition in latest.conditions)
         for name, text, value in (
             ("margin_ratio", "Distance to the facets of the attainable set", answer.margin),
             ("scale_ratio", "Largest factor by which the wrench is attainable", answer.scale),
             ("power_watts", "Power of the forces allocated", answer.power),
-            ("power_now_watts", "Power of the valves commanded open", told.power_now),
-            ("power_mean_watts", "The same, mean since the last telemetry", told.power_mean),
+            ("power_now_watts", "Power of the valves commanded open", latest.power_now),
+            ("power_mean_watts", "The same, mean since the last telemetry", latest.power_mean),
             ("power_limit_watts", "Power limit", limits.energy.power_limit),
-            ("solve_time_seconds", "Time of the last solve", told.solve_time),
+            ("solve_time_seconds", "Time of the last solve", latest.solve_time),
             ("heat_factor_ratio", "Smallest bound by heat", min(limits.heat.by_cluster.values(), default=1.0)),
             ("thrusters_not_ok", "Thrusters believed not OK", ill),
             ("gate_level", "0 STABILISE, 1 HOLD, 2 BOOST", _GATES.index(limits.energy.gate)),
         ):
             yield GaugeMetricFamily(f"qiki_allocator_{name}", text, value=value)
-        yield CounterMetricFamily("qiki_allocator_energy_joules", "Energy of all pulses commanded", value=told.energy)
+        yield CounterMetricFamily("qiki_allocator_energy_joules", "Energy of all pulses commanded", value=latest.energy)
 
 
-def _of_wrenches(told: Telemetry) -> Iterable[Metric]:
-    answer = told.allocation
+def _of_wrenches(latest: Telemetry) -> Iterable[Metric]:
+    answer = latest.allocation
     wrenches = (
-        ("commanded", "Wrench commanded", told.commanded),
+        ("commanded", "Wrench commanded", latest.commanded),
         ("achieved", "Wrench allocated", answer.wrench),
         ("residual", "Wrench commanded less wrench allocated", answer.residual),
     )
     for name, text, wrench in wrenches:
         for unit, axes in (("newtons", slice(0, 3)), ("newton_metres", slice(3, 6))):
             yield _labelled(f"{name}_{unit}", text, "axis", _AXES[axes], wrench[axes].tolist())
-    bound = [float(any(name.startswith(kind) for name in told.binding)) for kind in _KINDS]
+    bound = [float(any(name.startswith(kind) for name in latest.binding)) for kind in _KINDS]
     yield _labelled("binding", "1 while a limit of this kind binds", "limit", _KINDS, bound)
 
 
-def _of_thrusters(told: Telemetry) -> Iterable[Metric]:
-    thrusters = [str(i) for i in range(len(told.duty))]
-    yield _labelled("duty_ratio", "Share of the time commanded open", "thruster", thrusters, told.duty.tolist())
+def _of_thrusters(latest: Telemetry) -> Iterable[Metric]:
+    thrusters = [str(i) for i in range(len(latest.duty))]
+    yield _labelled("duty_ratio", "Share of the time commanded open", "thruster", thrusters, latest.duty.tolist())
     firings = CounterMetricFamily("qiki_allocator_firings", "Openings commanded", labels=["thruster"])
-    for thruster, count in zip(thrusters, told.firings.tolist(), strict=True):
+    for thruster, count in zip(thrusters, latest.firings.tolist(), strict=True):
         firings.add_metric([thruster], count)
     yield firings
 

@@ -9,7 +9,7 @@ from qiki_node.parameters import NodeParameters, parameter
 
 @dataclass(frozen=True)
 class AllocatorParameters(NodeParameters):
-    """What the allocator node can be told; numbers of the vehicle stand in the vehicle file."""
+    """Parameters of the allocator node; numbers of the vehicle stand in the vehicle file."""
 
     vehicle_file: str = parameter(
         "dodecahedron", "path of a vehicle file, or name of one in qiki_bringup's config/vehicles", read_only=True

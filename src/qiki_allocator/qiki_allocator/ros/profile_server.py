@@ -1,42 +1,22 @@
 """The action `execute_thrust_profile`, served by the allocator's controller."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.task import Future
 
-from qiki_allocator.flight.controller import Controller
 from qiki_allocator.flight.profile import Outcome, Segment
 from qiki_allocator.ros import conversions
+from qiki_allocator.ros.host import Host
 from qiki_msgs.action import ExecuteThrustProfile
-
-if TYPE_CHECKING:
-    from qiki_allocator.node import AllocatorNode
 
 
 class ProfileServer:
-    """Flies the profiles that are asked for, one at a time.
+    """Flies the profiles of goals, one at a time."""
 
-    Args:
-        node: the node that serves it; it has `is_active`, `seconds` and `report`.
-        controller: gives the controller.
-        frames: names of the frame that wrenches may be in.
-        act: called with a valve command to send, or None, after something changed.
-    """
-
-    def __init__(
-        self,
-        node: "AllocatorNode",
-        controller: Callable[[], Controller],
-        frames: tuple[str, ...],
-        act: Callable[[Any], None],
-    ) -> None:
+    def __init__(self, node: Host) -> None:
         self._node = node
-        self._controller = controller
-        self._frames = frames
-        self._act = act
         self._goal: ServerGoalHandle | None = None
         self._done: Future | None = None
         self._duration = 1.0
@@ -50,26 +30,26 @@ class ProfileServer:
         )
 
     def close(self) -> None:
-        """Serve no more."""
+        """Destroy the server."""
         self._server.destroy()
 
     def follow(self) -> None:
-        """Give feedback, and the result when it is there."""
+        """Publish feedback, or the result when there is one."""
         goal, done = self._goal, self._done
         if goal is None or done is None or done.done():
             return
-        result = self._controller().profile.result
+        result = self._node.controller.profile.result
         if result is None:
             return
         feedback = ExecuteThrustProfile.Feedback()
         conversions.fill_progress(feedback, result, self._duration)
         goal.publish_feedback(feedback)
-        if not self._controller().profile.is_on:
+        if not self._node.controller.profile.is_on:
             done.set_result(result)
 
     def _cancel(self, _goal: ServerGoalHandle) -> CancelResponse:
         # The valves close here, and not when the goal's coroutine gets its turn.
-        self._act(self._controller().cancel_profile(self._node.seconds()))
+        self._node.act(self._node.controller.cancel_profile(self._node.seconds()))
         return CancelResponse.ACCEPT
 
     async def _execute(self, goal: ServerGoalHandle) -> Any:
@@ -77,16 +57,16 @@ class ProfileServer:
         name = request.command_id or bytes(goal.goal_id.uuid).hex()[:12]
         try:
             segments = self._segments(request.segments)
-            self._controller().start_profile(self._node.seconds(), segments, name)
+            self._node.controller.start_profile(self._node.seconds(), segments, name)
         except ValueError as error:
             request = f"execute_thrust_profile {name}"
-            self._controller().journal.request_refused(self._node.seconds(), request, str(error))
+            self._node.controller.journal.request_refused(self._node.seconds(), request, str(error))
             self._node.report()
             goal.abort()
             return ExecuteThrustProfile.Result(outcome=ExecuteThrustProfile.Result.REJECTED, reason=str(error))
         self._goal, self._done = goal, Future(executor=self._node.executor)
         self._duration = sum(segment.duration for segment in segments)
-        self._act(None)
+        self._node.act(None)
         result = await self._done
         self._goal = self._done = None
         if result.outcome is Outcome.EXECUTED:
@@ -102,14 +82,14 @@ class ProfileServer:
         for i, message in enumerate(messages):
             if message.group:
                 try:
-                    wrench = self._controller().drive.find_group(message.group).wrench
+                    wrench = self._node.controller.drive.find_group(message.group).wrench
                 except ValueError as error:
                     raise ValueError(f"segments[{i}].{error}") from None
             else:
-                frame = message.header.frame_id
-                if frame not in self._frames:
-                    allowed = " or ".join(map(repr, self._frames))
-                    raise ValueError(f"segments[{i}].header.frame_id: {frame!r}; allowed: {allowed}")
+                try:
+                    self._node.check_frame(message.header.frame_id)
+                except ValueError as error:
+                    raise ValueError(f"segments[{i}].{error}") from None
                 wrench = conversions.from_wrench(message.wrench)
             # Seconds and shares come as 32 bit: as they were meant, not as they were stored.
             level, ramp, duration = (round(float(v), 6) for v in (message.level, message.ramp, message.duration))

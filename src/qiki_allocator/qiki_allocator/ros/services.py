@@ -1,26 +1,24 @@
-"""The services of the allocator node: each answers whether it was done, and if not, why."""
+"""Services of the allocator node. Each answers with success, or with the reason of the refusal."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from std_srvs.srv import Trigger
 
 from qiki_allocator.groups.picture import group_picture
 from qiki_allocator.ros import conversions
+from qiki_allocator.ros.host import Host
 from qiki_msgs.srv import ListGroups, SetAllocatorMode, SetAttitudeMode, SetThrusterHealth
-
-if TYPE_CHECKING:
-    from qiki_allocator.node import AllocatorNode
 
 _MODES = {number: mode for mode, number in conversions.MODES.items()}
 _ATTITUDE_MODES = {number: mode for mode, number in conversions.ATTITUDE_MODES.items()}
 
 
 class Services:
-    """Services of an allocator node, which has `controller`, `log`, `act`, `report`, `seconds`, `hull_radius`."""
+    """Services of an allocator node."""
 
-    def __init__(self, node: "AllocatorNode") -> None:
+    def __init__(self, node: Host) -> None:
         self._node = node
         served: list[tuple[type, str, Callable[[Any], str]]] = [
             (Trigger, "~/stop", self._stop),
@@ -33,7 +31,7 @@ class Services:
         self._services.append(node.create_service(ListGroups, "~/list_groups", self._list_groups))
 
     def close(self) -> None:
-        """Serve no more."""
+        """Destroy the services."""
         for service in self._services:
             self._node.destroy_service(service)
 

@@ -1,0 +1,63 @@
+"""The node as its adapters see it."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from rclpy.qos import QoSProfile
+
+from qiki_allocator.flight.controller import Controller
+from qiki_allocator.modulation.ledger import ValveCommand
+from qiki_node.log import NodeLog
+
+
+class Host(Protocol):
+    """A managed node with a controller. Messages, entities and the executor are rclpy's, which has no types.
+
+    Attributes:
+        log: the node's.
+        hull_radius: m, of the sphere around the hull.
+        executor: runs the node.
+    """
+
+    log: NodeLog
+    hull_radius: float
+    executor: Any
+
+    @property
+    def controller(self) -> Controller:
+        """The core."""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the node is in the state ACTIVE."""
+
+    def check_frame(self, frame: str) -> None:
+        """Refuse values in another frame than base_link.
+
+        Raises:
+            ValueError: naming the field, the frame and those allowed.
+        """
+
+    def seconds(self) -> float:
+        """s, now."""
+
+    def act(self, command: ValveCommand | None) -> None:
+        """Send a valve command, if any, publish occurrences, and start the control cycle if needed."""
+
+    def report(self) -> None:
+        """Publish the occurrences since the last call."""
+
+    def wake(self) -> None:
+        """Start the control cycle if needed."""
+
+    def create_subscription(self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile) -> Any:
+        """See `rclpy.node.Node`."""
+
+    def destroy_subscription(self, subscription: Any) -> bool:
+        """See `rclpy.node.Node`."""
+
+    def create_service(self, kind: type, name: str, callback: Callable[[Any, Any], Any]) -> Any:
+        """See `rclpy.node.Node`."""
+
+    def destroy_service(self, service: Any) -> bool:
+        """See `rclpy.node.Node`."""
