@@ -1,4 +1,4 @@
-"""What the allocator is asked and what it answers, as plain values."""
+"""Limits, allocations and certificates as plain values."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from qiki_allocator.allocation.thrusters import Floats
 
 @dataclass(frozen=True, eq=False)
 class Limits:
-    """What may be used at this moment.
+    """Limits at a moment.
 
     Attributes:
         power: W, electrical power of all thrusters together; None: no limit.
@@ -45,7 +45,7 @@ class Certificate(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Allocation:
-    """How a wrench is shared out among the thrusters.
+    """Forces of the thrusters for a wrench.
 
     Attributes:
         forces: (n,) N, mean force of each thruster.
@@ -95,4 +95,4 @@ def checked_wrench(wrench: npt.ArrayLike) -> Floats:
 
 
 LARGEST_WRENCH = 1e9
-"""N and N m, beyond which a component is taken for an error of whoever commands it."""
+"""N and N m, beyond which a component is taken for an error of its sender."""

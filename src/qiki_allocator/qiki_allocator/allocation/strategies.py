@@ -159,8 +159,8 @@ class Priority:
     """The least error of the first axes, then the least of the others, then the least thrust.
 
     One program with a large weight on the first axes. Where it misses them by little, one step of the method of
-    multipliers takes them the rest of the way: what is missing is asked for on top, and the second solve starts from
-    the first's active set. The multipliers prove both levels.
+    multipliers takes them the rest of the way: the missing part is added to the request, and the second solve starts
+    from the first's active set. The multipliers prove both levels.
 
     Args:
         scaling: units.

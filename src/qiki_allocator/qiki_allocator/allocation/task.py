@@ -112,7 +112,7 @@ class Task:
         return excess
 
     def power_multiplier(self, gain: Floats) -> float:
-        """What a unit of power is worth where gain'x is to be large: that of the last thruster that gets power."""
+        """Worth of a unit of power where gain'x is to be large: that of the last thruster that gets power."""
         power = self._scaling.power
         worth = gain / np.maximum(power, 1e-12)
         order = worth.argsort()[::-1]

@@ -1,1 +1,1 @@
-"""From what is asked for to the valves: attitude, profiles, modes, the cycle."""
+"""From commands to the valves: attitude, profiles, modes, the control cycle."""

@@ -1,4 +1,4 @@
-"""Attitude hold, rate damping and brake: the wrench that a body's motion asks for.
+"""Attitude hold, rate damping and brake: wrenches computed from a body's motion.
 
 Pure functions. Rates (3,) rad/s, velocities (3,) m/s and wrenches (6,) N, N m are in base_link, torque about the centre
 of mass. Quaternions (4,) x, y, z, w turn base_link into world.
@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class ControlConfig:
-    """How a body is held and stopped.
+    """Gains and limits of attitude hold and brake.
 
     Attributes:
         natural_frequency: rad/s of the attitude loop, > 0; sampled slower than about ten times that it may ring.

@@ -268,7 +268,7 @@ class Controller:
         self.motion.reset()
         self.profile.abort("clock: set back; allowed: forward only")
         self._observe(now)
-        self.journal.begin_anew("clock set back")
+        self.journal.restart("clock set back")
         self._demand.reset()
         self._cycle.clear(-math.inf)
 

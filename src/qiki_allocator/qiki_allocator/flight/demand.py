@@ -159,7 +159,7 @@ class Demand:
         self._check_source("profile", Activity.BRAKE, Activity.PROFILE, Activity.LEVELS)
 
     def _check_running(self, now: float) -> None:
-        """Refuse while stopped; each request begins the pause anew."""
+        """Refuse while stopped; each request restarts the pause."""
         if self.state is State.STOPPED and now - self._last_request <= self.watchdog:
             self._last_request = now
             pause = f"{self.watchdog:g} s"

@@ -1,4 +1,4 @@
-"""From a wrench to the valves under every limit that is in force, with what the valves report in return."""
+"""From a wrench to the valves under every limit in force, and the valves' reports in return."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -24,10 +24,10 @@ from qiki_allocator.modulation.valve_account import ValveAccount
 from qiki_vehicle import MassProperties
 
 _AFTERWARDS = 0.5
-"""s after the valves came to rest in which what they report counts for the command before."""
+"""s after the valves came to rest in which their reports count for the command before."""
 
 _FRESH = 0.009
-"""s, for which limits hold if nothing was heard since."""
+"""s, for which limits hold without new telemetry."""
 
 _REPORTS = 0.25
 """s, age from which the valves' counters are no longer waited for."""
@@ -40,7 +40,7 @@ _UNKNOWN_CAUSE = 5e-3
 
 
 class ThrusterHealth(NamedTuple):
-    """What is believed of a thruster: its condition, and its share of full thrust, 0..1."""
+    """Believed condition of a thruster, and its level: 0..1 of full thrust."""
 
     condition: Condition
     level: float
@@ -48,14 +48,14 @@ class ThrusterHealth(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Delivered:
-    """What the thrusters gave in a time.
+    """Impulse and energy of the thrusters over a time.
 
     Attributes:
         impulse: (6,) N s and N m s, of the pulses commanded and of thrusters stuck open.
         energy: J, of the same.
         elapsed: s.
-        more_impulse, more_energy: what the valves' counters told in that time of earlier pulses: how much more was
-            given (less: negative) than commanded. Without fresh counters commands are all there is.
+        more_impulse, more_energy: correction of earlier pulses by the valves' counters: given minus
+            commanded. Without fresh counters commands are all there is.
     """
 
     impulse: Floats
@@ -69,7 +69,7 @@ _NOTHING = Delivered(np.zeros(6), 0.0, 0.0, np.zeros(6), 0.0)
 
 
 class Drive:
-    """Modulator, limits, health and books of one bot.
+    """Modulator, limits, health and account of one bot.
 
     Args:
         stopwatch: s, to measure how long a solve takes.
@@ -79,9 +79,9 @@ class Drive:
         limiter, faults, groups: see there.
         solve_time: s, of the last solve.
         uncontrollable: axes that are lost.
-        health: of each thruster, as it is believed.
+        health: of each thruster.
         bias: (6,) N and N m of the thrusters that are stuck open.
-        known: limits as they were made last; None: never.
+        known: limits computed last; None: never.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class Drive:
         self.health_changed()
 
     def reset(self) -> None:
-        """The clock was set back: nothing is known of the valves but that they are closed, nor of energy and heat."""
+        """Forget all telemetry, with all valves closed: the clock was set back."""
         self._modulator.reset()
         for part in (self._levels, self.limiter, self.faults, self._account, self.meter):
             part.reset()
@@ -119,7 +119,7 @@ class Drive:
         self._delivered = _NOTHING
         self._forget_limits()
 
-    # What there is --------------------------------------------------------------------------------------------------
+    # State ------------------------------------------------------------------------------------------------------
 
     @property
     def array(self) -> ThrusterArray:
@@ -163,11 +163,11 @@ class Drive:
         return self._sent(self._levels.step(now, levels, limits, self.array.f_max, self._modulator.bank))
 
     def repeat(self, now: float) -> ValveCommand | None:
-        """The edges still to come; the books have them already."""
+        """The edges still to come, which are in the account already."""
         return self._modulator.repeat(now)
 
     def stop(self, now: float) -> ValveCommand:
-        """The edges that close every valve; nothing is owed."""
+        """The edges that close every valve; drop the backlog."""
         self._levels.reset()
         self._selection = None
         self._busy_until = -math.inf
@@ -182,7 +182,7 @@ class Drive:
         return command
 
     def _count(self) -> None:
-        """Book what the valves were told to do up to the bank's time."""
+        """Add the commanded pulses up to the bank's time to the account."""
         passed, delivered = self.meter.read(), self._delivered
         thrust = self.faults.health.thrust(self.array)
         self._delivered = replace(
@@ -193,13 +193,13 @@ class Drive:
         )
 
     def take_delivered(self) -> Delivered:
-        """What the valves were told to give since the last call."""
+        """Take the account of the pulses since the last call."""
         self._count()
         delivered, self._delivered = self._delivered, _NOTHING
         return delivered
 
     def awaits_counters(self, now: float) -> bool:
-        """Whether the valves' counters are heard, but have not told of the last edges yet."""
+        """Whether the valves' counters come, but without the last edges yet."""
         until = self._account.reported_until
         return bool(until < self._modulator.bank.since.max()) and now - until <= _REPORTS
 
@@ -224,7 +224,7 @@ class Drive:
         return wanted, only(limits, self._selection.members, "mode:AUTO")
 
     def answer(self, now: float, wanted: Floats) -> Allocation:
-        """How a wrench is shared out now."""
+        """Allocation of a wrench at `now`."""
         hard = self.limits(now)
         known = self._answer
         if known is None or not np.array_equal(known[0], wanted):
@@ -289,7 +289,7 @@ class Drive:
         return found
 
     def health_changed(self) -> None:
-        """What follows from health is made anew."""
+        """Recompute everything derived from thruster health."""
         table, array = self.faults.health, self.array
         self.health = tuple(map(ThrusterHealth, table.conditions(), table.levels().tolist()))
         self.bias = table.bias(array)

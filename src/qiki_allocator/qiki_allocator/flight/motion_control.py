@@ -1,4 +1,4 @@
-"""What the motion of the body asks for: attitude hold, rate damping, brake."""
+"""Attitude mode and brake of one body."""
 
 import enum
 import math
@@ -18,7 +18,7 @@ MOVED = 1e-4
 
 
 class AttitudeMode(enum.Enum):
-    """How the attitude is kept."""
+    """Law of the attitude."""
 
     OFF = "off"
     DAMP = "damp"
@@ -49,7 +49,7 @@ class MotionControl:
     """Attitude mode and brake of one body, fed by odometry.
 
     Attributes:
-        mode: how the attitude is kept.
+        mode: attitude mode.
         is_braking: a brake is on.
     """
 
@@ -63,7 +63,7 @@ class MotionControl:
         self._reading: MotionReading | None = None
 
     def reset(self) -> None:
-        """The clock was set back: attitude is left alone, no brake, no odometry."""
+        """End attitude mode and brake, and drop odometry: the clock was set back."""
         self.mode, self.is_braking, self._reading = AttitudeMode.OFF, False, None
 
     def read(self, reading: MotionReading) -> None:
@@ -76,11 +76,11 @@ class MotionControl:
         return math.inf if self._reading is None else now - self._reading.time
 
     def is_fresh(self, now: float) -> bool:
-        """Whether there is odometry to act on."""
+        """Whether odometry is young enough to act on."""
         return -self._rest.timeout <= self.age(now) <= self._rest.timeout
 
     def set_mode(self, now: float, mode: AttitudeMode, target: npt.ArrayLike | None = None) -> None:
-        """Keep the attitude so; HOLD takes a target, (4,), or the attitude of now.
+        """Set the attitude mode; HOLD takes a target, (4,), or the attitude of now.
 
         Raises:
             ValueError: there is no odometry, or the target is not a quaternion of length 1.

@@ -1,4 +1,4 @@
-"""What happened that is worth keeping: each change of what the allocator is or may do, profile, refusal and fault."""
+"""Occurrences worth keeping: changes of mode, gate, attitude mode, arming and health; profiles, refusals, faults."""
 
 import math
 import re
@@ -28,13 +28,13 @@ FAULT_DETECTED = "allocator.fault_detected"
 WATCHDOG_STOPPED = "allocator.watchdog_stopped"
 
 _REFUSED_AGAIN = 1.0
-"""s in which the same reason is told once, even if commands were taken in between."""
+"""s in which the same reason is recorded once, even if commands were accepted in between."""
 
 _FOUND_AGAIN = 10.0
-"""s in which a finding that nothing is done about is told once."""
+"""s in which a finding without a consequence is recorded once."""
 
 _REASONS = 64
-"""Reasons that are remembered; whoever makes up more is told of again."""
+"""Number of distinct refusal reasons remembered for rate limiting."""
 
 _NUMBER = re.compile(r"-?\b(\d+(\.\d*)?(e[+-]?\d+)?|nan|inf)\b")
 
@@ -48,8 +48,8 @@ class Occurrence:
         time: s, when, on the controller's clock.
         data: JSON-able values by name.
         command: id of the command that it belongs to, None: of none.
-        cause: what happened before and made it happen; None: nothing that is an occurrence, or it is not known.
-        event: id of the event that it became; left to whoever tells it, empty until then.
+        cause: the occurrence that caused it; None: no occurrence, or unknown.
+        event: id of the event that it was emitted as; set by the emitter, empty until then.
     """
 
     type: str
@@ -61,7 +61,7 @@ class Occurrence:
 
 
 class Standing(NamedTuple):
-    """What the allocator is: all of it can be rebuilt from the occurrences.
+    """Standing of the allocator; all of it can be rebuilt from the occurrences.
 
     Attributes:
         health: of each thruster.
@@ -92,7 +92,7 @@ class Standing(NamedTuple):
 
 
 class Journal:
-    """Makes occurrences: of every difference between two standings, and of what it is told."""
+    """Records occurrences: differences between two standings, refusals and findings."""
 
     def __init__(self) -> None:
         self._standing: Standing | None = None
@@ -104,23 +104,23 @@ class Journal:
 
     def _forget_refusals(self) -> None:
         self._reason = ""
-        self._told: dict[str, float] = {}
+        self._recorded_at: dict[str, float] = {}
         self._held_back: dict[str, int] = {}
 
-    def begin_anew(self, cause: str) -> None:
-        """The next standing is told as a whole: times begin anew."""
+    def restart(self, cause: str) -> None:
+        """Record the next standing as a whole: time restarts."""
         self._standing, self._cause = None, cause
         self._forget_refusals()
 
     def take(self) -> list[Occurrence]:
-        """What happened since the last call, in order."""
+        """Take the occurrences since the last call, in order."""
         taken, self._pending = self._pending, []
         return taken
 
     def record(
         self, kind: str, time: float, *, command: str | None = None, because: Occurrence | None = None, **data: Any
     ) -> Occurrence:
-        """Something happened, because of a command if its id is given, or of something else that happened."""
+        """Record an occurrence, caused by a command if its id is given, or by another occurrence."""
         what = Occurrence(kind, time, data, command, because)
         self._pending.append(what)
         return what
@@ -132,7 +132,7 @@ class Journal:
 
         Args:
             energy: why the gate is what it is.
-            flight: how the profile goes, or the last one ended.
+            flight: the thrust profile, for its progress or result.
         """
         before, self._standing = self._standing, now
         faults, self._faults = self._faults, []
@@ -205,10 +205,10 @@ class Journal:
                 duration=flight.duration,
             )
 
-    # What is told ---------------------------------------------------------------------------------------------------
+    # Recorded at once -----------------------------------------------------------------------------------------------
 
     def accepted(self) -> None:
-        """A command was taken: the next refusal is the first again."""
+        """A command was accepted: the next refusal is the first again."""
         self._reason = ""
 
     def refused(self, time: float, topic: str, reason: str) -> None:
@@ -219,14 +219,14 @@ class Journal:
         if is_same:
             self._held_back[WRENCH_REFUSED] = self._held_back.get(WRENCH_REFUSED, 0) + 1
         else:
-            self._tell_once(key, _REFUSED_AGAIN, Occurrence(WRENCH_REFUSED, time, {"topic": topic, "reason": reason}))
+            self._record_once(key, _REFUSED_AGAIN, Occurrence(WRENCH_REFUSED, time, {"topic": topic, "reason": reason}))
 
     def request_refused(self, time: float, request: str, reason: str) -> None:
         """A service or an action was refused."""
         self.record(REQUEST_REFUSED, time, request=request, reason=reason)
 
     def found(self, time: float, finding: Finding, uncontrollable: tuple[str, ...]) -> None:
-        """Something was found out of the thrusters, not by an operator; `uncontrollable`: axes that are lost now."""
+        """A finding about the thrusters, not by an operator; `uncontrollable`: axes that are lost now."""
         data: dict[str, Any] = {
             "finding": finding.text,
             "source": finding.source,
@@ -238,18 +238,18 @@ class Journal:
             "uncontrollable": list(uncontrollable),
         }
         if finding.condition is None:
-            # What nothing is done about may be found out again and again.
-            self._tell_once(finding.text, _FOUND_AGAIN, Occurrence(FAULT_DETECTED, time, data))
+            # A finding without a consequence may come again and again.
+            self._record_once(finding.text, _FOUND_AGAIN, Occurrence(FAULT_DETECTED, time, data))
         else:
             self._faults.append(self.record(FAULT_DETECTED, time, held_back=0, **data))
 
-    def _tell_once(self, key: str, pause: float, what: Occurrence) -> None:
-        if what.time - self._told.get(key, -math.inf) < pause:
+    def _record_once(self, key: str, pause: float, what: Occurrence) -> None:
+        if what.time - self._recorded_at.get(key, -math.inf) < pause:
             self._held_back[what.type] = self._held_back.get(what.type, 0) + 1
             return
-        if len(self._told) >= _REASONS:
-            self._told.clear()
-        self._told[key] = what.time
+        if len(self._recorded_at) >= _REASONS:
+            self._recorded_at.clear()
+        self._recorded_at[key] = what.time
         self.record(what.type, what.time, held_back=self._held_back.pop(what.type, 0), **what.data)
 
 

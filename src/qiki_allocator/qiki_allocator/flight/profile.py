@@ -28,7 +28,7 @@ class ProfileError(ValueError):
 
 
 class Outcome(StrEnum):
-    """How a profile ended."""
+    """Outcome of a profile."""
 
     EXECUTED = "EXECUTED"
     FAILED = "FAILED"
@@ -38,7 +38,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ProfileConfig:
-    """What profiles are allowed.
+    """Limits on profiles.
 
     Attributes:
         max_segments: >= 1.
@@ -79,10 +79,10 @@ class Segment:
 
 @dataclass(frozen=True, eq=False)
 class ProfileStep:
-    """What to command now.
+    """Command of a profile at a moment.
 
     Attributes:
-        wrench: (6,) N, N m, mean over the window asked for; zero once the profile has ended.
+        wrench: (6,) N, N m, mean over the window; zero once the profile has ended.
         level: 0 to 1, at the start of the window.
         progress: 0 to 1 of the duration.
         segment: index of the running segment, or of the one it ended in.
@@ -98,7 +98,7 @@ class ProfileStep:
 
 @dataclass(frozen=True, eq=False)
 class ProfileResult:
-    """How a profile went, up to now or to its end.
+    """Account of a profile, up to now or to its end.
 
     Attributes:
         outcome: None while it runs.
@@ -186,7 +186,7 @@ class ProfileRunner:
         self._start = time
 
     def at(self, time: float, window: float = 0.0) -> ProfileStep:
-        """What to command for the `window` s from `time` s on; 0: at that instant.
+        """Command for the `window` s from `time` s on; 0: at that instant.
 
         The wrench is the mean over the window, zero beyond the end: windows that follow each other without a gap
         command the impulse of the profile exactly. The profile ends EXECUTED once its duration is over, TIMEOUT when no
@@ -251,7 +251,7 @@ class ProfileRunner:
         self._end(Outcome.FAILED, reason)
 
     def result(self) -> ProfileResult:
-        """How it went until now."""
+        """Account until now."""
         return ProfileResult(
             outcome=self._outcome,
             reason=self._reason,

@@ -1,4 +1,4 @@
-"""What there is to tell of the allocator, as plain values."""
+"""Telemetry of the allocator as plain values."""
 
 import enum
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from qiki_allocator.limits.limiter import HardLimits
 
 
 class State(enum.Enum):
-    """What the allocator is doing."""
+    """State of the allocator."""
 
     IDLE = "idle"
     ACTIVE = "active"
@@ -24,7 +24,7 @@ class State(enum.Enum):
 
 
 class Activity(enum.Enum):
-    """Whose wrench is flown."""
+    """Source of the demand in flight."""
 
     NONE = "none"
     COMMAND = "command"
@@ -34,7 +34,7 @@ class Activity(enum.Enum):
 
 
 class Mode(enum.Enum):
-    """Which thrusters may be combined."""
+    """Set of thrusters that may be combined."""
 
     AUTO = "AUTO"
     ADAPTIVE = "ADAPTIVE"
@@ -43,7 +43,7 @@ class Mode(enum.Enum):
 
 @dataclass(frozen=True, eq=False)
 class Telemetry:
-    """What there is to tell; see qiki_msgs/Allocation. NaN: there was no solve."""
+    """Snapshot of the allocator; see qiki_msgs/Allocation. NaN: there was no solve."""
 
     state: State
     mode: Mode

@@ -29,7 +29,7 @@ class Selection:
 
 
 class GroupTable:
-    """The groups of a bot as it is now, computed when they are asked for."""
+    """The groups of a bot as it is now, computed on first use."""
 
     def __init__(self, power: float, watts_per_newton: float, torque_tolerance: float) -> None:
         self._arguments = power, watts_per_newton, torque_tolerance

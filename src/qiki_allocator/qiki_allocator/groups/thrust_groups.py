@@ -53,7 +53,7 @@ class ThrustGroup:
     Attributes:
         kind: one of `KINDS`.
         axis: one of `AXES`.
-        thrusters: their indices; empty: there is no such group, `note` says why.
+        thrusters: their indices; empty: there is no such group, see `note`.
         levels: (n,) 0..1, share of time each valve is open at full command; scale all by the same factor for less.
         wrench: (6,) N, N m, mean wrench at these levels, health included.
         power: W, mean electrical power at these levels.
@@ -224,7 +224,7 @@ def _evenness(full: Floats, levels: Floats, axis: str, tolerance: float) -> str:
 
 
 def _more(largest: ThrustGroup, levels: Floats) -> str:
-    """How many thrusters the largest force takes, if more than a small set has."""
+    """Number of thrusters of the largest force, if more than a small set has."""
     if len(largest.thrusters) <= np.count_nonzero(levels):
         return ""
     return f"{largest.size:.0f} N without torque take {len(largest.thrusters)} thrusters"

@@ -1,1 +1,1 @@
-"""What is known of each thruster, and how faults are found."""
+"""Thruster health and fault detection."""

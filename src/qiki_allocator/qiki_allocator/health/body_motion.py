@@ -1,4 +1,4 @@
-"""How a rigid body moves between two samples of its twist, in its own axes, and how errors of the twist grow."""
+"""Motion of a rigid body between two samples of its twist, in its own axes, and growth of the twist's errors."""
 
 import numpy as np
 import numpy.typing as npt

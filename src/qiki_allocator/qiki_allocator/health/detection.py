@@ -8,11 +8,11 @@ filter. Every such change is a hypothesis with
 * its signature, propagated from where its evidence began;
 * its amplitude A, estimated from the samples so far and kept away from zero (`smallest_loss`, `smallest_leak`);
 * its score: the log-likelihood ratio of "A, since the evidence began" to "nothing has changed", each sample judged with
-  the amplitude estimated *before* it. It starts anew when it falls to zero (CUSUM, Page 1954, with the one-step-ahead
+  the amplitude estimated *before* it. It restarts when it falls to zero (CUSUM, Page 1954, with the one-step-ahead
   plug-in of Lorden and Pollak 2005). So chosen, a score that reaches h has a mean time between false alarms of at
   least exp(h) samples per hypothesis, whatever the pulses: h follows from the interval that is asked for.
 
-A sample that fits neither counts for neither (misfits are cut off), so that a bump into something accuses no thruster.
+A sample that fits neither counts for neither (misfits are cut off), so that a collision accuses no thruster.
 A cluster is a hypothesis too (one supply line or controller takes all of it), and so is what all thrusters together
 give to an axis of the body: the mass properties, or the feed pressure.
 
@@ -54,14 +54,14 @@ _AXES = ("x", "y", "z", "roll", "pitch", "yaw")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is wrong with a thruster, or no longer.
+    """Fault of a thruster, or its end.
 
     Attributes:
         time: s, of the sample that decided.
         kind: `DEAD`, `WEAK`, `STUCK_OPEN`, `HEALTHY` (again); `BODY`: all thrusters together give another acceleration
             than they should, so that the mass properties or the feed pressure are wrong; `UNEXPLAINED`: the motion fits
             no single change, as when several thrusters fail at once and always fire together.
-        thrusters: whom it is said of: one, or a whole cluster; `BODY`: all; `UNEXPLAINED`: all that were open.
+        thrusters: concerned: one, or a whole cluster; `BODY`: all; `UNEXPLAINED`: all that were open.
         candidates: all that it may be, the evidence being the same; more than `thrusters` if it is ambiguous.
         level: 0..1, share of thrust given while commanded open; `STUCK_OPEN`: while commanded closed; `BODY`: share of
             the expected acceleration, may exceed 1; `UNEXPLAINED`: NaN.
@@ -117,7 +117,7 @@ class FaultDetector:
             raise ConfigurationError(f"array: {len(array)} thrusters; allowed: {len(self.level)}")
         self.track_body(array, mass, inertia)
         self.scale[:] = 1.0
-        self._begin_anew()
+        self._restart()
 
     def track_body(self, array: ThrusterArray, mass: float, inertia: npt.ArrayLike) -> None:
         """The mass properties changed a little (working mass used up), as `set_body`; evidence is kept.
@@ -137,14 +137,14 @@ class FaultDetector:
             if index not in range(len(self.level)):
                 raise ValueError(f"thrusters: {index}; allowed: 0 to {len(self.level) - 1}")
         self.level[list(thrusters)], self.leak[list(thrusters)] = 1.0, 0.0
-        self._begin_anew()
+        self._restart()
 
     def forget(self) -> None:
         """Drop all evidence, not what was found: the clock or the motion jumped (reset, docking, a trip)."""
         self._time = -math.inf
-        self._begin_anew()
+        self._restart()
 
-    def _begin_anew(self) -> None:
+    def _restart(self) -> None:
         self._is_new = True
         self._strange = 0
         self._changes = possible_changes(self.level, self.leak, self.scale, self._clusters, self._settings)
@@ -184,7 +184,7 @@ class FaultDetector:
             on_time: (n,) s that each valve was commanded open since the last sample (see `ValveLog`).
 
         Raises:
-            ValueError: a value is not finite or allowed; the sample is ignored, and evidence begins anew.
+            ValueError: a value is not finite or allowed; the sample is ignored, and evidence restarts.
         """
         try:
             twist = self._motion.twist(_finite("linear", linear, 3), _finite("angular", angular, 3))
@@ -193,7 +193,7 @@ class FaultDetector:
                 raise ValueError(f"time: {time} s; allowed: after {self._time} s")
             interval, self._time = time - self._time, time
             if self._is_new or interval > self._settings.longest_gap:
-                self._begin_anew()
+                self._restart()
                 self._is_new = False
                 self._twist, self._variance = twist, self._noise.copy()
                 self._share = np.zeros(len(on))
@@ -231,7 +231,7 @@ class FaultDetector:
             self._information = np.where(fits, self._information, before[1])
         is_outlier = misfit > _MISFIT and not fits.any()
         if misfit > _MISFIT and not all_fit:
-            # A change that began within the last sample looked smaller in it than it is: this sample alone may tell.
+            # A change that began within the last sample looked smaller in it than it is: this sample alone may decide.
             alone = np.clip(along / np.maximum(information, 1e-9), self._low, self._high)
             begins = ~fits & (misfit - alone * (2.0 * along - alone * information) <= _MISFIT)
             self._seen = np.where(begins, along, self._seen)
@@ -245,12 +245,12 @@ class FaultDetector:
         self._signature *= kept[:, None]
         counts = np.zeros(6) if is_outlier else weight
         self._replay.add(Sample(self._time, step, added, counts, seen, kept))
-        anew = (gain < 0.0) & (self._score <= 0.0)
-        if anew.any():
-            self._signature[:, anew] = 0.0
-            self._began[anew] = self._time
+        restarts = (gain < 0.0) & (self._score <= 0.0)
+        if restarts.any():
+            self._signature[:, restarts] = 0.0
+            self._began[restarts] = self._time
             for evidence in (self._score, self._seen, self._information):
-                evidence[anew] = 0.0
+                evidence[restarts] = 0.0
         return self._strangeness(on, is_outlier=is_outlier) or self._decide()
 
     def _predict(self, twist: Floats, on: Floats, interval: float) -> tuple[Floats, Floats, Floats]:
@@ -273,7 +273,7 @@ class FaultDetector:
         return twist - self._motion.after(self._twist, kick, interval), variance + self._noise, added
 
     def _amplitude(self) -> Floats:
-        """Of every change, as far as the evidence tells."""
+        """Of every change, as far as the evidence goes."""
         raw = (self._seen + _PRIOR * self._first_guess) / (self._information + _PRIOR)
         amplitude: Floats = np.minimum(np.maximum(raw, self._low), self._high)
         return amplitude
@@ -322,13 +322,13 @@ class FaultDetector:
             self.scale[index] += amount
             axes = tuple(_AXES[row] for row in index)
             level = float(self.scale[index].mean())
-            self._begin_anew()
+            self._restart()
             return Verdict(self._time, BODY, everyone, candidates, level, score, axes)
         state = self.level if change.state == LEVEL else self.leak
         snap = 0.5 * (settings.smallest_loss if change.state == LEVEL else settings.smallest_leak)
         value = min(max(float(state[index].mean()) + amount, 0.0), 1.0)
         state[index] = 0.0 if value < snap else 1.0 if value > 1.0 - snap else value
-        self._begin_anew()
+        self._restart()
         if self.leak[index].any():
             return Verdict(self._time, STUCK_OPEN, change.index, candidates, float(self.leak[index].max()), score)
         level = float(self.level[index].mean())

@@ -1,4 +1,4 @@
-"""What a fault detector has to be told."""
+"""Settings of the fault detector."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class DetectorSettings:
     level_accuracy: 1, standard deviation that the level must be known to.
     separation: score by which a verdict must lead the next other one.
     patience: s, after which a verdict is given without that lead, naming all that it may be.
-    longest_gap: s between two samples beyond which everything starts anew.
+    longest_gap: s between two samples beyond which all evidence restarts.
 
     Raises:
         ConfigurationError: a value is out of range.

@@ -10,7 +10,7 @@ from qiki_allocator.allocation.thrusters import Floats
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """What the filter made of one sample, for m hypotheses.
+    """One sample as the filter saw it, for m hypotheses.
 
     Attributes:
         time: s.
@@ -30,7 +30,7 @@ class Sample:
 
 
 class Replay:
-    """The last samples, to tell which change explains best what came after a moment.
+    """The last samples, to compare changes on all that came after a moment.
 
     Scores begin at moments of their own, each when it last was zero, so that a difference between two of them may only
     be one of luck. Replayed from the same moment on, two changes with the same effect come out equal.

@@ -1,4 +1,4 @@
-"""What is known of each thruster's health, as forces."""
+"""Conditions of the thrusters, and the forces that follow."""
 
 import enum
 
@@ -52,7 +52,7 @@ class HealthTable:
         return np.asarray(array.effectiveness @ (array.f_max * self._is_stuck))
 
     def names(self) -> tuple[str, ...]:
-        """What bounds each thruster by its health: `dead:<i>`, `weak:<i>`, `stuck:<i>`; empty if it is good."""
+        """Names of the bounds by health: `dead:<i>`, `weak:<i>`, `stuck:<i>`; empty if it is good."""
         return tuple(
             "" if condition is Condition.OK else f"{condition.value}:{i}"
             for i, condition in enumerate(self._conditions)

@@ -1,4 +1,4 @@
-"""Health of the thrusters from all that tells of it: operators, the hardware's own sensors, the motion."""
+"""Health of the thrusters from all sources: operators, the hardware's own sensors, the motion."""
 
 import math
 from collections import deque
@@ -29,15 +29,15 @@ _NEW_BODY = 0.02
 """Relative change of mass that is more than working mass used up between two messages."""
 
 _REPORTS = 0.25
-"""s, for which odometry waits for the valves' counters to tell what they did."""
+"""s, for which odometry waits for the valves' counters."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found out.
+    """A finding about thrusters.
 
     Attributes:
-        text: of what, as for a log.
+        text: as for a log.
         source: `OPERATOR`, `HARDWARE` or `MOTION`.
         thrusters: concerned.
         condition: theirs now; None: nothing is done about it.
@@ -58,7 +58,7 @@ class FaultWatch:
     """Keeps the health table.
 
     Attributes:
-        health: what is believed.
+        health: the table.
     """
 
     def __init__(
@@ -87,11 +87,11 @@ class FaultWatch:
         self._waiting: deque[MotionReading] = deque()
 
     def confirm(self, until: float) -> None:
-        """The valves have told what they did until then; call `distrust` before if it was not what they were told."""
+        """The valves' counters are known until then; call `distrust` before if they differ from the commands."""
         self._known_until = max(self._known_until, until)
 
     def distrust(self, until: float) -> None:
-        """The valves did not do what they were told, and it is known why: until then motion accuses no thruster."""
+        """The valves deviated from their commands for a known reason: until then motion accuses no thruster."""
         self._quiet_until = max(self._quiet_until, until)
 
     def move(self, array: ThrusterArray, body: MassProperties) -> None:
@@ -101,17 +101,17 @@ class FaultWatch:
         self._mass = body.mass
 
     def set(self, thruster: int, condition: Condition, level: float = 1.0) -> Finding:
-        """An operator tells.
+        """Set a condition on behalf of an operator.
 
         Raises:
             ValueError: there is no such thruster, or the level is out of range.
         """
         self.health.set(thruster, condition, level)
-        self._tell_detector(thruster)
+        self._update_detector(thruster)
         return Finding(f"thruster {thruster} {condition.value}", OPERATOR, (thruster,), condition, level)
 
     def report(self, conditions: Sequence[Condition | None]) -> list[Finding]:
-        """What the hardware's own sensors tell, None: nothing; only what is new in it counts."""
+        """Take conditions from the hardware's own sensors, None: no statement; only changes count."""
         found = []
         for thruster, (before, now) in enumerate(zip(self._reported, conditions, strict=True)):
             if now is None or now is before or (before is None and now is Condition.OK):
@@ -119,13 +119,13 @@ class FaultWatch:
             if now is self.health.conditions()[thruster]:
                 continue
             self.health.set(thruster, now)
-            self._tell_detector(thruster)
+            self._update_detector(thruster)
             found.append(Finding(f"thruster {thruster} {now.value}", HARDWARE, (thruster,), now))
         self._reported = tuple(now or before for before, now in zip(self._reported, conditions, strict=True))
         return found
 
     def move_seen(self, reading: MotionReading) -> list[Finding]:
-        """Judge odometry against the commanded pulses, once the valves have told whether they gave them."""
+        """Judge odometry against the commanded pulses, once the valves' counters of the same time are known."""
         if not self._by_motion:
             return []
         newest = self._waiting[-1].time if self._waiting else self._reader.time
@@ -146,7 +146,7 @@ class FaultWatch:
         try:
             verdict = self._detector.observe(reading.time, reading.velocity, reading.rates, on)
         except ValueError:
-            # A gap or a jump of the clock; the detector begins anew.
+            # A gap or a jump of the clock; the detector restarts.
             return []
         if verdict is None:
             return []
@@ -162,7 +162,7 @@ class FaultWatch:
         text = f"thruster {names} {condition.value}"
         return [Finding(text, MOTION, verdict.thrusters, condition, level, ambiguous, verdict.score)]
 
-    def _tell_detector(self, thruster: int) -> None:
+    def _update_detector(self, thruster: int) -> None:
         detector, levels = self._detector, self.health.levels()
         is_stuck = self.health.conditions()[thruster] is Condition.STUCK_OPEN
         detector.level[thruster] = 1.0 if is_stuck else levels[thruster]

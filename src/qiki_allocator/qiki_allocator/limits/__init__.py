@@ -1,1 +1,1 @@
-"""What may be used now: energy, heat, burn times."""
+"""Hard limits by energy, heat and burn time."""

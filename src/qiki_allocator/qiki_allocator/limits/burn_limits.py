@@ -1,4 +1,4 @@
-"""How long each valve may still burn: longest continuous burn, and cooldown after it.
+"""Burn time left of each valve: longest continuous burn, and cooldown after it.
 
 A burn uses up the burn time of its thruster, a pause restores it at the rate max_burn / cooldown. So one continuous
 burn lasts max_burn at most, a pause of `cooldown` restores all of it, and no string of pulses with short pauses heats a

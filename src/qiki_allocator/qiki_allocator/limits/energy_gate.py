@@ -1,4 +1,4 @@
-"""How much power the thrusters may draw, and for what, given what the energy stores hold."""
+"""Power limit of the thrusters and the gate on translation, by the energy in store."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from qiki_allocator.checks import require
 
 
 class Gate(StrEnum):
-    """What the energy stores allow."""
+    """Thrust allowed by the energy in store."""
 
     BOOST = "BOOST"
     """Up to the peak power."""
@@ -20,7 +20,7 @@ class Gate(StrEnum):
 
 
 class Freshness(StrEnum):
-    """What the age of telemetry allows."""
+    """Age of telemetry, as far as limits depend on it."""
 
     FRESH = "fresh"
     STALE = "stale"
@@ -118,14 +118,14 @@ class EnergyReading:
 
 @dataclass(frozen=True)
 class EnergyLimits:
-    """What the thrusters may draw now, and for what.
+    """Power limit and gate at a moment.
 
     Attributes:
         gate: what the stores allow.
         power_limit: W, finite, never negative; holds at every instant.
         translation_allowed: forces may be commanded; otherwise attitude torque and brake only.
         reason: why the gate is what it is.
-        warning: the gate is lower than the energy asks for, or unknown, because telemetry is stale or lost.
+        warning: the gate is lower than the energy in store would allow, or unknown, as telemetry is stale or lost.
     """
 
     gate: Gate

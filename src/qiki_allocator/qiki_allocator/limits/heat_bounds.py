@@ -1,4 +1,4 @@
-"""How much of its thrust each thruster may give, given how hot its cluster is.
+"""Bounds on the thrusters by the temperature of their clusters.
 
 A cluster is one lumped node of capacity C joined by a conductance G to the hull, heated by a share of the electrical
 power of its thrusters: C dT/dt = q - G (T - T_hull). Between two readings, and one horizon ahead, the temperature is

@@ -20,7 +20,7 @@ _AHEAD = 0.25
 
 @dataclass(frozen=True, eq=False)
 class HardLimits:
-    """What may be used now.
+    """Hard limits of one cycle.
 
     Attributes:
         limits: for the allocator, without the draw of thrusters stuck open.
@@ -35,13 +35,13 @@ class HardLimits:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What an operator should know of telemetry."""
+        """Telemetry that is stale or lost."""
         energy = f"{self.energy.gate}: {self.energy.reason}" if self.energy.warning else ""
         return tuple(filter(None, (energy, self.heat.warning)))
 
 
 class Limiter:
-    """Keeps what telemetry says, and makes limits of it.
+    """Keeps telemetry and computes limits from it.
 
     Args:
         watts: W/N, (n,).
@@ -53,7 +53,7 @@ class Limiter:
         self.reset()
 
     def reset(self) -> None:
-        """The clock was set back: nothing is known."""
+        """Forget all telemetry: the clock was set back."""
         energy, heat, burn = self._configs
         self._gate, self._heat = EnergyGate(energy), HeatGuard(heat)
         self._burns = BurnGuard(heat.thrusters, burn)

@@ -49,7 +49,7 @@ class ValveLedger:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew, at a time that may be earlier: all valves are closed."""
+        """Close all valves at an unknown time, which may be earlier than before."""
         n = self._n
         self.firings = np.zeros(n, dtype=np.int64)
         self.on_time = np.zeros(n)

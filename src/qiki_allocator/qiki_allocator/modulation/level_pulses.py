@@ -13,8 +13,8 @@ from qiki_allocator.modulation.valves import ROUNDING, ValveBank
 
 
 class LevelPulses:
-    """Each valve is open for its level's share of the time: what a window cannot give, for the shortest pulse or pause,
-    is owed to the next, up to a shortest pulse. Timing rules and power hold as in `PulseWidth`.
+    """Each valve is open for its level's share of the time: a remainder below the shortest pulse or pause is backlog
+    for the next window, up to a shortest pulse. Timing rules and power hold as in `PulseWidth`.
 
     Args:
         power: (n,) W of each open valve.
@@ -29,8 +29,8 @@ class LevelPulses:
         self.reset()
 
     def reset(self) -> None:
-        """Forget what is owed."""
-        self._owed = np.zeros(len(self._power))
+        """Drop the backlog."""
+        self._backlog = np.zeros(len(self._power))
         self._end = -math.inf
 
     def step(
@@ -45,7 +45,7 @@ class LevelPulses:
         timing, hold, rest = bank.timing, bank.hold(), bank.rest()
         shortest, pause = timing.min_on + ROUNDING, timing.min_off + ROUNDING
         allowed = np.minimum(np.asarray(limits.bounds, dtype=float) / f_max, 1.0)
-        wanted = self._owed + np.minimum(np.asarray(levels, dtype=float), allowed) * self._window
+        wanted = self._backlog + np.minimum(np.asarray(levels, dtype=float), allowed) * self._window
         may_stay = bank.burn_left() - self._window >= pause
         most = np.where(may_stay, self._window, np.minimum(self._window, bank.burn_left()) - pause) - rest
         stays = may_stay & (wanted > self._window - 0.5 * pause)
@@ -64,7 +64,7 @@ class LevelPulses:
             limit=limit,
             gap=self._gap,
         )
-        self._owed = np.clip(wanted - placed.on, -shortest, shortest)
+        self._backlog = np.clip(wanted - placed.on, -shortest, shortest)
         command = ValveCommand(start, self._window, placed.open_time, placed.close_time)
         bank.take(command)
         self._end = start + self._window

@@ -1,4 +1,4 @@
-"""What every modulator does: a wrench in, valve edges out."""
+"""The protocol of modulators: a wrench in, valve edges out."""
 
 from typing import Protocol
 
@@ -24,7 +24,7 @@ class Modulator(Protocol):
 
     @property
     def is_active(self) -> bool:
-        """Whether `step` must go on being called: something is commanded, owed or open."""
+        """Whether `step` must go on being called: there is a command, a backlog or an open valve."""
 
     def step(
         self, now: float, wrench: npt.ArrayLike, limits: Limits, thrust: Floats | None = None
@@ -44,10 +44,10 @@ class Modulator(Protocol):
         bounded."""
 
     def repeat(self, now: float) -> ValveCommand:
-        """The edges still to come, as a command of their own: what it replaces it repeats."""
+        """The edges still to come, as a command of their own, which repeats those that it replaces."""
 
     def stop(self, now: float) -> ValveCommand:
-        """Forget the wrench and what is owed; the edges that close every valve as soon as its shortest pulse allows."""
+        """Drop the wrench and the backlog; the edges that close every valve as soon as its shortest pulse allows."""
 
     def reset(self) -> None:
-        """Forget everything: the clock jumped or the hardware was started anew, with all valves closed."""
+        """Forget everything: the clock jumped or the hardware restarted, with all valves closed."""

@@ -1,4 +1,4 @@
-"""How long each valve is open in a window: an allocation rounded to what valves can do, and re-allocated."""
+"""On-times of a window: an allocation rounded to what valves can do, and re-allocated."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ from qiki_allocator.modulation.valves import ROUNDING, ValveTiming
 
 
 @dataclass(frozen=True, eq=False)
-class Situation:
+class WindowStart:
     """The valves at the start of a window; see `stagger.place` for is_open, hold, rest.
 
     Attributes:
         window: s.
         burn_left: (n,) s that each valve may burn yet.
         thrust: (n,) N of each open valve.
-        limits: what may be used in the window, on average.
+        limits: limits on the mean over the window.
     """
 
     window: float
@@ -38,25 +38,25 @@ class OnTimes:
     rounded up or down are fixed, and the rest of the request is allocated again among the others.
     """
 
-    def __init__(self, allocator: Allocator, rounding: Allocator, timing: ValveTiming, situation: Situation) -> None:
+    def __init__(self, allocator: Allocator, rounding: Allocator, timing: ValveTiming, valves: WindowStart) -> None:
         self._allocator = allocator
         self._rounding = rounding
-        self._at = situation
+        self._at = valves
         self._shortest = timing.min_on + ROUNDING
         self._pause = timing.min_off + ROUNDING
-        window = situation.window
-        most = np.maximum(window - situation.rest, 0.0)
+        window = valves.window
+        most = np.maximum(window - valves.rest, 0.0)
         # A valve that could not go on through the next window's start is closed before this one's end.
-        self._may_stay = situation.burn_left - window >= self._pause
-        capped = np.minimum(most - self._pause, situation.burn_left - self._pause)
-        self._capped = np.maximum(np.maximum(capped, 0.0), situation.hold)
+        self._may_stay = valves.burn_left - window >= self._pause
+        capped = np.minimum(most - self._pause, valves.burn_left - self._pause)
+        self._capped = np.maximum(np.maximum(capped, 0.0), valves.hold)
         self._most = np.where(self._may_stay, most, self._capped)
-        bounds = situation.limits.bounds
+        bounds = valves.limits.bounds
         allowed = allocator.array.f_max if bounds is None else np.asarray(bounds, dtype=float)
-        full = np.maximum(situation.thrust, 1e-9)
-        self._heat = np.where(situation.thrust > 0.0, allowed / full * window, 0.0)
-        self._most = np.minimum(self._most, np.maximum(self._heat, situation.hold))
-        self._most[(self._most < self._shortest) & ~situation.is_open] = 0.0
+        full = np.maximum(valves.thrust, 1e-9)
+        self._heat = np.where(valves.thrust > 0.0, allowed / full * window, 0.0)
+        self._most = np.minimum(self._most, np.maximum(self._heat, valves.hold))
+        self._most[(self._most < self._shortest) & ~valves.is_open] = 0.0
 
     def out_of_reach(self, request: Floats) -> Floats:
         """The part of an impulse, (6,), that even valves without a shortest pulse could not give in the window."""
@@ -79,7 +79,7 @@ class OnTimes:
         on = self._share(request, at.hold, most)
         fires = at.is_open | (on >= 0.5 * self._shortest)
         if not (at.is_open | (on >= self._shortest)).any():
-            # Nothing reaches a pulse: wait until enough is owed.
+            # Nothing reaches a pulse: wait until the backlog is large enough.
             return at.hold.copy()
         least = np.where(at.is_open, at.hold, np.where(fires, self._shortest, 0.0))
         top = np.where(fires, np.maximum(np.minimum(most, self._capped), least), 0.0)

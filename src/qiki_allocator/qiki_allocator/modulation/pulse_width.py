@@ -1,4 +1,4 @@
-"""Pulse width modulation in windows, with what rounding leaves over carried forward in wrench space."""
+"""Pulse width modulation in windows; the remainder of rounding is carried forward in wrench space."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from qiki_allocator.allocation.answers import Limits
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
 from qiki_allocator.errors import ConfigurationError
 from qiki_allocator.modulation.ledger import ValveCommand
-from qiki_allocator.modulation.on_times import OnTimes, Situation
+from qiki_allocator.modulation.on_times import OnTimes, WindowStart
 from qiki_allocator.modulation.stagger import Placement, place
 from qiki_allocator.modulation.valves import ValveBank, ValveTiming
 
@@ -19,7 +19,7 @@ _SETTLED = 1e-12
 _FALL = 0.1
 """1, share of its thrust by which a thruster's bound must fall for a new window at once."""
 _LONGEST_FLUSH = 8
-"""Windows after the end of the command in which what is owed is given back."""
+"""Windows after the end of the command in which the backlog is delivered."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class PulseWidth:
     """A `Modulator` that plans one window after the other.
 
     The first window starts with the first wrench. Each window asks the allocator for the impulse that the wrench gives
-    in it, and for what is owed: everything commanded so far less everything the valves, as commanded, have given. When
+    in it plus the backlog: impulse commanded so far minus impulse that the valves, as commanded, have given. When
     the command changes by more than a shortest pulse would give until the end of the window, a new window starts at
-    once. When it ends, what is owed is given back as exactly as shortest pulses allow, through the null space.
+    once. When it ends, the backlog is delivered as exactly as shortest pulses allow, through the null space.
 
     Raises:
         ConfigurationError: a setting is not allowed.
@@ -86,7 +86,7 @@ class PulseWidth:
         self._forget()
 
     def _forget(self) -> None:
-        self._owed = np.zeros(6)  # N s, N m s: commanded up to _accrued less given up to bank.time
+        self._backlog = np.zeros(6)  # N s, N m s: commanded up to _accrued less given up to bank.time
         self._accrued = -math.inf
         self._refused = np.zeros(6)  # N, N m: share of the wrench that is out of reach in this window
         self._planned = np.zeros(6)  # wrench that the window was planned for
@@ -98,7 +98,7 @@ class PulseWidth:
         self._counted = self.bank.on_time.copy()
         self._windows_since_end = 0
         self._runs = False
-        self._short = np.zeros(6)  # N s, N m s: given less than commanded, not in _owed yet
+        self._short = np.zeros(6)  # N s, N m s: given less than commanded, not in _backlog yet
 
     @property
     def is_active(self) -> bool:
@@ -148,7 +148,7 @@ class PulseWidth:
 
     def _accrue(self, due: float) -> None:
         if due > self._accrued:
-            self._owed += (self._wrench - self._refused) * (due - self._accrued)
+            self._backlog += (self._wrench - self._refused) * (due - self._accrued)
             self._accrued = due
 
     def _is_due(self, due: float) -> bool:
@@ -184,14 +184,14 @@ class PulseWidth:
         self.bank.advance(start)
         on = self.bank.on_time - self._counted
         self._counted = self.bank.on_time.copy()
-        self._owed -= self.allocator.array.effectiveness @ (self._thrust * on)
+        self._backlog -= self.allocator.array.effectiveness @ (self._thrust * on)
         self._thrust = thrust
         repaired = self._within(self._short, self._settings.carry)
-        self._owed += repaired
+        self._backlog += repaired
         self._short = self._short - repaired
         ended = not self._wrench.any()
         self._windows_since_end = self._windows_since_end + 1 if ended else 0
-        request = self._owed + self._wrench * (start - due + self._settings.window)
+        request = self._backlog + self._wrench * (start - due + self._settings.window)
         if ended and not self.bank.is_busy and self._size(request) <= self._settings.tolerance:
             self._forget()
             return None
@@ -223,7 +223,7 @@ class PulseWidth:
         power = self.allocator.watts_per_newton * self.allocator.array.f_max
         limit = math.inf if limits.power is None else limits.power
         hold, rest = self.bank.hold(), self.bank.rest()
-        situation = Situation(
+        valves = WindowStart(
             window=window,
             is_open=self.bank.is_open,
             hold=hold,
@@ -234,7 +234,7 @@ class PulseWidth:
         )
         if not np.array_equal(self._rounding.array.com, self.allocator.array.com):
             self._rounding.move(self.allocator.array.com)
-        chooser = OnTimes(self.allocator, self._rounding, self._timing, situation)
+        chooser = OnTimes(self.allocator, self._rounding, self._timing, valves)
         refused = chooser.out_of_reach(request)
         wanted = request - refused
         best: Placement | None = None

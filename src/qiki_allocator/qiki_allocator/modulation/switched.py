@@ -23,7 +23,7 @@ from qiki_allocator.modulation.valves import ValveBank, ValveTiming
 
 _HALF_MICROSECOND = 5e-7  # s
 _KEEP_ALIVE = 0.2
-"""s, after which a command is sent though no edge is due: the hardware closes its valves when it hears nothing."""
+"""s, after which a command is sent though no edge is due: without one the hardware closes its valves."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class CycleSettings:
     """Attributes:
     lead: s, how far ahead of now edges are planned.
     tick: s between two calls of `step`, at most the shortest pulse.
-    horizon: s, in which what is owed is to be given back; the longer, the smaller the limit cycle around it.
-    carry: s; at most as much impulse is owed as the reach of all thrusters gives in this time.
+    horizon: s, in which the backlog is to be delivered; the longer, the smaller the limit cycle around it.
+    carry: s; largest backlog: the impulse that the reach of all thrusters gives in this time.
     """
 
     lead: float = 0.04
@@ -44,8 +44,9 @@ class CycleSettings:
 class _Switched:
     """A `Modulator` that switches each valve by its level: allocated force over thrust.
 
-    What was commanded and not given yet is carried in wrench space, bounded, and allocated with the wrench. A switching
-    that would break a timing rule waits until it may happen; one that would break the power limit waits for room.
+    The backlog, commanded minus given impulse, is carried in wrench space, bounded, and allocated with the wrench.
+    A switching that would break a timing rule waits until it may happen, one that would break the power limit waits for
+    room.
 
     A command repeats the edges of the cycles before it that have not happened yet: commands may follow each other
     faster than the hardware reads them, and of those that wait only the newest is kept.
@@ -74,7 +75,7 @@ class _Switched:
 
     def _forget(self) -> None:
         self._law.reset()
-        self._owed = np.zeros(6)
+        self._backlog = np.zeros(6)
         self._wrench = np.zeros(6)
         self._counted = self.bank.on_time.copy()
         self._thrust = self.allocator.array.f_max
@@ -90,7 +91,7 @@ class _Switched:
     def make_up(self, impulse: Floats) -> None:
         """See `Modulator`; between two commands nothing is made up for."""
         if self._runs:
-            self._owed = self._owed + impulse
+            self._backlog = self._backlog + impulse
 
     def stop(self, now: float) -> ValveCommand:
         """See `Modulator`."""
@@ -176,13 +177,13 @@ class _Switched:
     def _account(self, wrench: Floats, duration: float) -> None:
         on = self.bank.on_time - self._counted
         self._counted = self.bank.on_time.copy()
-        self._owed += wrench * duration - self.allocator.array.effectiveness @ (self._thrust * on)
-        size = float(np.linalg.norm(self.allocator.per_reach * self._owed))
+        self._backlog += wrench * duration - self.allocator.array.effectiveness @ (self._thrust * on)
+        size = float(np.linalg.norm(self.allocator.per_reach * self._backlog))
         if size > self._settings.carry:
-            self._owed *= self._settings.carry / size
+            self._backlog *= self._settings.carry / size
 
     def _level(self, wrench: Floats, limits: Limits, thrust: Floats) -> Floats:
-        answer = self.allocator.solve(wrench + self._owed / self._settings.horizon, limits)
+        answer = self.allocator.solve(wrench + self._backlog / self._settings.horizon, limits)
         return np.where(thrust > 0.0, np.minimum(answer.forces / np.maximum(thrust, 1e-9), 1.0), 0.0)
 
     def _cycle(self, start: float, level: Floats, limits: Limits) -> ValveCommand:
@@ -264,7 +265,7 @@ class BangBang(_Switched):
     """
 
     HORIZON = 0.07
-    """s; levels swing between on and off by what is owed: this keeps the swing near the shortest pulse."""
+    """s; levels swing between on and off by the backlog: this keeps the swing near the shortest pulse."""
 
     def __init__(
         self,

@@ -15,8 +15,8 @@ _JITTER = 1e-4
 class ValveAccount:
     """Compares the valves' counters of open time with the commands.
 
-    Counters are totals, so that reports which are late, lost or unreadable lose nothing: the next one tells all. A
-    counter that started anew (hardware restarted) begins a new account.
+    Counters are totals, so that late, lost and unreadable reports lose nothing: the next one has it all. A
+    counter that was reset (the hardware restarted) begins a new account.
     """
 
     def __init__(self, ledger: ValveLedger) -> None:
@@ -34,7 +34,7 @@ class ValveAccount:
         return self._reader.time
 
     def report(self, stamp: float, on_time: npt.ArrayLike) -> Floats | None:
-        """(n,) s that each valve was open less than commanded since the last good report; None: that cannot be told.
+        """(n,) s that each valve was open less than commanded since the last good report; None: unknown.
 
         Args:
             stamp: s, time of measurement.

@@ -18,7 +18,7 @@ _CLEARANCE = 5e-6  # s
 
 @dataclass(frozen=True)
 class ValveTiming:
-    """What a valve may do; all in s.
+    """Timing rules of a valve; all in s.
 
     Raises:
         ConfigurationError: a time is not allowed.

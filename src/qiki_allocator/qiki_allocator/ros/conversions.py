@@ -182,7 +182,7 @@ def group(value: ThrustGroup) -> ThrustGroupMessage:
 
 
 def fill_progress(message: Any, result: ProfileResult, duration: float) -> None:
-    """Put how a profile goes into a feedback message."""
+    """Put the progress of a profile into a feedback message."""
     message.progress = min(result.elapsed / duration, 1.0)
     message.segment = result.segment
     fill_wrench(message.impulse, result.delivered)
@@ -190,7 +190,7 @@ def fill_progress(message: Any, result: ProfileResult, duration: float) -> None:
 
 
 def profile_result(result: ProfileResult) -> Any:
-    """How a profile ended, as a result message."""
+    """The result of a profile as a message."""
     message = ExecuteThrustProfile.Result(reason=result.reason, segment=result.segment, elapsed=result.elapsed)
     message.outcome = OUTCOMES[result.outcome] if result.outcome else ExecuteThrustProfile.Result.FAILED
     fill_wrench(message.impulse, result.delivered)
