@@ -434,6 +434,7 @@ def test_manual_override_fires_single_thrusters_under_the_limits(bot):
     assert peak(bot.hardware.pulses(), bot.array.f_max * 33.333) <= 45000.0
 
 
+@pytest.mark.requirement("ALLOC-8a")
 def test_other_commands_do_not_keep_levels_alive(bot):
     """A pilot goes on with zero wrenches, which are accepted in every mode."""
     bot.controller.set_mode(bot.now, Mode.MANUAL_OVERRIDE, arm=True)
@@ -451,6 +452,7 @@ def test_other_commands_do_not_keep_levels_alive(bot):
     assert [one.type for one in bot.controller.journal.take()][-1] == "allocator.watchdog_stopped"
 
 
+@pytest.mark.requirement("ALLOC-8a")
 def test_other_commands_do_not_keep_a_wrench_alive(bot):
     """Refused levels and an attitude mode: the hold goes on, the force ends."""
     bot.controller.update_motion(bot.now, odometry(bot))

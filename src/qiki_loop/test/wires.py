@@ -70,7 +70,7 @@ class Allocator:
 
     def __init__(self, controller, bot, wires, *, world, period_us, telemetry_us=50_000):
         self.controller, self.world = controller, world
-        self.frames = ("base_link", f"{bot}/base_link")
+        self._base_link = f"{bot}/base_link"
         self.log = SimpleNamespace(info=lambda *_, **__: None)
         self.occurrences = []
         self._period_us, self._telemetry_us = period_us, telemetry_us
@@ -80,6 +80,9 @@ class Allocator:
         self._commands = node.create_publisher(ThrusterCommand, "thruster_command", None)
         self._message = ThrusterCommand()
         self._inputs = Inputs(self)
+
+    def check_frame(self, frame):
+        assert frame == self._base_link
 
     def seconds(self):
         seconds, rest = divmod(self.world.time_us, 1_000_000)
