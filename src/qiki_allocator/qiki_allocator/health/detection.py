@@ -181,7 +181,7 @@ class FaultDetector:
             time: s, of the sample.
             linear: (3,) m/s, velocity of base_link's origin, along its axes.
             angular: (3,) rad/s, along its axes.
-            on_time: (n,) s that each valve was commanded open since the last sample (see `ValveLog`).
+            on_time: (n,) s that each valve was commanded open since the last sample (see `Reader`).
 
         Raises:
             ValueError: a value is not finite or allowed; the sample is ignored, and evidence restarts.
