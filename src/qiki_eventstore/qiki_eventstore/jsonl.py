@@ -25,7 +25,7 @@ class TransferError(EventStoreError):
 
 
 class FieldError(ValueError):
-    """A line's field is missing, unknown or not what it must be."""
+    """A line's field is missing, unknown or not allowed."""
 
     def __init__(self, field: str, reason: str) -> None:
         super().__init__(f"field {field}: {reason}")
@@ -63,7 +63,7 @@ def decode(line: Mapping[str, Any]) -> RecordedEvent:
     """The event of a line that JSON has read.
 
     Raises:
-        FieldError: naming the field, its value and what is allowed.
+        FieldError: naming the field, its value and the allowed ones.
     """
     unknown = set(line) - set(_FIELDS) - {"data", "data_base64"}
     if unknown:

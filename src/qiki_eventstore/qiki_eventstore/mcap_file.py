@@ -57,7 +57,7 @@ class TopicSummary:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What is in a recording.
+    """Contents of a recording.
 
     Attributes:
         topics: by name.
@@ -98,7 +98,7 @@ class McapWriter:
         self._writer.add_message(channel, sample.time, sample.data, sample.time, sequence & 0xFFFFFFFF)
 
     def flush(self) -> None:
-        """End the chunk and make it durable: what was written so far survives kill -9 and a power cut."""
+        """End the chunk and make it durable: samples written so far survive kill -9 and a power cut."""
         self._writer.flush()  # type: ignore[no-untyped-call]
         sync(self._stream)
 
@@ -163,7 +163,7 @@ def summarise(path: Path) -> Summary:
 
 
 def recover(path: Path, target: Path) -> int:
-    """Write what is whole in an unfinished file to a new, finished file; how many messages.
+    """Write the whole records of an unfinished file to a new, finished file; how many messages.
 
     Raises:
         RecordingError: as `read_samples`.
@@ -217,7 +217,7 @@ def _records(path: Path) -> Iterator[McapRecord]:
 
 
 def _content(file: IO[bytes], length: int) -> bytes | None:
-    # The length of a torn record can be anything: compare it with what is there before asking for so much.
+    # The length of a torn record can be anything: compare it with the file's size before reading so much.
     if length > Path(file.name).stat().st_size - file.tell():
         return None
     content = file.read(length)

@@ -26,7 +26,7 @@ class Sink(Protocol):
         """Finish and release everything."""
 
     def abandon(self) -> None:
-        """After an exception: release everything, and leave what is durable as it is."""
+        """After an exception: release everything, and leave durable samples as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Recorder:
                     self._change.notify()
 
     def close(self) -> None:
-        """Write what waits, finish the destination, end the thread. May be called twice."""
+        """Write waiting samples, finish the destination, end the thread. May be called twice."""
         with self._change:
             self._closing = True
             self._change.notify()

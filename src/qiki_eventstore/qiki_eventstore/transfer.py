@@ -1,4 +1,4 @@
-"""Everything, or what a query selects, as a file of JSON lines, and back into a store.
+"""All events, or those of a query, as a file of JSON lines, and back into a store.
 
 A file is a header line, one line per event, and a trailer line with the count, the last position and hash, and the
 SHA-256 of all lines before it: a file that was cut off or changed is noticed before anything is stored.

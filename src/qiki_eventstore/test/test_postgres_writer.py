@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -137,6 +138,15 @@ def test_only_read_it_makes_no_tables(where: SimpleNamespace, postgres_server: S
     with pytest.raises(StoreUnavailable, match="there is no store at"):
         opened(where, "&mode=ro")
     assert postgres_server.execute(f"SELECT to_regnamespace('{where.schema}')::text") == [(None,)]
+
+
+def test_a_store_that_cannot_be_opened_holds_no_lock(where: SimpleNamespace, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("no key")
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="signed heads"):
+            opened(where, heads=tmp_path / "heads", key=tmp_path / "key", standby=0.0)
+    with opened(where, standby=0.5) as store:
+        assert store.append("bot", [Event("a", {})]) == [1]
 
 
 @pytest.mark.parametrize("mode", ["&mode=no", "&mode=ro&mode=rw"])

@@ -1,6 +1,5 @@
 """PostgreSQL as a backend: one session that writes and holds the writer's lock, and a pool that reads."""
 
-import logging
 import math
 import threading
 import time
@@ -8,33 +7,32 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
 
 from qiki_eventstore import verification
 from qiki_eventstore.engine.backend import Connection as AnyConnection
-from qiki_eventstore.engine.backend import Counts, Stale
+from qiki_eventstore.engine.backend import Counts
 from qiki_eventstore.engine.batch import COLUMNS, Batch, Found, Heads
 from qiki_eventstore.engine.content import StoredEvents
 from qiki_eventstore.engine.heads import load_heads
 from qiki_eventstore.engine.queue import Task
 from qiki_eventstore.engine.reader import Reader
 from qiki_eventstore.engine.selection import Dialect
-from qiki_eventstore.errors import StoreFull, StoreUnavailable
+from qiki_eventstore.errors import StoreUnavailable
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.postgres.arrays import bytea_array, int8_array, text_array, uuid_array
 from qiki_eventstore.postgres.connection import Connection, ConnectionLost, Connector, Readers, is_lost
 from qiki_eventstore.postgres.dump import dump
 from qiki_eventstore.postgres.options import Options
 from qiki_eventstore.postgres.schema import check, migrate, migrations
+from qiki_eventstore.postgres.session import WriterSession
 from qiki_eventstore.retention.archive import Archive
 from qiki_eventstore.retention.catalogue import StoreCatalogue
 from qiki_eventstore.store import Query, Verification
 
 T = TypeVar("T")
-
-_log = logging.getLogger(__name__)
 
 
 def _time_ranges(connection: AnyConnection, start: int, last: int, low: int, high: int) -> list[tuple[int, int]]:
@@ -66,17 +64,6 @@ _FIND: Final = (
     "SELECT e.id, e.position, s.name FROM events AS e JOIN streams AS s ON s.id = e.stream WHERE e.id = ANY($1)"
 )
 
-# The lock of the writer: held by its session, so that whatever it commits, it commits as the only writer.
-_KEY: Final = "hashtextextended('qiki_eventstore writer ' || $1, 0)"
-_HOLDER: Final = (
-    "SELECT a.pid, coalesce(host(a.client_addr), 'the server') FROM pg_locks AS l JOIN pg_stat_activity AS a"
-    f" ON a.pid = l.pid WHERE l.locktype = 'advisory' AND (l.classid::bigint << 32 | l.objid::bigint) = {_KEY}"
-)
-_BETWEEN_TRIES: Final = 0.2
-"""s between attempts to become the writer, or to reach a server."""
-
-_UNSURE: Final = "whether this append is stored is not known: append it again with the same ids"
-
 
 class PostgresBackend:
     """See `engine.backend.Backend`.
@@ -95,12 +82,11 @@ class PostgresBackend:
 
     def __init__(self, connector: Connector, options: Options, *, read_only: bool) -> None:
         self._connector, self._options = connector, options
-        self._session: Connection | None = None
-        self._lost_since: float | None = None
+        self._session = WriterSession(connector, options.reconnect_patience)
         if not read_only:
-            self._session = self._become_writer(options.standby, 0.0)
+            self._session.open(options.standby)
             try:
-                migrate(self._session, connector.schema)
+                migrate(self._session.connection(), connector.schema)
             except psycopg.Error as error:
                 self._session.close()
                 raise StoreUnavailable(f"the tables at {connector} cannot be used: {error}") from error
@@ -121,29 +107,23 @@ class PostgresBackend:
     def load(self) -> Heads:
         deadline = time.monotonic() + self._options.reconnect_patience
         while True:
-            if self._session is None:
-                patience = max(0.0, deadline - time.monotonic())
-                try:
-                    self._session = self._become_writer(patience, patience)
-                except StoreUnavailable as error:
-                    given_up = f"given up after {self._options.reconnect_patience:g} s"
-                    raise StoreUnavailable(f"{error}; {given_up}; {_UNSURE}") from None
+            if self._session.reopen(deadline):
                 self.reader.names.forget()
             try:
-                return load_heads(self._session)
+                return load_heads(self._session.connection())
             except psycopg.Error as error:
-                if not self._is_lost(error) or time.monotonic() > deadline:
+                if not self._session.is_lost(error) or time.monotonic() > deadline:
                     raise StoreUnavailable(f"PostgreSQL at {self._connector} cannot be used: {error}") from error
 
     def find(self, ids: Iterable[bytes]) -> Found:
         try:
-            rows = self._writer().execute(_FIND, (uuid_array(list(ids)),))
+            rows = self._session.connection().execute(_FIND, (uuid_array(list(ids)),))
         except psycopg.Error as error:
-            self._fail(error)
+            self._session.fail(error)
         return {id: (position, stream) for id, position, stream in rows}
 
     def commit(self, batch: Batch, tasks: Sequence[Task]) -> None:
-        session = self._writer()
+        session = self._session.connection()
         new = [
             (table, names)
             for table, names in (
@@ -162,8 +142,8 @@ class PostgresBackend:
             elif batch.rows:
                 self._insert(session, batch)  # one statement is a transaction
         except psycopg.Error as error:
-            self._fail(error)
-        self._lost_since = None
+            self._session.fail(error)
+        self._session.works()
 
     def _store(self, session: Connection, batch: Batch, new: list[tuple[str, dict[str, int]]]) -> None:
         for table, names in new:
@@ -203,88 +183,6 @@ class PostgresBackend:
 
     def upkeep(self) -> None:
         """Nothing: the server does it."""
-
-    # The writer's session -------------------------------------------------------------------------------------------
-
-    def _become_writer(self, for_lock: float, for_server: float) -> Connection:
-        """A session that holds the writer's lock.
-
-        Args:
-            for_lock: s for which another writer's end is waited for.
-            for_server: s for which a server that can be reached is waited for.
-
-        Raises:
-            StoreUnavailable: none in time.
-        """
-        begun = time.monotonic()
-        waiting = False
-        while True:
-            try:
-                session = self._connector.connect()
-            except StoreUnavailable as error:
-                # Whoever stands by also waits while the server fails over.
-                if time.monotonic() - begun >= (max(for_lock, for_server) if waiting else for_server):
-                    raise
-                _log.warning("%s; trying again", error)
-                time.sleep(_BETWEEN_TRIES)
-                continue
-            try:
-                while not self._try_lock(session):
-                    if time.monotonic() - begun >= for_lock:
-                        raise StoreUnavailable(self._held(session))
-                    if not waiting:
-                        waiting = True
-                        _log.warning("standing by: %s", self._held(session))
-                    time.sleep(_BETWEEN_TRIES)
-                return session
-            except psycopg.Error as error:
-                session.close()
-                if not is_lost(error, session):
-                    raise StoreUnavailable(f"PostgreSQL at {self._connector} cannot be used: {error}") from error
-            except BaseException:
-                session.close()
-                raise
-
-    def _try_lock(self, session: Connection) -> bool:
-        ((locked,),) = session.execute(f"SELECT pg_try_advisory_lock({_KEY})", (self._connector.schema,))
-        return bool(locked)
-
-    def _held(self, session: Connection) -> str:
-        rows = session.execute(_HOLDER, (self._connector.schema,))
-        holders = [f"server process {pid} for {host}" for pid, host in rows]
-        return (
-            f"the store at {self._connector} is held by another writer ({', '.join(holders) or 'it just ended'}):"
-            " end it, stand by, or open the store with ?mode=ro"
-        )
-
-    def _writer(self) -> Connection:
-        if self._session is None:
-            raise Stale("the connection to PostgreSQL was lost", moved=True)
-        return self._session
-
-    def _is_lost(self, error: psycopg.Error) -> bool:
-        """Whether the session is lost; it is dropped then."""
-        if self._session is None or not is_lost(error, self._session):
-            return False
-        self._session.close()
-        self._session = None
-        return True
-
-    def _fail(self, error: psycopg.Error) -> NoReturn:
-        """Raise the error of the event store."""
-        if self._is_lost(error):
-            now = time.monotonic()
-            self._lost_since = self._lost_since or now
-            if now - self._lost_since > self._options.reconnect_patience:
-                raise StoreUnavailable(f"connections to PostgreSQL break: {error}; {_UNSURE}") from error
-            _log.warning("connection to PostgreSQL lost (%s): the batch is repeated on the next one", error)
-            raise Stale(str(error), moved=True) from error
-        if isinstance(error, psycopg.errors.UniqueViolation):
-            raise Stale(str(error), moved=error.diag.constraint_name != "events_once") from error
-        if isinstance(error, psycopg.errors.DiskFull):
-            reason = f"the disk of PostgreSQL is full ({error.diag.message_primary})"
-            raise StoreFull(reason) from error
-        raise StoreUnavailable(f"PostgreSQL refused the append: {error}") from error
 
     # Reading --------------------------------------------------------------------------------------------------------
 
@@ -336,7 +234,7 @@ class PostgresBackend:
 
     def watch(self, advance: Callable[[int], None], ended: threading.Event) -> None:
         while not ended.is_set():
-            with suppress(StoreUnavailable):  # a fail-over: what is missed is seen at the next look
+            with suppress(StoreUnavailable):  # a fail-over: the next look sees it
                 advance(self.head())
             ended.wait(self._options.poll)
 
@@ -372,8 +270,7 @@ class PostgresBackend:
 
     def close(self) -> None:
         self.readers.close()
-        if self._session is not None:
-            self._session.close()
+        self._session.close()
 
 
 class _Content(StoredEvents):
@@ -388,7 +285,7 @@ def _store_id(connection: Connection) -> bytes:
 
 
 def _behind(query: Query, last: RecordedEvent | None, count: int) -> Query:
-    """What is left of a query after some events of it."""
+    """The rest of a query after some of its events."""
     if last is None:
         return query
     limit = None if query.limit is None else query.limit - count

@@ -112,7 +112,7 @@ class Connector:
         """One connection for writing, each host tried once. Commits wait for the disk, and for synchronous replicas.
 
         Raises:
-            StoreUnavailable: no host answers as it must, or the server does not keep what it commits.
+            StoreUnavailable: no host answers as it must, or the server may lose commits.
         """
         try:
             connection = Connection.connect(**self.parameters(_AS_WRITER), **_SESSION)
@@ -154,7 +154,7 @@ class Readers:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """One that nobody else uses meanwhile.
+        """One connection, for this block alone.
 
         Raises:
             ConnectionLost: in the middle of the block.

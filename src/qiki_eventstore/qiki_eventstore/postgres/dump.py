@@ -17,7 +17,7 @@ def dump(connector: Connector, path: Path) -> None:
     Raises:
         FileExistsError: the file exists.
         StoreUnavailable: pg_dump is not installed.
-        EventStoreError: it failed; says why.
+        EventStoreError: it failed; names the reason.
     """
     program = shutil.which("pg_dump")
     if program is None:

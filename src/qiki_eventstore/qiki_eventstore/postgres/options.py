@@ -1,4 +1,4 @@
-"""What can be set when a PostgreSQL store is opened."""
+"""Options of a PostgreSQL store."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -24,7 +24,13 @@ class PostgresStore(EngineStore):
         self._folder = None if options.segments is None else Path(options.segments)
         heads = None if options.heads is None else Path(options.heads)
         key = None if heads is None else Path(options.key or heads.with_suffix(".key"))
-        super().__init__(backend, options, heads=heads, key=key, read_only="opened with mode=ro" if read_only else "")
+        try:
+            super().__init__(
+                backend, options, heads=heads, key=key, read_only="opened with mode=ro" if read_only else ""
+            )
+        except BaseException:
+            backend.close()  # and with it the writer's lock
+            raise
 
     @classmethod
     def open(cls, url: str, **options: Any) -> Self:

@@ -70,18 +70,18 @@ class Hold:
     """A legal hold: events that match stay in the store until it is lifted. All conditions that are given must match.
 
     As events leave the store from the oldest on, everything from the first segment with an event under hold on stays.
-    What had left before the hold was placed is in the segment files, which retention never deletes.
+    Events that left before the hold was placed are in the segment files, which retention never deletes.
 
     Attributes:
         name: by which it is lifted.
-        reason: who asked for it, and why.
+        reason: its origin and cause.
         streams: as in `Query`; empty for all.
         start: earliest event time, ns (inclusive).
         end: latest event time, ns (exclusive).
         correlation: correlation id.
 
     Raises:
-        ValueError: naming the field, its value and what is allowed.
+        ValueError: naming the field, its value and the allowed ones.
     """
 
     name: str

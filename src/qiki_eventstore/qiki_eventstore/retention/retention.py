@@ -43,7 +43,7 @@ class Retention:
         store: the store.
         catalogue: its segments and holds.
         folder: where the files go; made if it is not there.
-        policy: what stays.
+        policy: the bounds.
         clock: ns since the Unix epoch.
     """
 
@@ -78,10 +78,10 @@ class Retention:
         It may be interrupted anywhere, and run again.
 
         Args:
-            goes_on: asked before each segment; after a no, what is left is for the next run.
+            goes_on: called before each segment; after False the rest is left to the next run.
 
         Raises:
-            StoreCorrupt: what is stored does not verify; nothing of that segment was dropped.
+            StoreCorrupt: the stored events do not verify; nothing of that segment was dropped.
             OSError: a file cannot be written.
         """
         segments = self._catalogue.segments()

@@ -41,7 +41,7 @@ def write_segment(path: Path, events: Sequence[RecordedEvent], extent: Extent, s
 
 
 @contextmanager
-def opened(path: Path, segment: Segment, store_id: str = "") -> Iterator[apsw.Connection]:
+def opened(path: Path, segment: Segment) -> Iterator[apsw.Connection]:
     """A connection that reads the segment of a file; one of a Parquet file is copied into memory and verified.
 
     Raises:
@@ -50,7 +50,7 @@ def opened(path: Path, segment: Segment, store_id: str = "") -> Iterator[apsw.Co
     try:
         if path.suffix == ".parquet":
             connection = open_writer(Path(":memory:"), "OFF")
-            _fill(connection, _from_parquet(path, segment.extent), segment.extent, store_id)
+            _fill(connection, _from_parquet(path, segment.extent), segment.extent, "")
         else:
             connection = open_reader(path)
             check(connection, path)
