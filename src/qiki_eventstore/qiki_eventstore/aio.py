@@ -50,8 +50,11 @@ async def _settled(receipt: Receipt) -> list[int]:
 class AsyncEventStore:
     """A store, of any engine, for one event loop; an async context manager that closes the store.
 
-    A call that is cancelled goes on in its thread: an append may be stored all the same. Repeating it with the same ids
-    tells, and stores nothing twice.
+        async with AsyncEventStore(open_store("sqlite:///events.db")) as store:
+            await store.append("alpha/allocator", [Event("allocator.armed", {"mode": "MANUAL_OVERRIDE"})])
+
+    A call that is cancelled goes on in its thread: an append may be stored all the same. Repeated with the same events
+    it gives their positions and stores nothing twice.
     """
 
     def __init__(self, store: EventStore) -> None:
@@ -184,6 +187,9 @@ class AsyncEventStore:
 
 class AsyncSubscription:
     """See `Subscription`; an async iterator. A `get` that is cancelled or times out loses no event.
+
+        async for event in await store.subscribe(types=("allocator.*",)):
+            print(event.type, event.data)
 
     Args:
         subscription: read by others, in pages.

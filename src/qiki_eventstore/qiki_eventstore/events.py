@@ -124,14 +124,20 @@ class RecordedEvent:
 
 @dataclass(frozen=True, slots=True)
 class AtVersion:
-    """The moment after an event of the stream was recorded: its version (only with one stream)."""
+    """The moment after an event of the stream was recorded: its version (only with one stream).
+
+    store.reconstruct(BOT_STATE, "alpha/allocator", AtVersion(7))
+    """
 
     version: int
 
 
 @dataclass(frozen=True, slots=True)
 class AtPosition:
-    """The moment after the event at a global position was recorded."""
+    """The moment after the event at a global position was recorded.
+
+    store.reconstruct(BOT_STATE, "alpha/*", AtPosition(4711))
+    """
 
     position: int
 
@@ -139,6 +145,8 @@ class AtPosition:
 @dataclass(frozen=True, slots=True)
 class AtTime:
     """The newest moment at which the emitter's clock showed this event time (ns).
+
+        store.reconstruct(BOT_STATE, "alpha/*", AtTime(83_200_000_000))
 
     Each stream is cut after its last event, in order of versions, whose time is not later. So with a simulated clock
     that was reset, a time that came twice means its last coming.

@@ -29,6 +29,9 @@ class Delivery(Enum):
 class Query:
     """Selection of events; every condition that is given must hold.
 
+        for event in store.read_all(Query(types=("allocator.*",), backwards=True, limit=10)):
+            print(event.time, event.data)
+
     Attributes:
         after: position before the first one wanted.
         before: position after the last one wanted.
@@ -123,7 +126,11 @@ class Stats:
 
 
 class Subscription(ABC):
-    """Events from a position on: those of the past, then each as it is committed, none left out, none twice."""
+    """Events from a position on: those of the past, then each as it is committed, none left out, none twice.
+
+    with store.subscribe(streams=("alpha/*",)) as events:
+        print(next(iter(events)).data)
+    """
 
     @abstractmethod
     def get(self, timeout: float | None = None) -> RecordedEvent | None:
@@ -153,7 +160,11 @@ class Subscription(ABC):
 
 
 class EventStore(ABC):
-    """Streams of events in one global order. Safe to use from any thread; a context manager."""
+    """Streams of events in one global order. Safe to use from any thread; a context manager.
+
+    with open_store("sqlite:///events.db") as store:
+        store.append("alpha/allocator", [Event("allocator.armed", {"mode": "MANUAL_OVERRIDE"})])
+    """
 
     # Writing --------------------------------------------------------------------------------------------------------
 

@@ -52,7 +52,12 @@ _MOMENTS = {
 
 
 class GraphStore(EventStore):
-    """See `EventStore`. Appends wait for their answer; what only the store's own process can do is refused.
+    """The store of the running graph, by the services of its node; see `EventStore`.
+
+        with GraphStore() as store:
+            print(store.read("alpha/allocator"))
+
+    Appends wait for their answer. Calls that only the store's own process can carry out are refused.
 
     Raises (by every method):
         StoreUnavailable: the store's node is not there or does not answer.
