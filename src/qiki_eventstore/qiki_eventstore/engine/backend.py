@@ -94,7 +94,7 @@ class Backend(Protocol):
         """Whether `upkeep` should run now; asked after each commit."""
 
     def upkeep(self) -> None:
-        """Checkpoints, partitions, …: called about every second, in a thread of its own."""
+        """Checkpoints and the like: called about every second, in a thread of its own."""
 
     # Reading: any thread --------------------------------------------------------------------------------------------
 
