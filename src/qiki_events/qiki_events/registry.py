@@ -16,7 +16,8 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, Message
 
 from qiki_events.errors import PayloadError
-from qiki_events.message_mapping import to_mapping, to_message
+from qiki_events.message_reading import to_mapping
+from qiki_events.message_writing import to_message
 
 Upcaster: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """From a mapping of one version to a mapping of the next; pure."""

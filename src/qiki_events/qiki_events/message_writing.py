@@ -1,13 +1,12 @@
-"""Between protobuf messages and mappings that JSON can hold.
+"""From mappings that JSON can hold to protobuf messages.
 
 Unlike protobuf's own JSON: names of fields stay as they are, integers of 64 bits are integers, an optional number that
-is absent is there as None, and what does not fit is refused by name instead of being bent until it does.
+is absent is there as None, and a value that does not fit is refused by name.
 """
 
 import base64
 import binascii
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, TypeAlias, TypeVar
@@ -16,33 +15,14 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 
+from qiki_events.message_fields import EXACT, FLOATS, INTEGERS, enum_type, is_map, message_type
+
 M = TypeVar("M", bound=Message)
-Reader: TypeAlias = Callable[[Any], Any]
-"""From what a field holds to what JSON holds."""
 Writer: TypeAlias = Callable[[str, Any], Any]
-"""From the field's name and what JSON holds to what the field takes; ValueError if it does not fit."""
+"""From the field's name and its value in JSON to the value of the field; ValueError if it does not fit."""
 
-_INTEGERS: Final = {
-    FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
-    FieldDescriptor.CPPTYPE_INT64: (-(2**63), 2**63 - 1),
-    FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
-    FieldDescriptor.CPPTYPE_UINT64: (0, 2**64 - 1),
-}
-_FLOATS: Final = {
-    FieldDescriptor.CPPTYPE_DOUBLE: sys.float_info.max,
-    FieldDescriptor.CPPTYPE_FLOAT: 3.4028234663852886e38,
-}
-_EXACT: Final = 2**53
-_NEEDED: Final = (*_INTEGERS, *_FLOATS, FieldDescriptor.CPPTYPE_BOOL)
-"""Left out, these would read as zero or false, which nobody said."""
-
-
-def to_mapping(message: Message) -> dict[str, Any]:
-    """Every field by its name.
-
-    Enums by name, bytes as base64, numbers that are not finite and optional fields that are absent as None.
-    """
-    return _message_reader(message.DESCRIPTOR)(message)
+_NEEDED: Final = (*INTEGERS, *FLOATS, FieldDescriptor.CPPTYPE_BOOL)
+"""Kinds of fields that must be given: left out, they would read as zero or false."""
 
 
 def to_message(cls: type[M], mapping: Mapping[str, Any]) -> M:
@@ -80,71 +60,6 @@ def _wrong(field: str, value: object, allowed: str) -> ValueError:
     return ValueError(f"{field}: {shown if len(shown) <= 80 else shown[:77] + '...'}; allowed: {allowed}")
 
 
-# Reading --------------------------------------------------------------------------------------------------------------
-
-
-@cache
-def _message_reader(descriptor: Descriptor) -> Callable[[Message], dict[str, Any]]:
-    if descriptor is Struct.DESCRIPTOR:
-        return _struct_reader
-    readers = [(field.name, _field_reader(field), field.has_presence) for field in descriptor.fields]
-
-    def read(message: Message) -> dict[str, Any]:
-        return {
-            name: None if optional and not message.HasField(name) else of(getattr(message, name))
-            for name, of, optional in readers
-        }
-
-    return read
-
-
-def _struct_reader(struct: Any) -> dict[str, Any]:
-    return {name: _plain(struct.fields[name]) for name in sorted(struct.fields)}
-
-
-def _field_reader(field: FieldDescriptor) -> Reader:
-    if _is_map(field):
-        of = _value_reader(_message_type(field).fields_by_name["value"])
-        return lambda values: {key: of(values[key]) for key in sorted(values)}
-    of = _value_reader(field)
-    if field.is_repeated:
-        return lambda values: [of(value) for value in values]
-    return of
-
-
-def _value_reader(field: FieldDescriptor) -> Reader:
-    if field.cpp_type == FieldDescriptor.CPPTYPE_MESSAGE:
-        return _message_reader(_message_type(field))
-    if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
-        names = {number: value.name for number, value in _enum_type(field).values_by_number.items()}
-        return lambda number: names.get(number) or f"UNRECOGNIZED_{number}"
-    if field.cpp_type in _FLOATS:
-        return lambda number: number if math.isfinite(number) else None
-    if field.type == FieldDescriptor.TYPE_BYTES:
-        return lambda data: base64.b64encode(data).decode()
-    return lambda value: value
-
-
-def _plain(value: Any) -> Any:
-    """Content of a google.protobuf.Value."""
-    match value.WhichOneof("kind"):
-        case "struct_value":
-            return _struct_reader(value.struct_value)
-        case "list_value":
-            return [_plain(inner) for inner in value.list_value.values]
-        case "number_value":
-            number = value.number_value
-            whole = math.isfinite(number) and number.is_integer() and abs(number) <= _EXACT
-            return int(number) if whole else number if math.isfinite(number) else None
-        case "null_value" | None:
-            return None
-        case kind:
-            return getattr(value, kind)
-
-
-# Writing --------------------------------------------------------------------------------------------------------------
-
-
 @cache
 def _setters(descriptor: Descriptor) -> dict[str, tuple[str, Callable[[Message, str, Any], None]]]:
     """By field: what it needs to be given, empty if it may be left out, and what puts a value into it."""
@@ -158,8 +73,8 @@ def _needed(field: FieldDescriptor) -> str:
 
 def _setter(field: FieldDescriptor) -> Callable[[Message, str, Any], None]:
     name = field.name
-    if _is_map(field):
-        of_value = _value_writer(_message_type(field).fields_by_name["value"])
+    if is_map(field):
+        of_value = _value_writer(message_type(field).fields_by_name["value"])
 
         def put_map(message: Message, path: str, value: Any) -> None:
             if not (isinstance(value, Mapping) and all(isinstance(key, str) for key in value)):
@@ -200,25 +115,11 @@ def _sequence(path: str, value: Any) -> Sequence[Any]:
     raise _wrong(path, value, "a list")
 
 
-def _message_type(field: FieldDescriptor) -> Descriptor:
-    assert field.message_type is not None
-    return field.message_type
-
-
-def _enum_type(field: FieldDescriptor) -> EnumDescriptor:
-    assert field.enum_type is not None
-    return field.enum_type
-
-
-def _is_map(field: FieldDescriptor) -> bool:
-    return field.message_type is not None and field.message_type.GetOptions().map_entry
-
-
 def _allowed(field: FieldDescriptor) -> str:
-    if field.cpp_type in _INTEGERS:
-        low, high = _INTEGERS[field.cpp_type]
+    if field.cpp_type in INTEGERS:
+        low, high = INTEGERS[field.cpp_type]
         return f"an integer from {low} to {high}"
-    if field.cpp_type in _FLOATS:
+    if field.cpp_type in FLOATS:
         unknown = ", or None if it is unknown" if field.has_presence else ""
         return f"a finite number{unknown}"
     return "true or false"
@@ -226,14 +127,14 @@ def _allowed(field: FieldDescriptor) -> str:
 
 def _value_writer(field: FieldDescriptor) -> Writer:
     if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
-        return _enum_writer(_enum_type(field))
+        return _enum_writer(enum_type(field))
     if field.type == FieldDescriptor.TYPE_BYTES:
         return _bytes
     if field.type == FieldDescriptor.TYPE_STRING:
         return _text
     allowed = _allowed(field)
-    low, high = _INTEGERS.get(field.cpp_type, (0, 0))
-    largest = _FLOATS.get(field.cpp_type, 0.0)
+    low, high = INTEGERS.get(field.cpp_type, (0, 0))
+    largest = FLOATS.get(field.cpp_type, 0.0)
 
     def integer(path: str, value: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
@@ -250,7 +151,7 @@ def _value_writer(field: FieldDescriptor) -> Writer:
             raise _wrong(path, value, allowed)
         return value
 
-    return integer if field.cpp_type in _INTEGERS else number if field.cpp_type in _FLOATS else boolean
+    return integer if field.cpp_type in INTEGERS else number if field.cpp_type in FLOATS else boolean
 
 
 def _enum_writer(enum: EnumDescriptor) -> Writer:
@@ -302,8 +203,8 @@ def _put_plain(target: Any, path: str, value: Any) -> None:
     elif isinstance(value, str):
         target.string_value = _text(path, value)
     elif isinstance(value, int | float):
-        if not math.isfinite(value) or (isinstance(value, int) and abs(value) > _EXACT):
-            raise _wrong(path, value, f"a finite number, an integer up to {_EXACT}")
+        if not math.isfinite(value) or (isinstance(value, int) and abs(value) > EXACT):
+            raise _wrong(path, value, f"a finite number, an integer up to {EXACT}")
         target.number_value = value
     elif isinstance(value, Mapping):
         _put_struct(target.struct_value, path, value)
