@@ -33,7 +33,13 @@ def test_groups_follow_the_health_of_the_thrusters(graph) -> None:
 def test_a_picture_of_a_group_is_drawn(graph, tmp_path: Path) -> None:
     picture = tmp_path / "group.svg"
     assert graph.qiki("groups", "alpha", "--group", "FTG +x", "--picture", str(picture)).returncode == 0
-    assert ElementTree.parse(picture).getroot().tag.endswith("svg")
+    root = ElementTree.parse(picture).getroot()
+    assert root.tag.endswith("svg")
+    assert (root.findtext("{*}desc") or "").startswith("735.4 N along +x, 8 thrusters")
+    refused = graph.qiki("groups", "alpha", "--group", "sideways", "--picture", str(tmp_path / "none.svg"))
+    assert refused.returncode == 2
+    assert "picture: 'sideways'; allowed: ZTT +x" in refused.stderr
+    assert not (tmp_path / "none.svg").exists()
 
 
 def test_modes_are_set_and_an_unarmed_override_is_refused(graph) -> None:

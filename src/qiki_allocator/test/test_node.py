@@ -481,17 +481,20 @@ def test_an_impossible_profile_is_rejected(bench, bad, text):
     assert text in result.reason
 
 
-def test_groups_are_listed_with_a_picture(bench):
-    answer = bench.peer.call(ListGroups, f"{NODE}/list_groups", ListGroups.Request(picture="FTG +x"))
+def test_groups_are_listed_with_their_geometry(bench):
+    answer = bench.peer.call(ListGroups, f"{NODE}/list_groups", ListGroups.Request())
     assert answer.success
     groups = {group.name: group for group in answer.groups}
     assert len(groups) == 24
     assert groups["FTG +x"].wrench.force.x == pytest.approx(735.391, abs=0.01)
     assert list(groups["ZTT +y"].thrusters)
-    assert answer.svg.startswith("<svg")
-    wrong = bench.peer.call(ListGroups, f"{NODE}/list_groups", ListGroups.Request(picture="sideways"))
-    assert not wrong.success
-    assert "picture: 'sideways'; allowed: ZTT +x" in wrong.message
+    position, direction = answer.positions[8], answer.directions[8]
+    assert (position.x, position.y, position.z) == (0.4, 0.85, 0.85)
+    assert (direction.x, direction.y, direction.z) == pytest.approx((0.0, -(0.5**0.5), -(0.5**0.5)))
+    assert answer.clusters == [cluster for cluster in "ABCD" for _ in range(4)]
+    assert list(answer.max_forces) == [260.0] * 8 + [220.0] * 8
+    assert (answer.com.x, answer.com.y, answer.com.z) == (0.0, 0.0, 0.1)
+    assert answer.hull_radius == pytest.approx(1.267)
 
 
 @pytest.mark.requirement("ALLOC-11")

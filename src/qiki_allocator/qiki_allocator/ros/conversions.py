@@ -4,10 +4,10 @@ from array import array
 from typing import Any
 
 import numpy as np
-from geometry_msgs.msg import InertiaStamped, Wrench
+from geometry_msgs.msg import InertiaStamped, Point, Vector3, Wrench
 from nav_msgs.msg import Odometry
 
-from qiki_allocator.allocation.thrusters import Floats
+from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
 from qiki_allocator.flight.motion_control import AttitudeMode
 from qiki_allocator.flight.profile import Outcome, ProfileResult
 from qiki_allocator.flight.telemetry import Activity, Mode, State, Telemetry
@@ -179,6 +179,20 @@ def group(value: ThrustGroup) -> ThrustGroupMessage:
     fill_wrench(message.wrench, value.wrench)
     message.parasitic_torque, message.power = value.parasitic_torque, value.power
     return message
+
+
+def fill_geometry(message: Any, thrusters: ThrusterArray, hull_radius: float) -> None:
+    """Put thrusters and the radius (m) of the sphere around the hull into a response of ListGroups."""
+    message.positions = [Point(**_components(position)) for position in thrusters.positions]
+    message.directions = [Vector3(**_components(direction)) for direction in thrusters.directions]
+    message.max_forces = array("d", thrusters.f_max.tolist())
+    message.clusters = list(thrusters.clusters)
+    message.com = Point(**_components(thrusters.com))
+    message.hull_radius = hull_radius
+
+
+def _components(vector: Floats) -> dict[str, float]:
+    return dict(zip("xyz", vector.tolist(), strict=True))
 
 
 def fill_progress(message: Any, result: ProfileResult, duration: float) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from std_srvs.srv import Trigger
 
-from qiki_allocator.groups.picture import group_picture
 from qiki_allocator.ros import conversions
 from qiki_allocator.ros.host import Host
 from qiki_msgs.srv import ListGroups, SetAllocatorMode, SetAttitudeMode, SetThrusterHealth
@@ -87,18 +86,11 @@ class Services:
         self._node.act(None)
         return f"thruster {request.thruster}: {condition.value}"
 
-    def _list_groups(self, request: Any, response: Any) -> Any:
+    def _list_groups(self, _request: Any, response: Any) -> Any:
         drive = self._node.controller.drive
-        groups = drive.groups.groups(drive.array, drive.faults.health)
-        response.groups = [conversions.group(group) for group in groups]
+        response.groups = [conversions.group(group) for group in drive.groups.groups(drive.array, drive.faults.health)]
+        conversions.fill_geometry(response, drive.array, self._node.hull_radius)
         response.success = True
-        if request.picture:
-            found = [group for group in groups if group.name == request.picture]
-            if found:
-                response.svg = group_picture(drive.array, found[0], self._node.hull_radius)
-            else:
-                names = ", ".join(group.name for group in groups)
-                response.success, response.message = False, f"picture: {request.picture!r}; allowed: {names}"
         return response
 
 

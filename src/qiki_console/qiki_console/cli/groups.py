@@ -5,10 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qiki_node.errors import RefusedError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from qiki_msgs.msg import ThrustGroup
+    from qiki_msgs.srv import ListGroups
 
 _PLAIN_WIDTH = 240
 """Columns of the table where there is no screen: nothing is cut."""
@@ -28,9 +31,9 @@ def groups(bot: str, *, file: Path | None, name: str, as_json: bool) -> None:
     from qiki_console.cli.allocator import call
     from qiki_msgs.srv import ListGroups
 
-    answer = call(bot, ListGroups, "list_groups", ListGroups.Request(picture=name if file else ""))
+    answer = call(bot, ListGroups, "list_groups", ListGroups.Request())
     if file:
-        file.write_text(answer.svg, encoding="utf-8")
+        file.write_text(_picture(answer, name), encoding="utf-8")
     if as_json:
         from qiki_node.json_text import to_json
 
@@ -39,6 +42,21 @@ def groups(bot: str, *, file: Path | None, name: str, as_json: bool) -> None:
         _print(bot, answer.groups)
     if file:
         click.echo(f"{name}: picture in {file}", err=as_json)
+
+
+def _picture(answer: "ListGroups.Response", name: str) -> str:
+    """SVG text.
+
+    Raises:
+        RefusedError: there is no group of that name.
+    """
+    from qiki_console.graph import messages
+    from qiki_console.model.group_picture import group_picture
+
+    found = {group.name: group for group in answer.groups}
+    if name not in found:
+        raise RefusedError(f"picture: {name!r}; allowed: {', '.join(found)}")
+    return group_picture(messages.geometry(answer), messages.group(found[name]))
 
 
 def _wrench(group: "ThrustGroup") -> tuple[list[float], list[float]]:

@@ -8,8 +8,10 @@ import numpy as np
 from geometry_msgs.msg import InertiaStamped, Point, Vector3, Wrench
 from nav_msgs.msg import Odometry
 
+from qiki_console.model.group_picture import Geometry, Group
 from qiki_console.model.snapshot import AllocationStatus, HottestNode, Motion, Power, Quaternion, Thrusters, Vector
-from qiki_msgs.msg import Allocation, Energy, Thermal, ThrusterState
+from qiki_msgs.msg import Allocation, Energy, Thermal, ThrusterState, ThrustGroup
+from qiki_msgs.srv import ListGroups
 from qiki_vehicle import MassProperties
 
 
@@ -87,6 +89,24 @@ def allocation(message: Allocation) -> AllocationStatus:
         refusal=message.refusal,
         commanded=wrench(message.commanded),
         achieved=wrench(message.achieved),
+    )
+
+
+def group(message: ThrustGroup) -> Group:
+    """A thrust group."""
+    total = np.concatenate(wrench(message.wrench))
+    return Group(message.name, np.asarray(message.levels, dtype=float), total, message.power, message.note)
+
+
+def geometry(message: ListGroups.Response) -> Geometry:
+    """Thrusters and hull of a bot."""
+    return Geometry(
+        positions=np.array([vector(position) for position in message.positions]),
+        directions=np.array([vector(direction) for direction in message.directions]),
+        max_forces=np.asarray(message.max_forces),
+        clusters=tuple(message.clusters),
+        com=np.array(vector(message.com)),
+        hull_radius=message.hull_radius,
     )
 
 
