@@ -36,5 +36,5 @@ def enum_type(field: FieldDescriptor) -> EnumDescriptor:
 
 
 def is_map(field: FieldDescriptor) -> bool:
-    """Whether a field is a map."""
+    """True for a map field, which is stored as a repeated message of key and value."""
     return field.message_type is not None and field.message_type.GetOptions().map_entry

@@ -119,7 +119,7 @@ class AsyncEventStore:
         return subscription
 
     def _reading(self, source: Subscription) -> Callable[[], None]:
-        """What asks for the next page of a subscription: one thread reads for all, if the store can."""
+        """Function that requests the next page of a subscription: one thread reads for all, if the store can."""
         loop = asyncio.get_running_loop()
 
         def give(pages: Sequence[tuple[Subscription, Page]]) -> None:

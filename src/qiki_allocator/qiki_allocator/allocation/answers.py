@@ -39,7 +39,7 @@ class Certificate(NamedTuple):
     gap: float
 
     def holds(self, violation: float = 1e-6, gap: float = 1e-3) -> bool:
-        """Whether the answer may be flown."""
+        """True if the answer is accurate enough to be flown."""
         return self.primal_violation <= violation and self.gap <= gap
 
 

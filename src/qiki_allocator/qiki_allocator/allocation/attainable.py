@@ -125,12 +125,12 @@ class AttainableSet:
         return 0.0 if self._share[facet] <= _TINY else 1.0 / most, margin, facet
 
     def pushing(self, facet: int) -> tuple[Floats, bool]:
-        """Which thrusters hold a facet: (n,) weight of each one's bound in it, and whether the power limit does."""
+        """Limits that hold a facet: (n,) weight of each thruster's bound in it, and whether the power limit does."""
         return self._weights[facet, :-1], bool(self._is_powered[facet])
 
 
 def is_small(n: int, rank: int) -> bool:
-    """Whether n thrusters of that rank have few enough facets to list them."""
+    """True if n thrusters of that rank have few enough facets to list them."""
     return math.comb(n, rank) <= MOST_SUBSETS and math.comb(n, rank - 1) <= MOST_SUBSETS
 
 

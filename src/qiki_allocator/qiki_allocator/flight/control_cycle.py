@@ -27,7 +27,7 @@ class ControlCycle:
 
     @property
     def is_active(self) -> bool:
-        """Whether `run` must be called at the control rate."""
+        """True while `run` must be called at the control rate."""
         return self._is_flying or self._drive.is_active or self._demand.is_standing
 
     @property

@@ -223,7 +223,7 @@ class Controller:
 
     @property
     def is_active(self) -> bool:
-        """Whether `tick` must be called at the control rate."""
+        """True while `tick` must be called at the control rate."""
         return self._cycle.is_active
 
     def tick(self, now: float) -> ValveCommand | None:

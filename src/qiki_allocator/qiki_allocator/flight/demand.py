@@ -99,7 +99,7 @@ class Demand:
 
     @property
     def is_standing(self) -> bool:
-        """Whether a source that needs no stream is on."""
+        """True while a source that needs no stream is on: brake, attitude mode or profile."""
         return self.motion.is_braking or self.motion.mode is not AttitudeMode.OFF or self.profile.is_on
 
     # Admission: the text of each ValueError names field, value and what is allowed -----------------------------------
@@ -140,7 +140,7 @@ class Demand:
         self.state = State.ACTIVE
 
     def check_attitude(self, now: float, mode: AttitudeMode) -> None:
-        """Whether an attitude mode may be set.
+        """Refuse an attitude mode that may not be set now.
 
         Raises:
             ValueError: it may not.
@@ -150,7 +150,7 @@ class Demand:
             self._check_source(f"mode: {mode.name}", Activity.BRAKE, Activity.LEVELS)
 
     def check_profile(self, now: float) -> None:
-        """Whether a thrust profile may be started.
+        """Refuse a thrust profile that may not be started now.
 
         Raises:
             ValueError: it may not.
@@ -211,7 +211,7 @@ class Demand:
 
 
 def check_gate(energy: EnergyLimits, wrench: Floats) -> None:
-    """Whether the energy gate admits a wrench, (6,).
+    """Refuse a wrench, (6,), that the energy gate does not admit.
 
     Raises:
         ValueError: it does not; the text names the force and the gate's reason.

@@ -128,7 +128,7 @@ class Drive:
 
     @property
     def is_active(self) -> bool:
-        """Whether `step` must go on being called."""
+        """True while `step` must go on being called."""
         return self._modulator.is_active
 
     def limits(self, now: float) -> HardLimits:
@@ -199,7 +199,7 @@ class Drive:
         return delivered
 
     def awaits_counters(self, now: float) -> bool:
-        """Whether the valves' counters come, but without the last edges yet."""
+        """True while the valves' counters arrive, but without the last edges yet."""
         until = self._account.reported_until
         return bool(until < self._modulator.bank.since.max()) and now - until <= _REPORTS
 

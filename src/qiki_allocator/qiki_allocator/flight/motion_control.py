@@ -76,7 +76,7 @@ class MotionControl:
         return math.inf if self._reading is None else now - self._reading.time
 
     def is_fresh(self, now: float) -> bool:
-        """Whether odometry is young enough to act on."""
+        """True if the odometry is young enough to act on."""
         return -self._rest.timeout <= self.age(now) <= self._rest.timeout
 
     def set_mode(self, now: float, mode: AttitudeMode, target: npt.ArrayLike | None = None) -> None:

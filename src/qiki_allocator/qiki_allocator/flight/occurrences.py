@@ -76,7 +76,7 @@ class Standing(NamedTuple):
 
     @property
     def is_armed(self) -> bool:
-        """Whether levels of single thrusters may be commanded."""
+        """True in the mode in which levels of single thrusters may be commanded."""
         return self.mode is Mode.MANUAL_OVERRIDE
 
     def data(self) -> dict[str, Any]:
@@ -254,7 +254,7 @@ class Journal:
 
 
 def _fault_of(faults: list[Occurrence], thruster: int, health: ThrusterHealth) -> Occurrence | None:
-    """Which of the faults found since the last look made a thruster's health what it is; the last one counts."""
+    """The last of the faults found since the last look that gave a thruster its present health, if any did."""
     name = health.condition.name
     fitting = [one for one in faults if one.data["health"] == name and thruster in one.data["thrusters"]]
     return fitting[-1] if fitting else None

@@ -35,7 +35,7 @@ class ProfileSource:
 
     @property
     def is_on(self) -> bool:
-        """Whether a profile is in flight, or its last pulses are."""
+        """True while a profile or its last pulses are in flight."""
         return self._runner is not None
 
     @property

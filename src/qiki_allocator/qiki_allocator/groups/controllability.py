@@ -1,4 +1,4 @@
-"""Which of the twelve signed axes a body can still be pushed and turned along, and how hard.
+"""Signed axes, of twelve, along which a body can still be pushed and turned, and how hard.
 
 One-sided thrusters control an axis when some combination of them gives a pure wrench along it: {B f : f >= 0} holds the
 axis. All twelve are held exactly when the columns of B positively span the six dimensions; rank 6 alone says nothing.

@@ -212,7 +212,7 @@ def _across(axis: str, wrench: Floats) -> Floats:
 
 
 def _evenness(full: Floats, levels: Floats, axis: str, tolerance: float) -> str:
-    """Why the levels of a set differ, if they do."""
+    """Reason for which the levels of a set differ; empty if they are equal."""
     used = levels > _OPEN
     if np.ptp(levels[used]) <= 1e-3:
         return ""

@@ -32,7 +32,7 @@ class Change:
 
     @property
     def is_single(self) -> bool:
-        """Whether it is a change of one thruster."""
+        """True for a change of one thruster."""
         return self.state != SCALE and len(self.index) == 1
 
 

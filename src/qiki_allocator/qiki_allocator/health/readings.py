@@ -26,7 +26,7 @@ class MotionReading:
     rates: Floats
 
     def is_finite(self) -> bool:
-        """Whether it can be used."""
+        """True if every value is finite and the attitude has length 1, within 1 %."""
         values = self.time, *self.attitude.tolist(), *self.velocity.tolist(), *self.rates.tolist()
         return all(map(math.isfinite, values)) and 0.99 <= math.sqrt(float(self.attitude @ self.attitude)) <= 1.01
 

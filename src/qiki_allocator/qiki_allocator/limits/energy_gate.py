@@ -135,7 +135,7 @@ class EnergyLimits:
     warning: bool = False
 
     def refusal(self, wrench: Sequence[float], *, brake: bool = False, tolerance: float = 1e-6) -> str:
-        """Why the gate refuses `wrench` (6 of N, N m), empty if it admits it.
+        """Reason for which the gate refuses `wrench` (6 of N, N m); empty if it admits it.
 
         `brake`: the wrench opposes the body's motion, which every gate admits. `tolerance`: N, counts as no force.
         """

@@ -24,7 +24,7 @@ class Modulator(Protocol):
 
     @property
     def is_active(self) -> bool:
-        """Whether `step` must go on being called: there is a command, a backlog or an open valve."""
+        """True while `step` must go on being called: there is a command, a backlog or an open valve."""
 
     def step(
         self, now: float, wrench: npt.ArrayLike, limits: Limits, thrust: Floats | None = None

@@ -217,7 +217,7 @@ class PulseWidth:
         return command
 
     def _choose(self, request: Floats, limits: Limits, thrust: Floats, *, precise: bool) -> tuple[Placement, Floats]:
-        """Where the pulses go, and the part of the request, N s and N m s, that is out of reach in any case."""
+        """Placement of the pulses, and the part of the request, N s and N m s, that is out of reach in any case."""
         window = self._settings.window
         # The valve of a weak or dead thruster may draw what a good one's does.
         power = self.allocator.watts_per_newton * self.allocator.array.f_max

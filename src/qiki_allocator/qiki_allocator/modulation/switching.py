@@ -15,7 +15,7 @@ Flags = npt.NDArray[np.bool_]
 
 
 class SwitchLaw(Protocol):
-    """When n valves should switch, each by its level: 0..1, the share of its thrust that is wanted."""
+    """Switching times of n valves, each by its level: 0..1, the share of its thrust that is wanted."""
 
     def switch_after(self, level: Floats, is_open: Flags) -> Floats:
         """(n,) s until each valve should change its state while the level stays; inf: never."""

@@ -70,7 +70,7 @@ class ValveBank(ValveLedger):
 
     @property
     def is_busy(self) -> bool:
-        """Whether a valve is open or will open."""
+        """True while any valve is open or will open."""
         return bool(self.may_open().any())
 
     def may_open(self) -> npt.NDArray[np.bool_]:

@@ -29,7 +29,7 @@ class Host(Protocol):
 
     @property
     def is_active(self) -> bool:
-        """Whether the node is in the state ACTIVE."""
+        """True while the node is in the state ACTIVE."""
 
     def check_frame(self, frame: str) -> None:
         """Refuse values in another frame than base_link.

@@ -53,7 +53,7 @@ class Group:
 
     @property
     def pushes(self) -> bool:
-        """Whether the axis is one of translation."""
+        """True if the axis is one of translation."""
         return _COMPONENTS[self.axis[1:]] < 3
 
     @property

@@ -1,1 +1,1 @@
-"""What every engine shares: queue, group commit, batches, snapshots, following, options. See `backend.Backend`."""
+"""Parts shared by all engines: queue, group commit, batches, snapshots, following, options. See `backend.Backend`."""

@@ -1,4 +1,4 @@
-"""What an engine has to do by itself; everything else is shared.
+"""The part of a store that each engine implements by itself; everything else is shared.
 
 To make an engine: write a `Backend`, and an `EngineStore` (`engine.store`) whose `open` makes it. Then
 
@@ -45,7 +45,7 @@ class Connection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a store holds; see `Stats`."""
+    """Contents of a store in numbers; see `Stats`."""
 
     events: int
     streams: int
@@ -91,7 +91,7 @@ class Backend(Protocol):
         """Work of a task that writes something, to see whether there is room."""
 
     def wants_upkeep(self) -> bool:
-        """Whether `upkeep` should run now; asked after each commit."""
+        """True if `upkeep` should run now; called after each commit."""
 
     def upkeep(self) -> None:
         """Checkpoints and the like: called about every second, in a thread of its own."""
@@ -128,7 +128,7 @@ class Backend(Protocol):
     # Care -----------------------------------------------------------------------------------------------------------
 
     def store_id(self) -> bytes:
-        """The UUID's 16 bytes that tell this store from others; its backups have them too."""
+        """The 16 bytes of the UUID that identifies this store; its backups have them too."""
 
     def verify(self, heads: Path | None) -> Verification:
         """See `EventStore.verify`. `heads`: file of signed heads."""

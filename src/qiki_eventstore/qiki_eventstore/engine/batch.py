@@ -1,4 +1,4 @@
-"""What one transaction stores: versions, positions, recording times and hashes of the calls that were queued.
+"""Content of one transaction: versions, positions, recording times and hashes of the calls that were queued.
 
 Plain computing on the state after the last commit; the database is asked only for ids that may be stored already.
 """
@@ -107,7 +107,7 @@ class Batch:
 
     @property
     def new_names(self) -> bool:
-        """Whether any name is to be inserted."""
+        """True if any name is to be inserted."""
         return bool(self.new_streams or self.new_types or self.new_sources)
 
     def add(self, call: Call) -> None:
@@ -181,7 +181,7 @@ class Batch:
         call.positions = list(range(first, position + 1))
 
     def _repeated(self, call: Call) -> bool:
-        """Whether the call ends here, because ids of it are stored, or come earlier in this batch."""
+        """True if the call ends here, because ids of it are stored or come earlier in this batch."""
         ids = [event.id for event in call.events]
         found = self._find(ids)
         if self.rows:

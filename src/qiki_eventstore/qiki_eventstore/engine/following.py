@@ -164,7 +164,7 @@ class Follower(Subscription):
         return [self._page.popleft() for _ in range(min(most, len(self._page)))]
 
     def behind(self, head: int) -> bool:
-        """Whether `take` may find something before a head later than this one, or it is closed."""
+        """True if `take` may find something before a head later than this one, or it is closed."""
         return bool(self._page) or self._after < head or self._closed
 
     def _fill(self) -> bool:
@@ -191,7 +191,7 @@ class Follower(Subscription):
 
 
 def _matches(query: Query) -> Callable[[RecordedEvent], bool]:
-    """Whether an event is of the types and streams of a query."""
+    """Predicate for the events of the types and streams of a query."""
     types, streams = _any(query.types), _any(query.streams)
     return lambda event: types(event.type) and streams(event.stream)
 

@@ -1,4 +1,4 @@
-"""What can be set when a store of any engine is opened."""
+"""Options for opening a store of any engine."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -188,7 +188,7 @@ class Queue:
         self._bytes += call.size
 
     def _admit(self, call: Call, delivery: Delivery) -> bool:
-        """Whether there is, or comes, room."""
+        """Wait until the call fits; False for telemetry, which is dropped instead of waiting."""
         if self._closed:
             self._refuse()
         # Those that wait were first.

@@ -16,7 +16,7 @@ from qiki_eventstore.store import EventStore, Query
 
 
 class Kept(Protocol):
-    """Where snapshots are: see `engine.tables.Tables`."""
+    """Storage of snapshots: see `engine.tables.Tables`."""
 
     def snapshot(self, projection: Projection[Any], stream: str, last: int) -> tuple[int, Mapping[str, Any]] | None:
         """Position and state of the newest one at or before a position."""
@@ -27,7 +27,7 @@ class Kept(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """Which events lie before a moment.
+    """Limits of the events that lie before a moment.
 
     Attributes:
         last: no event after this position does.
@@ -40,7 +40,7 @@ class _Cut:
     versions: Mapping[str, int] = field(default_factory=dict)
 
     def holds(self, event: RecordedEvent) -> bool:
-        """Whether an event up to `last` lies before the moment."""
+        """True if an event, not after `last`, lies before the moment."""
         return event.version <= self.versions.get(event.stream, event.version)
 
 

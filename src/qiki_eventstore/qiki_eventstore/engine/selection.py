@@ -1,4 +1,4 @@
-"""Which events a query means, read in pages, so that no long read holds a long transaction."""
+"""The events of a query, read in pages, so that no long read holds a long transaction."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -24,7 +24,7 @@ class Snapshots:
         self._position: int | None = None
 
     def due(self, head: int) -> bool:
-        """Whether enough events came since the last snapshots."""
+        """True if enough events came since the last snapshots."""
         return bool(self._projections) and head - (self._position or 0) >= self._every
 
     def stop(self) -> None:

@@ -53,7 +53,7 @@ def intervals(connection: Connection, start: int, last: int, low: int, high: int
 
 
 def damage(connection: Connection) -> str:
-    """Why the spans do not fit the events; empty if they do."""
+    """Description of the first span that does not fit its events; empty if all fit."""
     if not _exist(connection):
         return ""
     ((floor,),) = connection.execute("SELECT coalesce(max(last), 0) FROM dropped")
@@ -75,5 +75,5 @@ def _last(connection: Connection) -> int:
 
 
 def _exist(connection: Connection) -> bool:
-    """Whether there are spans: not in a store of version 1."""
+    """True if the store has the table of spans: one of version 1 has none."""
     return bool(list(connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'spans'")))

@@ -109,7 +109,7 @@ class EngineStore(EventStore):
 
     @property
     def store_id(self) -> str:
-        """UUID that tells this store from others; its backups and what was restored from its exports have it too."""
+        """UUID that identifies this store; its backups and the stores restored from its exports have it too."""
         return str(UUID(bytes=self._backend.store_id()))
 
     def read(self, stream: str, start: int = 0, end: int | None = None) -> list[RecordedEvent]:
@@ -247,7 +247,7 @@ class EngineStore(EventStore):
             self._upkeep.ask()
 
     def _watch(self) -> None:
-        """Where another process writes, a thread watches for what it commits, from the first subscription on."""
+        """Start the thread that watches for commits of another process, once, if this store does not write."""
         if self._writer is None and not self._watching:
             self._watching = True
             self._tail.advance(self._backend.head())

@@ -1,4 +1,4 @@
-"""What must not burden the writer: checkpoints, signed heads, snapshots. In a thread of its own, at intervals."""
+"""Upkeep beside the writer, in a thread of its own, at intervals: checkpoints, signed heads, snapshots."""
 
 import logging
 import threading

@@ -90,7 +90,7 @@ class Connector:
         self.schema = schema
 
     def __str__(self) -> str:
-        """Where the store is, without secrets."""
+        """Location of the store, without secrets."""
         hosts = self._parameters.get("hostaddr") or self._parameters.get("host") or "local socket"
         return f"{hosts}, database {self._parameters.get('dbname') or 'of the user'!r}, schema {self.schema!r}"
 
@@ -202,7 +202,7 @@ def split_mode(url: str) -> tuple[str, bool]:
 
 
 def is_lost(error: psycopg.Error, connection: Connection) -> bool:
-    """Whether the connection, not the statement, is at fault: on another one the statement may succeed."""
+    """True if the connection, not the statement, is at fault: on another one the statement may succeed."""
     return connection.closed or connection.broken or bool(_SESSION_LOST.fullmatch(error.sqlstate or ""))
 
 

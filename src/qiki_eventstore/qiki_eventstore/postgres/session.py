@@ -78,7 +78,7 @@ class WriterSession:
         self._lost_since = None
 
     def is_lost(self, error: psycopg.Error) -> bool:
-        """Whether the session is lost; it is dropped then."""
+        """True if the session is lost; it is closed then."""
         if self._connection is None or not is_lost(error, self._connection):
             return False
         self.close()
@@ -121,7 +121,7 @@ class WriterSession:
             try:
                 session = self._connector.connect()
             except StoreUnavailable as error:
-                # Whoever stands by also waits while the server fails over.
+                # A process that stands by also waits while the server fails over.
                 if time.monotonic() - begun >= (max(for_lock, for_server) if waiting else for_server):
                     raise
                 _log.warning("%s; trying again", error)

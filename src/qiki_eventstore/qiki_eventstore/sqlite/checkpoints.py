@@ -16,7 +16,7 @@ _CLOSE_BY: Final = 500
 class Checkpointer:
     """Moves the write-ahead log into the database from a connection of its own.
 
-    A passive checkpoint never blocks the writer, but a log that is written to all the time would never be started anew.
+    A passive checkpoint never blocks the writer, but a log that is always written to would never start over.
     So passive ones are repeated until little is left; for that the writer is held between two transactions.
 
     Args:

@@ -1,4 +1,4 @@
-"""Where a store is, and who may write to it."""
+"""Location of a store, and the lock of the process that may write to it."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""What can be set when a SQLite store is opened."""
+"""Options for opening a SQLite store."""
 
 from dataclasses import dataclass
 

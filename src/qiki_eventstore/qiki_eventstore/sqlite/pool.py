@@ -23,7 +23,7 @@ SQLITE: Final = Dialect(
 
 @contextmanager
 def damage() -> Iterator[None]:
-    """What SQLite says of a damaged file, as `StoreCorrupt`."""
+    """Raise SQLite's errors about a damaged file as `StoreCorrupt`."""
     try:
         yield
     except (apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError) as error:

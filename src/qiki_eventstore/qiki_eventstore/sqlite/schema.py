@@ -106,7 +106,7 @@ def pragma(connection: apsw.Connection, name: str) -> int:
 
 
 def store_id(connection: apsw.Connection) -> bytes:
-    """The 16 bytes that tell this store from others; its backups have them too."""
+    """The 16 bytes that identify this store; its backups have them too."""
     value = connection.execute("SELECT value FROM meta WHERE key = 'store'").get
     assert isinstance(value, bytes)
     return value

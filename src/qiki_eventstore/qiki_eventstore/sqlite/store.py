@@ -75,5 +75,5 @@ class SqliteStore(EngineStore):
 
     @property
     def segments_folder(self) -> Path:
-        """Where the files of its segments are."""
+        """Folder of the files of its segments."""
         return beside(self.path, ".segments")
