@@ -20,7 +20,7 @@ class VersionConflict(EventStoreError):
         self.stream, self.expected, self.actual = stream, expected, actual
         wanted = "no such stream" if expected == -1 else f"version {expected}"
         found = "does not exist" if actual == -1 else f"is at version {actual}"
-        super().__init__(f"stream {stream!r}: expected {wanted}, but it {found}: read it again and decide anew")
+        super().__init__(f"stream {stream!r}: expected {wanted}, but it {found}: read the stream and append again")
 
 
 class StoreFull(EventStoreError):
