@@ -3,7 +3,6 @@
 from qiki_allocator.allocation.allocator import Allocator
 from qiki_allocator.allocation.answers import Allocation, Certificate, Limits
 from qiki_allocator.allocation.thrusters import ThrusterArray
-from qiki_allocator.errors import ConfigurationError
 from qiki_allocator.groups.controllability import controllable_axes, largest_wrench
 from qiki_allocator.groups.thrust_groups import ThrustGroup, ThrustGroups, thrust_groups
 from qiki_allocator.health.detection import FaultDetector
@@ -14,6 +13,7 @@ from qiki_allocator.modulation.pulse_width import PulseWidth, PulseWidthSettings
 from qiki_allocator.modulation.switched import BangBang, CycleSettings, Pwpf
 from qiki_allocator.modulation.switching import BangBangSettings, PwpfSettings
 from qiki_allocator.modulation.valves import ValveTiming
+from qiki_vehicle import ConfigurationError
 
 __all__ = [
     "Allocation",

@@ -2,7 +2,7 @@
 
 import math
 
-from qiki_allocator.errors import ConfigurationError
+from qiki_vehicle import ConfigurationError
 
 
 def require(name: str, value: float, unit: str, low: float, high: float = math.inf, *, above: bool = False) -> None:

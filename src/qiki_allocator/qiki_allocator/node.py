@@ -9,7 +9,6 @@ from prometheus_client import Counter
 from visualization_msgs.msg import MarkerArray
 
 from qiki_allocator.assembly import assemble
-from qiki_allocator.errors import ConfigurationError
 from qiki_allocator.flight.controller import Controller
 from qiki_allocator.flight.occurrences import Occurrence
 from qiki_allocator.health.table import Condition
@@ -26,7 +25,7 @@ from qiki_msgs.msg import Allocation, ThrusterCommand, ThrusterLevels
 from qiki_node.node import QikiNode
 from qiki_node.qos import COMMAND, TELEMETRY
 from qiki_node.run import run
-from qiki_vehicle import Vehicle
+from qiki_vehicle import ConfigurationError, Vehicle
 
 
 class AllocatorNode(QikiNode[AllocatorParameters]):

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qiki_allocator.errors import ConfigurationError
 from qiki_allocator.flight.attitude import (
     ControlConfig,
     attitude_error,
@@ -18,7 +17,7 @@ from qiki_allocator.flight.attitude import (
     gains,
     rate_damping,
 )
-from qiki_vehicle import MassProperties
+from qiki_vehicle import ConfigurationError, MassProperties
 
 Floats = npt.NDArray[np.float64]
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qiki_allocator.errors import ConfigurationError
 from qiki_allocator.limits.burn_limits import BurnConfig, BurnGuard
+from qiki_vehicle import ConfigurationError
 
 CONFIG = BurnConfig(max_burn=3.0, cooldown=1.0, min_on=0.03)
 NONE = math.nan

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from qiki_allocator.allocation.thrusters import ThrusterArray
-from qiki_allocator.errors import ConfigurationError
 from qiki_allocator.groups.controllability import AXES, axis_vector, controllable_axes, largest_wrench
+from qiki_vehicle import ConfigurationError
 
 THRUSTERS = Path(__file__).parents[3] / "launch/config/vehicles/thrusters.json"
 WATTS_PER_NEWTON = 33.333

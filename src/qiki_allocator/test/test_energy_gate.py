@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qiki_allocator.errors import ConfigurationError
 from qiki_allocator.limits.energy_gate import EnergyConfig, EnergyGate, EnergyLimits, EnergyReading, Gate, TelemetryAges
+from qiki_vehicle import ConfigurationError
 
 CONFIG = EnergyConfig(
     peak_power=45000.0,

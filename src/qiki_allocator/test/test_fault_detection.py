@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qiki_allocator.allocation.thrusters import ThrusterArray
-from qiki_allocator.errors import ConfigurationError
 from qiki_allocator.health.detection import (
     BODY,
     DEAD,
@@ -23,6 +22,7 @@ from qiki_allocator.health.detection import (
 )
 from qiki_allocator.health.detector_settings import DetectorSettings
 from qiki_allocator.modulation.ledger import Reader, ValveCommand, ValveLedger
+from qiki_vehicle import ConfigurationError
 
 THRUSTERS = Path(__file__).parents[3] / "launch/config/vehicles/thrusters.json"
 COM = np.array([0.0, 0.0, 0.1])  # m

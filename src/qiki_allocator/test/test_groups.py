@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy.optimize import nnls
 
 from qiki_allocator.allocation.thrusters import ThrusterArray
-from qiki_allocator.errors import ConfigurationError
 from qiki_allocator.groups.controllability import AXES, ROTATIONS, TRANSLATIONS, axis_vector
 from qiki_allocator.groups.thrust_groups import COLUMNS, ThrustGroup, thrust_groups
+from qiki_vehicle import ConfigurationError
 
 THRUSTERS = Path(__file__).parents[3] / "launch/config/vehicles/thrusters.json"
 COM = (0.0, 0.0, 0.1)

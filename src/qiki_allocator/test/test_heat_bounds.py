@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qiki_allocator.errors import ConfigurationError
 from qiki_allocator.limits.energy_gate import TelemetryAges
 from qiki_allocator.limits.heat_bounds import Cluster, HeatConfig, HeatGuard, HeatLimits
+from qiki_vehicle import ConfigurationError
 
 RCS_A = Cluster(name="A", node="RCS_A", thrusters=(0, 1), capacity=2000.0, conductance=25.0, warn=90.0, trip=120.0)
 RCS_B = replace(RCS_A, name="B", node="RCS_B", thrusters=(2, 3))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qiki_allocator.errors import ConfigurationError
 from qiki_allocator.flight.profile import Outcome, ProfileConfig, ProfileError, ProfileRunner, Segment, check_segments
+from qiki_vehicle import ConfigurationError
 
 CONFIG = ProfileConfig(max_segments=10, max_duration=600.0, max_gap=0.5)
 ROOMY = ProfileConfig(max_segments=10, max_duration=600.0, max_gap=100.0)

@@ -11,7 +11,7 @@ from qiki_allocator.allocation.attainable import AttainableSet, is_small, range_
 from qiki_allocator.allocation.strategies import Closest, Exact, Found, Priority, nothing
 from qiki_allocator.allocation.task import Room, Scaling, Task
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
-from qiki_allocator.errors import ConfigurationError
+from qiki_vehicle import ConfigurationError
 
 POLICIES = ("priority", "weighted")
 UNATTAINABLE = ("closest", "direction")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from qiki_allocator.errors import ConfigurationError
+from qiki_vehicle import ConfigurationError
 from qiki_vehicle.body import Thruster
 from qiki_vehicle.vehicle import load_thrusters
 

@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qiki_allocator.checks import require
-from qiki_allocator.errors import ConfigurationError
-from qiki_vehicle import MassProperties, quaternion
+from qiki_vehicle import ConfigurationError, MassProperties, quaternion
 from qiki_vehicle.vectors import cross
 
 Floats = npt.NDArray[np.float64]

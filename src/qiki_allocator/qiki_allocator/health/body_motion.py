@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
 from qiki_allocator.checks import require
-from qiki_allocator.errors import ConfigurationError
+from qiki_vehicle import ConfigurationError
 from qiki_vehicle.vectors import cross, skew
 
 

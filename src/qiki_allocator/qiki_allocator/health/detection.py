@@ -28,11 +28,11 @@ import numpy as np
 import numpy.typing as npt
 
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
-from qiki_allocator.errors import ConfigurationError
 from qiki_allocator.health.body_motion import BodyMotion
 from qiki_allocator.health.detector_settings import DetectorSettings
 from qiki_allocator.health.hypotheses import LEAK, LEVEL, SCALE, Change, possible_changes
 from qiki_allocator.health.replay import Replay, Sample
+from qiki_vehicle import ConfigurationError
 
 DEAD = "dead"
 WEAK = "weak"

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qiki_allocator.checks import require
-from qiki_allocator.errors import ConfigurationError
 from qiki_allocator.limits.energy_gate import Freshness, TelemetryAges
+from qiki_vehicle import ConfigurationError
 
 Floats = npt.NDArray[np.float64]
 

@@ -9,11 +9,11 @@ import numpy.typing as npt
 from qiki_allocator.allocation.allocator import Allocator
 from qiki_allocator.allocation.answers import Limits
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
-from qiki_allocator.errors import ConfigurationError
 from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.modulation.on_times import OnTimes, WindowStart
 from qiki_allocator.modulation.stagger import Placement, place
 from qiki_allocator.modulation.valves import ValveBank, ValveTiming
+from qiki_vehicle import ConfigurationError
 
 _SETTLED = 1e-12
 _FALL = 0.1

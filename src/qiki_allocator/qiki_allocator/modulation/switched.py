@@ -10,7 +10,6 @@ import numpy.typing as npt
 from qiki_allocator.allocation.allocator import Allocator
 from qiki_allocator.allocation.answers import Limits
 from qiki_allocator.allocation.thrusters import Floats
-from qiki_allocator.errors import ConfigurationError
 from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.modulation.switching import (
     BangBangLaw,
@@ -20,6 +19,7 @@ from qiki_allocator.modulation.switching import (
     SwitchLaw,
 )
 from qiki_allocator.modulation.valves import ValveBank, ValveTiming
+from qiki_vehicle import ConfigurationError
 
 _HALF_MICROSECOND = 5e-7  # s
 _KEEP_ALIVE = 0.2

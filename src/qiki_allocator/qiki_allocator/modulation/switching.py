@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qiki_allocator.allocation.thrusters import Floats
-from qiki_allocator.errors import ConfigurationError
 from qiki_allocator.modulation.valves import ValveTiming
+from qiki_vehicle import ConfigurationError
 
 Flags = npt.NDArray[np.bool_]
 

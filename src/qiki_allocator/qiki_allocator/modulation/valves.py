@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from qiki_allocator.allocation.thrusters import Floats
-from qiki_allocator.errors import ConfigurationError
 from qiki_allocator.modulation.ledger import ValveCommand, ValveLedger
+from qiki_vehicle import ConfigurationError
 
 ROUNDING = 2e-5
 """s added to every shortest time, so that edges rounded on their way, and starts moved off edges, keep it."""
