@@ -78,7 +78,9 @@ def test_a_message_wakes_the_waiting(graph):
 
 def test_a_tools_own_node_is_hidden(graph):
     assert is_hidden_node(graph.node.get_name())
-    assert graph.nodes() == ["/alpha/example"]
+    nodes = graph.nodes()  # with those that other tests killed, until their discovery lease ends
+    assert "/alpha/example" in nodes
+    assert not [name for name in nodes if is_hidden_node(name.rpartition("/")[2])]
 
 
 def test_message_classes_by_name():
