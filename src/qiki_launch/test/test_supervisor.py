@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from qiki_events import REGISTRY
+
 SLEEPER = """
 import signal, sys, time
 signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
@@ -54,6 +56,22 @@ def node(name: str, executable: str = "sleeper", **attributes: str) -> str:
 
 
 # Life
+
+
+def test_every_event_fits_its_type(run: Any) -> None:
+    run.prefix.executable("sleeper", SLEEPER)
+    run.prefix.executable("broken", "").write_text("#!/nowhere/python\n")
+    run.start("launch:\n" + node("a", respawn="'true'", respawn_delay="0.1") + node("b", "broken"))
+    run.says("[t/a] begin")
+    run.says("t/b: cannot be started")
+    os.kill(run.pid("t/a"), signal.SIGKILL)
+    wait_for(lambda: run.output.read_text().count("[t/a] begin") == 2)
+    assert run.stop() == 0
+    events = [json.loads(file.read_text()) for file in sorted((run.folder / "inbox").glob("*.json"))]
+    kinds = {event["type"] for event in events}
+    assert kinds == {name for name in REGISTRY.types if name.startswith("launch.")}
+    for event in events:
+        REGISTRY.encode(event["type"], event["payload"])
 
 
 @pytest.mark.requirement("L-4")
