@@ -30,8 +30,17 @@ def commands(layout: Layout) -> dict[str, list[str]]:
     }
 
 
+def remove_leftovers(layout: Layout) -> None:
+    """Delete generated modules whose .proto file has left the workspace, as after an update: mypy would read them."""
+    for package in find(layout):
+        for module in package.path.joinpath(package.name).rglob("*_pb2.py*"):
+            if not module.with_name(module.name.partition("_pb2.")[0] + ".proto").exists():
+                module.unlink(missing_ok=True)
+
+
 def run(layout: Layout, env: Mapping[str, str]) -> Result:
     """All checks; one that finds something, or does not start, is one failure with the end of its output."""
+    remove_leftovers(layout)
     result = Result("checks")
     log = layout.logs / "checks.log"
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from workspace import build, virtual_environment
+from workspace import build, checks, virtual_environment
 from workspace.distribution import Distribution
 from workspace.errors import WorkspaceError
 from workspace.layout import Layout
@@ -167,3 +167,11 @@ def test_an_environment_without_its_interpreter_is_none(layout: Layout) -> None:
 )
 def test_what_pip_is_busy_with(line: str, item: str | None) -> None:
     assert virtual_environment.pip_item(line) == item
+
+
+def test_generated_modules_without_their_proto_file_are_removed(layout: Layout) -> None:
+    folder = layout.root / "src" / "bot" / "bot"
+    for name in ("bot_pb2.py", "bot_pb2.pyi", "gone_pb2.py", "gone_pb2.pyi"):
+        (folder / name).touch()
+    checks.remove_leftovers(layout)
+    assert sorted(path.name for path in folder.iterdir()) == ["__init__.py", "bot.proto", "bot_pb2.py", "bot_pb2.pyi"]

@@ -21,8 +21,10 @@ def to_json(value: Any, *, compact: bool = False, default: Callable[[Any], Any] 
     def replacement(item: Any) -> Any:
         if hasattr(item, "tolist"):
             return _finite(item.tolist())
+        if isinstance(item, Mapping):
+            return _finite(item)
         if default is not None:
-            return default(item)
+            return _finite(default(item))
         raise TypeError(f"value: {item!r} of type {type(item).__name__} is not allowed; allowed: the types of JSON")
 
     def dump(item: Any) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -36,3 +37,11 @@ def test_another_type_is_refused_by_its_name_or_replaced():
     with pytest.raises(TypeError, match=r"^value: \{1\} of type set is not allowed"):
         to_json({"a": {1}})
     assert to_json({"a": {1}, "b": math.nan}, default=str) == '{"a": "{1}", "b": null}'
+
+
+def test_any_mapping_is_taken():
+    assert to_json(MappingProxyType({"a": MappingProxyType({"b": math.nan})})) == '{"a": {"b": null}}'
+
+
+def test_a_replacement_has_null_for_nan_too():
+    assert to_json({"a": {1}}, default=lambda _: {"b": math.nan}) == '{"a": {"b": null}}'
