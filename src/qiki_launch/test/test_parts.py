@@ -15,12 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qiki_launch.errors import RunError
+from qiki_launch.plan.launch_plan import LaunchPlan
 from qiki_launch.run.backoff import Backoff, BackoffPolicy
 from qiki_launch.run.child import describe_exit
 from qiki_launch.run.identity import Identity, boot_id, session_members
 from qiki_launch.run.output import LineSplitter, LogFile, Screen
 from qiki_launch.run.run_state import RUNNING, ProcessRecord, RunFolder, RunState
 from qiki_launch.run.shared_memory import remove_stale
+from qiki_launch.run.supervisor import Supervisor
 
 POLICY = BackoffPolicy(stable=10.0, cap=30.0, least=0.5)
 
@@ -227,6 +229,16 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="cannot be used"):
         RunFolder(tmp_path / "file/run").lock()
+
+
+def test_a_log_that_cannot_be_replaced_is_refused(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    (folder.logs / "launch.log.1").mkdir(parents=True)
+    (folder.logs / "launch.log").touch()
+    with pytest.raises(RunError, match=rf"run directory {tmp_path} cannot be used: .*launch\.log"):
+        Supervisor(LaunchPlan(Path("/f"), {}, ()), folder, Screen(io.StringIO())).run()
+    folder.lock()
+    folder.unlock()
 
 
 # Shared memory

@@ -50,6 +50,10 @@ class Supervisor:
         self._folder.lock()
         try:
             self._log = LogFile(self._folder.logs / f"{_SELF}.log")
+        except OSError as error:
+            self._folder.unlock()
+            raise RunError(f"run directory {self._folder.path} cannot be used: {error}") from error
+        try:
             self._clear_remains()
             return asyncio.run(self._main())
         finally:
