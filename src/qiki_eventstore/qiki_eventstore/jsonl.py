@@ -85,7 +85,10 @@ def _payload(line: Mapping[str, Any]) -> bytes:
     if "data" in line:
         if line["content_type"] != JSON:
             raise FieldError("data", f"content type {line['content_type']}: its payload must be in data_base64")
-        return _compact(line["data"])
+        try:
+            return _compact(line["data"])
+        except (ValueError, RecursionError) as error:
+            raise FieldError("data", f"not JSON: {error}") from None
     try:
         return base64.b64decode(line["data_base64"], validate=True)
     except (TypeError, binascii.Error, ValueError) as error:
@@ -118,13 +121,14 @@ def _integer(least: int) -> Callable[[Any], int]:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("allowed: a text")
+    value.encode()  # ValueError for half of a surrogate pair
     return value
 
 
 def _name(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("allowed: a text that is not empty")
-    return value
+    return _text(value)
 
 
 def _text_or_none(value: Any) -> str | None:

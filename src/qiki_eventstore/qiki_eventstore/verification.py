@@ -74,10 +74,11 @@ def verify(
     Args:
         content: the events.
         heads: file of signed heads; None: the events are compared with the chain alone.
-        visit: called with each event that was verified.
+        visit: called with each event that was verified; from the first again if retention drops events meanwhile.
     """
     check = _Check()
     newest = head = 0
+    bounds: Bounds | None = None
     try:
         # Signed heads first, so that none is newer than the end found next.
         claims = [] if heads is None else [(f"{heads}, line {claim.line}", claim) for claim in read_heads(heads)]
@@ -102,7 +103,17 @@ def verify(
         head = check.position
         check.fail(check.position + 1, str(error))
     first_bad, reason = check.problem or check.outside or (None, "")
+    if reason and bounds is not None and _has_dropped(content, bounds):
+        return verify(content, heads, visit)
     return Verification(not reason, check.checked, first_bad, reason, head, newest or None)
+
+
+def _has_dropped(content: Content, bounds: Bounds) -> bool:
+    """True if retention took events out since then: the walk may have missed them."""
+    try:
+        return content.bounds().dropped != bounds.dropped
+    except StoreCorrupt:
+        return False
 
 
 def _own(claims: list[tuple[str, SignedHead]], store: bytes, check: _Check) -> dict[int, list[SignedHead]]:

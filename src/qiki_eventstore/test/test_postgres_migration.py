@@ -1,19 +1,22 @@
 """A database that version 0.1 wrote, with many writers: gaps in its positions, and its last events not in the chain."""
 
+import queue
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
 from postgres_server import Server
 
-from qiki_eventstore import Event, EventStore, Query, StoreUnavailable, open_store
+from qiki_eventstore import Event, EventStore, Query, StoreCorrupt, StoreUnavailable, open_store
 from qiki_eventstore.jsonl import encode
 from qiki_eventstore.retention.policy import Policy
 from qiki_eventstore.retention.retention import Retention, verify_segments
 from qiki_eventstore.retention.segment import Retainable
+from qiki_eventstore.ros import reading
+from qiki_msgs.srv import EventStoreStatus
 
 OLD = Path(__file__).parent / "stores" / "many_writers"
 
@@ -84,6 +87,30 @@ def test_its_events_leave_for_segments_across_the_gap(url: str, tmp_path: Path, 
         assert verify_segments(store) == 37 - left
         found = store.verify()
         assert (found.ok, found.checked, found.head) == (True, left, 40), found.reason
+
+
+def test_the_chain_is_completed_once(url: str) -> None:
+    """An event without a hash is damage from then on."""
+    with opened(url), psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("UPDATE qiki.events SET payload = '{}', hash = '' WHERE position = 40")
+    with pytest.raises(StoreCorrupt, match="the hash of event 40 has 0 bytes"):
+        opened(url)
+
+
+def test_an_export_over_the_graph_does_not_claim_to_be_complete(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has gaps, so that it cannot be restored verbatim."""
+    services: dict[str, Any] = {}
+
+    def serve(_node: Any, _kind: Any, name: str, work: Any) -> None:
+        services[name] = work
+
+    monkeypatch.setattr(reading, "create_deferred_service", serve)
+    answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    with opened(url) as store:
+        reading.Reading(cast("Any", None), store, url)
+        services["~/status"](EventStoreStatus.Request(), answers.put)
+        answer = answers.get(timeout=60.0)
+        assert (answer.events, answer.store_id) == (37, "")
 
 
 def test_a_lost_event_is_no_gap(url: str) -> None:

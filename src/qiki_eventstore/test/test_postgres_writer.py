@@ -120,6 +120,18 @@ def check_acknowledged(store: EventStore, *writers: Writer) -> None:
     assert (found.ok, found.checked) == (True, len(events)), found.reason
 
 
+def test_a_user_who_may_not_lock_is_refused_at_once(where: SimpleNamespace, postgres_server: Server) -> None:
+    function = "FUNCTION pg_try_advisory_lock(bigint)"
+    postgres_server.execute("CREATE ROLE guest LOGIN")
+    postgres_server.execute(f"REVOKE EXECUTE ON {function} FROM PUBLIC")
+    try:
+        with pytest.raises(StoreUnavailable, match="permission denied for function"):
+            open_store(where.url.replace("user=qiki", "user=guest"), schema=where.schema)
+    finally:
+        postgres_server.execute(f"GRANT EXECUTE ON {function} TO PUBLIC")
+        postgres_server.execute("DROP ROLE guest")
+
+
 @pytest.mark.requirement("EVENT-4")
 def test_a_second_writer_is_refused_and_the_holder_named(where: SimpleNamespace) -> None:
     with opened(where) as store:

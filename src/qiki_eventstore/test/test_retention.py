@@ -25,7 +25,10 @@ from qiki_eventstore.retention.parquet import read_parquet
 from qiki_eventstore.retention.policy import Hold, Policy
 from qiki_eventstore.retention.retention import Outcome, Retention, verify_segments
 from qiki_eventstore.retention.segment import Catalogue, Extent, Retainable, Segment
+from qiki_eventstore.sqlite.pool import Readers
+from qiki_eventstore.sqlite.verification import SqliteContent
 from qiki_eventstore.transfer import Imported, export_events, import_events
+from qiki_eventstore.verification import verify
 
 STREAMS = ("alpha/allocator", "bravo/allocator", "sim")
 
@@ -641,3 +644,17 @@ def test_bad_hold_is_refused_by_field(fields: dict[str, Any], text: str) -> None
 def test_json_payload_type_is_kept(store: EventStore) -> None:
     apply(store, max_events=0)
     assert JSON in {event.content_type for event in store.read_all()}
+
+
+def test_a_verification_goes_on_while_events_are_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with open_at(path) as store:
+        store.append("sim", [Event("launch.note", {"number": number}) for number in range(2500)])
+        left = [Policy(max_events=100, segment_events=1200)]
+
+        def visit(_event: RecordedEvent) -> None:
+            if left:
+                Retention.of(store, left.pop()).apply()
+
+        found = verify(SqliteContent(Readers(path)), visit=visit)
+        assert (found.ok, found.checked, found.head) == (True, 100, 2500), found.reason

@@ -252,6 +252,16 @@ def change(number: int, **fields: Any) -> Callable[[list[bytes]], list[bytes]]:
     return apply
 
 
+def put(number: int, name: bytes, value: bytes) -> Callable[[list[bytes]], list[bytes]]:
+    """Put text as it is in place of a field of one line."""
+
+    def damage(lines: list[bytes]) -> list[bytes]:
+        marked = change(number, **{name.decode(): "@"})(lines)
+        return [line.replace(b'"@"', value) for line in marked]
+
+    return damage
+
+
 BAD = {
     "other file": (change(0, format="csv"), "line 1: field format: 'csv'"),
     "newer file": (change(0, version=2), "line 1: field version: 2: allowed: 1"),
@@ -266,6 +276,9 @@ BAD = {
     "too large": (change(3, time=2**63), "line 4: field time: 9223372036854775808"),
     "no UUID": (change(3, id="7"), "line 4: field id: '7'"),
     "no text": (change(3, correlation=5), "line 4: field correlation: 5: allowed: a text"),
+    "half a character": (put(3, b"stream", rb'"\ud800"'), "line 4: field stream: '\\ud800'"),
+    "no number": (put(1, b"data", b"NaN"), "line 2: field data: not JSON"),
+    "half a character in the payload": (put(1, b"data", rb'"\ud800"'), "line 2: field data: not JSON"),
     "empty type": (change(3, type=""), "line 4: field type: ''"),
     "content type": (change(3, content_type="text/plain"), "line 4: field content_type: 'text/plain'"),
     "short hash": (change(3, hash="00"), "line 4: field hash: '00'"),

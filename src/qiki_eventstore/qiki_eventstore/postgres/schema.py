@@ -62,7 +62,8 @@ def migrate(connection: Connection, schema: str, known: list[Migration] | None =
                     [migration.number, migration.name, migration.checksum],
                 )
         connection.execute("INSERT INTO store (id) SELECT $1 WHERE NOT EXISTS (SELECT FROM store)", [uuid4()])
-        _complete_chain(connection)
+        if len(applied) < len(known):
+            _complete_chain(connection)
 
 
 def check(connection: Connection, schema: str, known: list[Migration]) -> set[int]:

@@ -137,9 +137,11 @@ class WriterSession:
                     time.sleep(_BETWEEN_TRIES)
                 return session
             except psycopg.Error as error:
+                lost = is_lost(error, session)  # before it is closed, which would count as lost
                 session.close()
-                if not is_lost(error, session):
+                if not lost:
                     raise StoreUnavailable(f"PostgreSQL at {self._connector} cannot be used: {error}") from error
+                time.sleep(_BETWEEN_TRIES)
             except BaseException:
                 session.close()
                 raise

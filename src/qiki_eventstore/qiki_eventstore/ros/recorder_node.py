@@ -1,4 +1,4 @@
-"""Records chosen topics, whatever their types, into an MCAP file or the event store."""
+"""Records chosen topics, whatever their types, into an MCAP file."""
 
 import os
 from collections.abc import Iterator
