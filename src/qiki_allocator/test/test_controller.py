@@ -452,6 +452,18 @@ def test_other_commands_do_not_keep_levels_alive(bot):
     assert [one.type for one in bot.controller.journal.take()][-1] == "allocator.watchdog_stopped"
 
 
+@pytest.mark.requirement("ALLOC-8")
+def test_a_zero_wrench_after_the_pause_ends_stop_in_manual_override(bot):
+    bot.controller.set_mode(bot.now, Mode.MANUAL_OVERRIDE, arm=True)
+    bot.controller.stop(bot.now)
+    bot.run(1.0)
+    bot.command(ZERO)
+    assert bot.state is State.IDLE
+    bot.now += 0.02
+    bot.command(ZERO)
+    assert bot.controller.command_levels(bot.now, np.full(16, 0.5)) is not None
+
+
 @pytest.mark.requirement("ALLOC-8a")
 def test_other_commands_do_not_keep_a_wrench_alive(bot):
     """Refused levels and an attitude mode: the hold goes on, the force ends."""

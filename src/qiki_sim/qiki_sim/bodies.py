@@ -81,7 +81,8 @@ class RigidBodies:
         self._pairs = np.triu_indices(len(self.names), 1)
         self._reaches = self._radii()[np.array(self._pairs)].sum(axis=0)
         self._course_speed = max(
-            (float((np.abs(np.diff(p, axis=0)) / np.diff(t)[:, None]).max()) for t, p in self._courses), default=0.0
+            (float((np.abs(np.diff(p, axis=0)) / np.diff(t)[:, None]).max(initial=0.0)) for t, p in self._courses),
+            default=0.0,
         )
         self.move_scripted(0.0)
         mujoco.mj_forward(self.model, self.data)
@@ -132,13 +133,13 @@ class RigidBodies:
 
     def _is_smooth(self, seconds: float) -> bool:
         """True if one step of RK4 over that time is exact to rounding: slow rotation, and all bodies far apart."""
-        if np.abs(self._spins).max() * seconds > LARGEST_TURN:
+        if np.abs(self._spins).max(initial=0.0) * seconds > LARGEST_TURN:
             return False
         if len(self._pairs[0]) == 0:
             return True
         places = np.concatenate([self.data.qpos.reshape(-1, 7)[:, :3], self.data.mocap_pos])
         apart = places[self._pairs[0]] - places[self._pairs[1]]
-        speed = max(float(np.abs(self._velocities).max()), self._course_speed)
+        speed = max(float(np.abs(self._velocities).max(initial=0.0)), self._course_speed)
         reach = self._reaches + 4.0 * speed * seconds
         return bool((np.einsum("ij,ij->i", apart, apart) > reach * reach).all())
 

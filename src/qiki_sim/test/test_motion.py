@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import yaml
 from scipy.spatial.transform import Rotation
 from scipy.special import ellipj, ellipk
-from sim_helpers import COLD, FORWARD, NO_MASS_FLOW, YAW, burn, command, make_world, merged
+from sim_helpers import COLD, FORWARD, NO_MASS_FLOW, YAW, burn, command, make_world, merged, write_scenario
 
+from qiki_sim import World
 from qiki_vehicle.quaternion import matrix as rotation
 
 FORCE = 4 * 260.0 * np.sqrt(0.5)  # N
@@ -179,6 +181,20 @@ def test_colliding_bots_keep_momentum(tmp_path):
     assert angular_after == pytest.approx(angular, rel=1e-3, abs=1e-2)
     assert energy_after < 0.9 * energy
     assert abs(world.motion("alpha").velocity[0] - 0.5) > 0.1
+
+
+@pytest.mark.parametrize("bots", [["alpha"], []])
+def test_scripted_body_with_one_point_stays_there(tmp_path, bots):
+    station = {"name": "station", "type": "STATION", "shape": {"kind": "sphere", "radius": 2.0}}
+    course = [{"time": 0.0, "position": [50.0, 0.0, 0.0]}]
+    path = write_scenario(tmp_path, bodies=[{**station, "course": course}])
+    data = yaml.safe_load(path.read_text())
+    data["bots"] = [entry for entry in data["bots"] if entry["name"] in bots]
+    path.write_text(yaml.safe_dump(data))
+    world = World.from_file(path)
+    world.step(0.1)
+    assert world.motion("station").position.tolist() == [50.0, 0.0, 0.0]
+    assert not world.motion("station").velocity.any()
 
 
 def test_scripted_body_follows_its_course(tmp_path):

@@ -121,7 +121,7 @@ class Demand:
         if self.source is Activity.COMMAND:
             self.wrenches.take(now, wrench)
             self.state = State.ACTIVE
-        elif self.state is State.REFUSED:
+        elif self.state in (State.REFUSED, State.STOPPED):
             self.state = State.IDLE
 
     def take_levels(self, now: float, levels: Floats, wrench: Floats, energy: EnergyLimits) -> None:
