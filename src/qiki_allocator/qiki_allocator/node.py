@@ -96,6 +96,8 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
     def on_deactivate_node(self) -> None:
         self._send(self.controller.stop(self.seconds()))
         self.controller.resume()
+        # The last that metrics and diagnostics show while telemetry pauses: closed valves.
+        self._metrics.latest = self.controller.telemetry(self.seconds())
         self._profiles.follow()
         self.report()
         self._cycle.cancel()

@@ -6,7 +6,10 @@ import time
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import InertiaStamped, WrenchStamped
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from nav_msgs.msg import Odometry
 from rcl_interfaces.srv import GetParameters
 from rclpy.action import ActionClient
@@ -540,3 +543,22 @@ def test_what_the_valves_report_is_absorbed(bench):
         request = SetThrusterHealth.Request(thruster=thruster, health=ThrusterState.HEALTH_STUCK_CLOSED)
         assert bench.peer.call(SetThrusterHealth, f"{NODE}/set_thruster_health", request).success
     assert bench.allocation().uncontrollable
+
+
+def test_diagnostics_of_a_deactivated_node_show_that_nothing_is_flown(bench):
+    shown = {}
+
+    def keep(message: DiagnosticArray) -> None:
+        shown.update({one.name.split(": ")[1]: one.message for one in message.status if "alpha/" in one.name})
+
+    def change(number: int) -> None:
+        request = ChangeState.Request(transition=Transition(id=number))
+        assert bench.peer.call(ChangeState, f"{NODE}/change_state", request, repeatable=False).success
+
+    subscription = bench.peer.node.create_subscription(DiagnosticArray, "/diagnostics", keep, 10)
+    bench.command(200, 0, 0, 0, 0, 0)
+    bench.wait_for_state(Allocation.STATE_ACTIVE)
+    change(Transition.TRANSITION_DEACTIVATE)
+    bench.peer.spin_until(lambda: shown.get("commands") == "idle" and shown.get("thrust") == "none")
+    change(Transition.TRANSITION_ACTIVATE)
+    bench.peer.node.destroy_subscription(subscription)
