@@ -272,7 +272,7 @@ def _dropped_ids(store: EventStore) -> set[bytes]:
     """Ids that the store itself does not know any more."""
     if not isinstance(store, Retainable):
         return set()
-    return Archive(store.segments_folder or Path(), store.catalogue.segments()).ids()
+    return Archive(store.segments_folder, store.catalogue.segments()).ids()
 
 
 def _count(receipt: Receipt, head: int, stored: int, known: int) -> tuple[int, int]:

@@ -58,7 +58,7 @@ def test_dropped_events_are_read_from_their_segments_everywhere(where: SimpleNam
         assert import_events(store, tmp_path / "a.jsonl") == Imported(stored=0, known=100, verbatim=False)
     with opened(where) as again:
         assert again.append("a", [Event("note", {})], expected_version=49) == [101]
-        with pytest.raises(StoreUnavailable, match="positions 1 to 10 were dropped"):
+        with pytest.raises(StoreUnavailable, match=r"1 to 10 were dropped by retention: open .* segments=FOLDER"):
             list(again.read_all())
         with pytest.raises(StoreUnavailable, match="segments=FOLDER"):
             apply(again, max_events=0)

@@ -246,7 +246,8 @@ class PostgresBackend:
             return read()
 
     def _archive(self) -> Archive:
-        return Archive(Path(self._options.segments or ""), StoreCatalogue(self.readers.connection, None).segments())
+        folder = None if self._options.segments is None else Path(self._options.segments)
+        return Archive(folder, StoreCatalogue(self.readers.connection, None).segments())
 
     def _require_tables(self) -> None:
         known = migrations()

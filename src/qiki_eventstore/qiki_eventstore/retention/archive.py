@@ -20,11 +20,11 @@ class Archive:
     """The dropped segments of a store.
 
     Args:
-        folder: of the segment files.
+        folder: of the segment files; None: the store was opened without one.
         segments: of the store, in order of positions; those that are not dropped are left out.
     """
 
-    def __init__(self, folder: Path, segments: Iterable[Segment]) -> None:
+    def __init__(self, folder: Path | None, segments: Iterable[Segment]) -> None:
         self._folder = folder
         self._segments = [segment for segment in segments if segment.dropped]
 
@@ -66,13 +66,14 @@ class Archive:
 
     @contextmanager
     def _opened(self, segment: Segment) -> Iterator[apsw.Connection]:
+        extent = segment.extent
+        gone = f"positions {extent.first} to {extent.last} were dropped by retention"
+        rest = f"or read only what comes after position {extent.last}"
+        if self._folder is None:
+            raise StoreUnavailable(f"{gone}: open the store with segments=FOLDER, {rest}")
         path = self._folder / segment.file
         if not path.is_file():
-            extent = segment.extent
-            raise StoreUnavailable(
-                f"positions {extent.first} to {extent.last} were dropped by retention, and their file {path} is"
-                f" missing: put it back, or read only what comes after position {extent.last}"
-            )
+            raise StoreUnavailable(f"{gone}, and their file {path} is missing: put it back, {rest}")
         with opened(path, segment) as connection:
             yield connection
 
