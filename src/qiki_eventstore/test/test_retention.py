@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from qiki_events import JSON
 from qiki_events.proto.simulator_pb2 import EnergySampled
 from qiki_eventstore import Encoded, Event, EventStore, Query, StoreCorrupt, StoreUnavailable, open_store
+from qiki_eventstore.engine.selection import Selector
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.heads import read_heads
 from qiki_eventstore.retention.parquet import read_parquet
@@ -117,6 +118,29 @@ def test_chain_that_was_changed_after_the_drop_is_noticed(tmp_path: Path, store:
     with open_at(tmp_path / "a.db") as again:
         found = again.verify()
     assert (found.ok, found.first_bad) == (False, 51)
+
+
+def test_store_verifies_after_the_first_event_alone_of_a_block_of_times_was_dropped(tmp_path: Path) -> None:
+    with open_at(tmp_path / "b.db") as store:
+        store.append("sim", [Event("launch.note", {}, time=time) for time in range(1200)])
+        apply(store, max_events=600, segment_events=512)
+        found = store.verify()
+        assert (found.ok, found.checked) == (True, 688), found.reason
+
+
+def test_stream_that_is_dropped_while_it_is_looked_for_is_read_from_its_file(
+    store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = list(store.read_all(Query(streams=("sim",))))
+    look = Selector._first_from
+
+    def drop_first(*arguments: Any) -> int:
+        monkeypatch.setattr(Selector, "_first_from", look)
+        assert len(apply(store, max_events=0).dropped) == 10
+        return look(*arguments)
+
+    monkeypatch.setattr(Selector, "_first_from", drop_first)
+    assert list(store.read_all(Query(streams=("sim",)))) == expected
 
 
 def test_range_that_was_dropped_by_somebody_else_is_noticed(tmp_path: Path, store: EventStore) -> None:

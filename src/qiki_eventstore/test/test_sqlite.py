@@ -24,6 +24,8 @@ from qiki_eventstore import (
     StoreUnavailable,
     open_store,
 )
+from qiki_eventstore.engine import spans
+from qiki_eventstore.engine.backend import Connection
 from qiki_eventstore.engine.batch import Batch
 from qiki_eventstore.engine.queue import Task
 from qiki_eventstore.sqlite.backend import SqliteBackend
@@ -634,6 +636,23 @@ def test_wrong_spans_of_time_are_found(path: Path, statement: str) -> None:
         verification = store.verify()
     assert not verification.ok
     assert "span of times" in verification.reason
+
+
+def test_block_of_times_that_becomes_full_during_a_query_is_read_once(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(path) as store:
+        store.append(ALLOCATOR, [event(number, time=number) for number in range(1000)])
+        last = spans._last
+
+        def last_before_more(connection: Connection) -> int:
+            monkeypatch.setattr(spans, "_last", last)
+            found = last(connection)
+            store.append(ALLOCATOR, [event(number, time=number) for number in range(100)])
+            return found
+
+        monkeypatch.setattr(spans, "_last", last_before_more)
+        assert [found.position for found in store.read_all(Query(start=600))] == list(range(601, 1001))
 
 
 def test_payloads_have_a_largest_size(path: Path) -> None:

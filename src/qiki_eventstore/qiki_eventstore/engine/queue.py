@@ -135,8 +135,10 @@ class Queue:
                 if self._closed and self._leader is None:
                     return None
                 left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                if left == 0.0 and self._leader is None:
-                    break
+                if left == 0.0:
+                    if self._leader is None:
+                        break
+                    self._nudged = True  # so that `next` ends the wait
                 self._filled.wait(left or None)
             self._leader, self._nudged = self, False
             tasks, self._tasks = self._tasks, []

@@ -148,9 +148,9 @@ class Selector:
         high += 1
         while low < high:
             middle = (low + high) // 2
-            ((version, found),) = connection.execute(sql, (stream, middle))
-            if found < position:
-                low = version + 1
+            rows = list(connection.execute(sql, (stream, middle)))
+            if rows and rows[0][1] < position:  # none if retention drops them now, which `_check_floor` finds
+                low = rows[0][0] + 1
             else:
                 high = middle
         return low

@@ -40,7 +40,8 @@ def intervals(connection: Connection, start: int, last: int, low: int, high: int
     full = _last(connection)
     blocks = connection.execute(
         "SELECT block FROM spans WHERE block BETWEEN $1 AND $2 AND latest >= $3 AND earliest <= $4 ORDER BY block",
-        (low // BLOCK, high // BLOCK, start, last),
+        # A block that became full meanwhile is a part of the rest already.
+        (low // BLOCK, min(high // BLOCK, full), start, last),
     )
     candidates = [(block * BLOCK, (block + 1) * BLOCK - 1) for (block,) in blocks]
     for begin, end in (*candidates, ((full + 1) * BLOCK, high)):
@@ -58,7 +59,7 @@ def damage(connection: Connection) -> str:
         return ""
     ((floor,),) = connection.execute("SELECT coalesce(max(last), 0) FROM dropped")
     # A block of which retention dropped a part keeps its span, which is then too wide.
-    first = (floor + BLOCK - 1) // BLOCK
+    first = floor // BLOCK + 1 if floor else 0
     ((wrong,),) = connection.execute(
         f"WITH actual AS ({_SPANS} WHERE position >= $1 * {BLOCK} AND position < ($2 + 1) * {BLOCK} GROUP BY block),"
         " kept AS (SELECT * FROM spans WHERE block >= $1)"
