@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from bot import FORCE, Bot
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 
 from qiki_allocator.ros import conversions, diagnosis
 from qiki_allocator.ros.metrics import TelemetryMetrics
@@ -115,3 +115,32 @@ def test_what_is_unknown_is_shown_as_unknown(vehicle):
     assert values["power mean"] == "unknown"
     assert set(values["duty"].split()) == {"unknown"}
     assert diagnosis.of_thrust(None).level is Level.STALE
+
+
+def test_what_metrics_and_diagnostics_read_is_a_snapshot_that_later_cycles_leave_alone(vehicle):
+    """The thread that serves metrics reads it while the next cycles fly."""
+    bot = Bot(vehicle)
+    bot.run(0.5, [900.0, 0.0, 0.0, 0.0, 0.0, 20.0])
+    telemetry = bot.controller.telemetry(bot.now)
+    registry = CollectorRegistry()
+    TelemetryMetrics(registry).latest = telemetry
+
+    def shown():
+        checks = (diagnosis.of_commands, diagnosis.of_allocation, diagnosis.of_limits, diagnosis.of_thrust)
+        return generate_latest(registry), [check(telemetry) for check in checks]
+
+    before = shown()
+    bot.temperature = 90.0
+    bot.run(0.5, [-300.0, 50.0, 0.0, 5.0, 0.0, 0.0])
+    bot.controller.telemetry(bot.now)
+    assert shown() == before
+
+
+def test_stale_telemetry_makes_the_allocator_unready(vehicle):
+    bot = Bot(vehicle)
+    assert diagnosis.of_limits(None).unready == "no telemetry yet"
+    assert diagnosis.of_limits(bot.controller.telemetry(bot.now)).unready == ""
+    bot.hears = False
+    bot.run(30.0)
+    bot.now += 30.0
+    assert "temperature of RCS_A" in diagnosis.of_limits(bot.controller.telemetry(bot.now)).unready

@@ -21,7 +21,7 @@ from qiki_node.parameters import parameter
 from qiki_node.run import run
 
 if TYPE_CHECKING:
-    from qiki_eventstore.store import EventStore, Stats
+    from qiki_eventstore.store import EventStore
 
 _INBOX_PERIOD = 0.5  # s
 _MIB = 2**20
@@ -73,7 +73,7 @@ class EventStoreNode(QikiNode[EventStoreParameters]):
         self._retaining: Retaining | None = None
         self._was_read_only = ""
         self._append_metrics = AppendMetrics(self.registry)
-        self.registry.register(diagnosis.StoreMetrics(self._stats, self._lag))
+        self._metrics = diagnosis.StoreMetrics(self.registry)
         self.add_diagnostic("store", self._health)
         self.add_diagnostic("retention", self._retention_health)
 
@@ -109,12 +109,10 @@ class EventStoreNode(QikiNode[EventStoreParameters]):
         store, self._store = self._store, None
         store.close()  # what is queued becomes durable and is answered
         self._appending.close()
+        self._metrics.latest = None
 
     def _refused_file(self, file: Path, reason: str) -> None:
         self.log.error("event left as a file is refused", file=str(file), reason=reason)
-
-    def _stats(self) -> Stats | None:
-        return self._store.stats() if self._store is not None else None
 
     def _lag(self) -> int:
         return self._broadcast.lag if self._broadcast is not None else 0
@@ -123,14 +121,16 @@ class EventStoreNode(QikiNode[EventStoreParameters]):
         return self._retaining.health() if self._retaining is not None else Health(Level.OK, "the node is not active")
 
     def _health(self) -> Health:
-        stats = self._stats()
+        stats = self._store.stats() if self._store is not None else None
+        lag = self._lag()
+        self._metrics.latest = None if stats is None else (stats, lag)
         if stats is not None and stats.read_only != self._was_read_only:
             self._was_read_only = stats.read_only
             if stats.read_only:
                 self.log.error("the store is read-only", reason=stats.read_only)
             else:
                 self.log.info("the store takes events again")
-        return diagnosis.of_store(stats, self._lag(), self.params.reserve * _MIB)
+        return diagnosis.of_store(stats, lag, self.params.reserve * _MIB)
 
 
 def shown(url: str) -> str:

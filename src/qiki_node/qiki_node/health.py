@@ -1,4 +1,4 @@
-"""Health of a node's components: content of diagnostics and /healthz. No ROS in here."""
+"""Health of a node's components: content of diagnostics and /readyz. No ROS in here."""
 
 import enum
 from collections.abc import Callable, Mapping
@@ -16,21 +16,35 @@ class Level(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Health:
-    """State of one component: level, a sentence, and values by name (shown as text)."""
+    """State of one component.
+
+    Attributes:
+        level: worst of its conditions.
+        message: a sentence.
+        values: by name, shown as text.
+        unready: reason why the node cannot do its work for want of it (stale input, store out of reach); empty: it can.
+    """
 
     level: Level
     message: str
     values: Mapping[str, object] = field(default_factory=dict)
+    unready: str = ""
 
 
 Check = Callable[[], Health]
 
 
 class HealthBoard:
-    """The components of one node and how to ask them."""
+    """The components of one node and how to ask them.
+
+    Attributes:
+        last: the health that `ask` found last. Only the node's own thread asks: checks read its core. Any other thread
+            reads this.
+    """
 
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {}
+        self.last: Mapping[str, Health] = {}
 
     def add(self, component: str, check: Check) -> None:
         """Ask `check` for the health of `component` from now on.
@@ -42,13 +56,15 @@ class HealthBoard:
             raise ValueError(f"component: {component!r} is already there")
         self._checks[component] = check
 
-    def ask(self) -> dict[str, Health]:
+    def ask(self) -> Mapping[str, Health]:
         """Health of every component. A check that fails is itself an error of its component."""
-        return {component: self._ask_one(check) for component, check in self._checks.items()}
+        self.last = {component: self._ask_one(check) for component, check in self._checks.items()}
+        return self.last
 
     @staticmethod
     def _ask_one(check: Check) -> Health:
         try:
             return check()
         except Exception as error:  # one broken check must not silence the others
-            return Health(Level.ERROR, f"check failed: {type(error).__name__}: {error}")
+            reason = f"check failed: {type(error).__name__}: {error}"
+            return Health(Level.ERROR, reason, unready=reason)

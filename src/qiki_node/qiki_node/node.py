@@ -1,7 +1,7 @@
 """The lifecycle node that every QIKI node is built on."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -13,7 +13,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from qiki_node.events import Events
 from qiki_node.health import Check, Health, HealthBoard, Level
 from qiki_node.log import NodeLog, json_wanted
-from qiki_node.monitor import MonitorServer
+from qiki_node.node_monitor import NodeMonitor, Pulse
 from qiki_node.parameters import NodeParameters
 from qiki_node.ros_parameters import ParameterServer
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from rclpy.timer import Timer
 
 P = TypeVar("P", bound=NodeParameters)
-
-_STILL = 3.0
-"""s without a heartbeat after which /healthz calls the node ill."""
 
 
 class QikiNode(LifecycleNode, Generic[P]):
@@ -35,7 +32,7 @@ class QikiNode(LifecycleNode, Generic[P]):
 
     Raises (at construction):
         ParameterError: a parameter is unknown or its value is not allowed.
-        OSError: the metrics port cannot be bound, or the spool of its events cannot be written.
+        OSError: the spool of its events cannot be written.
     """
 
     def __init__(self, name: str, parameters: type[P], **node_arguments: Any) -> None:
@@ -49,18 +46,15 @@ class QikiNode(LifecycleNode, Generic[P]):
         self._timers_wanted: list[tuple[float, Callable[[], None], bool]] = []
         self._timers_running: list[Timer] = []
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
-        self._last_beat = time.monotonic()
+        self._last_turn = time.monotonic()
+        self._turn = self.create_timer(0.5, self._note_turn, clock=self.steady_clock)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._beat = self.create_timer(
             self.params.diagnostics_period, self._publish_diagnostics, clock=self.steady_clock
         )
         self._add_metrics()
         self.events = Events(self)
-        self._monitor: MonitorServer | None = None
-        if self.params.metrics_port:
-            self._monitor = MonitorServer(
-                self.params.metrics_host, self.params.metrics_port, self.registry, self._healthz
-            )
+        self._monitor = NodeMonitor(self, self._pulse)
 
     # For subclasses -------------------------------------------------------------------------------------------------
 
@@ -114,8 +108,7 @@ class QikiNode(LifecycleNode, Generic[P]):
         """Bring the node down in order: stop, free spool and port, destroy."""
         self.stop()
         self.events.close()
-        if self._monitor is not None:
-            self._monitor.close()
+        self._monitor.close()
         self.destroy_node()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -185,22 +178,22 @@ class QikiNode(LifecycleNode, Generic[P]):
     def _lifecycle_health(self) -> Health:
         label = self._state_machine.current_state[1]
         if self._refusal:
-            return Health(Level.ERROR, self._refusal, {"state": label})
-        return Health(Level.OK if self.is_active else Level.WARN, label, {"state": label})
+            return Health(Level.ERROR, self._refusal, {"state": label}, unready=self._refusal)
+        if not self.is_active:
+            return Health(Level.WARN, label, {"state": label}, unready=label)
+        return Health(Level.OK, label, {"state": label})
 
-    def _healthz(self) -> tuple[bool, dict[str, object]]:
-        silent = time.monotonic() - self._last_beat
-        healthy = self.is_active and silent < max(_STILL, 3.0 * self.params.diagnostics_period)
-        state = self._state_machine.current_state[1]
-        details = {
-            "node": self.get_fully_qualified_name(),
-            "state": state,
-            "heartbeat_age_seconds": round(silent, 3),
-        }
-        return healthy, details if not self._refusal else {**details, "refusal": self._refusal}
+    def health(self) -> Mapping[str, Health]:
+        """Health of each component, as diagnostics published it last. Any thread may ask."""
+        return self._board.last
+
+    def _pulse(self) -> Pulse:
+        return Pulse(self._state_machine.current_state[1], time.monotonic() - self._last_turn)
+
+    def _note_turn(self) -> None:
+        self._last_turn = time.monotonic()
 
     def _publish_diagnostics(self) -> None:
-        self._last_beat = time.monotonic()
         name = self.get_fully_qualified_name().lstrip("/")
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()
@@ -228,4 +221,6 @@ class QikiNode(LifecycleNode, Generic[P]):
         )
         active.labels(name).set_function(lambda: float(self.is_active))
         worst = Gauge("qiki_node_health_level", "Worst level of the components", ["node"], registry=self.registry)
-        worst.labels(name).set_function(lambda: float(max(health.level for health in self._board.ask().values())))
+        worst.labels(name).set_function(
+            lambda: float(max((one.level for one in self._board.last.values()), default=Level.STALE))
+        )

@@ -170,9 +170,9 @@ class NodeParameters:
         "events", "executor that runs the callbacks", choices=("events", "single"), read_only=True
     )
     metrics_port: int = parameter(
-        0, "TCP port of /metrics and /healthz, 0 for none", minimum=0, maximum=65535, read_only=True
+        0, "TCP port of /metrics, /healthz and /readyz, 0 for none", minimum=0, maximum=65535, read_only=True
     )
-    metrics_host: str = parameter("127.0.0.1", "address that the metrics port binds to", read_only=True)
+    metrics_host: str = parameter("127.0.0.1", "IPv4 or IPv6 address that the metrics port binds to", read_only=True)
     diagnostics_period: float = parameter(
         1.0, "time between two diagnostics messages", unit="s", minimum=0.1, maximum=60.0, read_only=True
     )

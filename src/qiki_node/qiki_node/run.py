@@ -32,7 +32,7 @@ class StopSignal:
 
 
 def run(make_node: Callable[[], QikiNode[Any]], args: Sequence[str] | None = None) -> None:
-    """Run one node until SIGINT or SIGTERM, then exit: 0 after an ordered stop, 2 for a bad parameter or port."""
+    """Run one node until SIGINT or SIGTERM, then exit: 0 after an ordered stop, 2 for a bad parameter."""
     try:
         _run(make_node, args)
     finally:

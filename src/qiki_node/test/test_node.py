@@ -6,9 +6,6 @@ The whole file runs once per executor.
 import json
 import signal
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,7 +25,7 @@ from std_srvs.srv import Trigger
 
 from qiki_msgs.action import ExecuteThrustProfile
 from qiki_node.qos import CLOCK
-from qiki_node.testing import PATIENCE, NodeProcess, Peer, private_port
+from qiki_node.testing import PATIENCE, NodeProcess, Peer
 
 pytestmark = pytest.mark.realtime
 
@@ -211,31 +208,6 @@ def test_timers_follow_simulated_time_also_when_it_jumps_back(example, peer: Pee
     assert not ticks, "time stands still"
     assert run(10, 50) == 50
     assert run(1, 50) == 50, "ticks after time jumped back"
-
-
-def test_metrics_and_health_of_a_living_node(example, kind: str) -> None:
-    port = private_port()
-    process = example("-p", f"executor:={kind}", "-p", f"metrics_port:={port}")
-
-    def healthy() -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=PATIENCE) as answer:
-                return answer.status == 200
-        except urllib.error.HTTPError as error:
-            error.close()
-            return False
-        except OSError:
-            return False
-
-    end = time.monotonic() + PATIENCE
-    while not healthy():
-        assert time.monotonic() < end, "the node did not become healthy"
-        time.sleep(0.02)
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE) as answer:
-        text = answer.read().decode()
-    assert 'qiki_node_active{node="/example"} 1.0' in text
-    assert "process_cpu_seconds_total" in text
-    process.stop()
 
 
 def test_json_log_is_one_object_per_line(example, peer: Peer) -> None:

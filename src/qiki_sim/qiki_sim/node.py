@@ -65,11 +65,9 @@ class SimNode(QikiNode[SimParameters]):
         self.add_diagnostic("hardware", lambda: diagnosis.of_hardware(self._runner))
         registry = self.registry
         self._refused = Counter("qiki_sim_commands_refused", "Valve commands refused since start", registry=registry)
-        Gauge("qiki_sim_time_seconds", "Simulated time", registry=registry).set_function(
-            lambda: self._runner.world.time if self._runner else 0.0
-        )
-        Gauge("qiki_sim_real_time_ratio", "Simulated seconds per wall second, of late", registry=registry).set_function(
-            lambda: self._factor
+        self._time_gauge = Gauge("qiki_sim_time_seconds", "Simulated time", registry=registry)
+        self._factor_gauge = Gauge(
+            "qiki_sim_real_time_ratio", "Simulated seconds per wall second, of late", registry=registry
         )
 
     @property
@@ -116,6 +114,7 @@ class SimNode(QikiNode[SimParameters]):
             self.destroy_service(service)
         self.runner.close()
         self._runner = None
+        self._time_gauge.set(0.0)
 
     def _start_timer(self) -> None:
         period = self.runner.pacer.period
@@ -236,6 +235,8 @@ class SimNode(QikiNode[SimParameters]):
     def _health(self) -> Health:
         if self._runner is not None:
             self._factor = self._runner.pacer.real_time_factor(time.monotonic())
+            self._time_gauge.set(self._runner.world.time)
+            self._factor_gauge.set(self._factor)
         return diagnosis.of_simulation(self._runner, self._factor, self._refusals, self._last_refusal)
 
 

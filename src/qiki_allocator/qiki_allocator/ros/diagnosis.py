@@ -45,7 +45,7 @@ def of_allocation(latest: Telemetry | None) -> Health:
 def of_limits(latest: Telemetry | None) -> Health:
     """Limits by energy and heat, and missing telemetry."""
     if latest is None:
-        return Health(Level.STALE, _NONE)
+        return Health(Level.STALE, _NONE, unready=_NONE)
     limits, warnings = latest.limits, latest.warnings
     values = {
         "gate": limits.energy.gate.value,
@@ -55,7 +55,8 @@ def of_limits(latest: Telemetry | None) -> Health:
         "mode": latest.mode.value,
     }
     if warnings:
-        return Health(Level.WARN, "; ".join(warnings), values)
+        stale = "; ".join(warnings)
+        return Health(Level.WARN, stale, values, unready=stale)
     if limits.heat.tripped:
         return Health(Level.WARN, f"clusters tripped: {', '.join(limits.heat.tripped)}", values)
     return Health(Level.OK, limits.energy.gate.value, values)

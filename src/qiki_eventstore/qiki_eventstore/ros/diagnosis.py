@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -34,7 +35,7 @@ _COUNTERS = {
 def of_store(stats: Stats | None, lag: int, reserve: int) -> Health:
     """`lag`: events not yet published. `reserve`: free bytes below which the store is read-only."""
     if stats is None:
-        return Health(Level.WARN, "no store is open")
+        return Health(Level.WARN, "no store is open", unready="no store is open")
     checkpoint = time.time() - stats.last_checkpoint
     values = {
         "engine": stats.engine,
@@ -51,7 +52,8 @@ def of_store(stats: Stats | None, lag: int, reserve: int) -> Health:
         "read_only": stats.read_only,
     }
     if stats.read_only:
-        return Health(Level.ERROR, f"read-only: {stats.read_only}", values)
+        reason = f"read-only: {stats.read_only}"
+        return Health(Level.ERROR, reason, values, unready=reason)
     if stats.free_bytes < 2.0 * reserve:
         free = f"{stats.free_bytes / _GIB:.2f} GiB"
         return Health(Level.WARN, f"disk: {free} free, read-only below {reserve / _GIB:.2f} GiB", values)
@@ -61,20 +63,28 @@ def of_store(stats: Stats | None, lag: int, reserve: int) -> Health:
 
 
 class StoreMetrics(Collector):
-    """The store's counts for Prometheus; nothing while no store is open."""
+    """The store's counts for Prometheus; nothing while no store is open.
 
-    def __init__(self, stats: Callable[[], Stats | None], lag: Callable[[], int]) -> None:
-        self._stats, self._lag = stats, lag
+    Attributes:
+        latest: counts, and events committed and not yet published, as the last diagnostics found them: the thread that
+            serves metrics asks no store.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.latest: tuple[Stats, int] | None = None
+        registry.register(self)
 
     def collect(self) -> Iterator[Metric]:
-        stats = self._stats()
-        if stats is None:
+        """See `Collector`."""
+        latest = self.latest
+        if latest is None:
             return
+        stats, lag = latest
         for name, text in _GAUGES.items():
             yield GaugeMetricFamily(f"qiki_eventstore_{name}", text, getattr(stats, name))
         for name, text in _COUNTERS.items():
             yield CounterMetricFamily(f"qiki_eventstore_{name}", text, getattr(stats, name))
-        yield GaugeMetricFamily("qiki_eventstore_lag", "Events committed and not yet published", self._lag())
+        yield GaugeMetricFamily("qiki_eventstore_lag", "Events committed and not yet published", lag)
         yield GaugeMetricFamily("qiki_eventstore_read_only", "1 while it takes nothing", float(bool(stats.read_only)))
         yield GaugeMetricFamily(
             "qiki_eventstore_last_checkpoint_timestamp_seconds", "Last checkpoint of the log", stats.last_checkpoint

@@ -144,7 +144,8 @@ class RecorderNode(QikiNode[RecorderParameters]):
         total = _total(self._recorder.counts())
         values = {"topics": len(self._heard), "unknown_types": ", ".join(self._unknown.values()), **asdict(total)}
         if self._recorder.error:
-            return Health(Level.ERROR, f"nothing is recorded any more: {self._recorder.error}", values)
+            reason = f"nothing is recorded any more: {self._recorder.error}"
+            return Health(Level.ERROR, reason, values, unready=reason)
         if total.dropped:
             return Health(Level.WARN, f"{total.dropped} messages were dropped", values)
         if self._unknown:

@@ -17,7 +17,7 @@ KEEPS_UP = 0.9
 def of_simulation(runner: Runner | None, factor: float, refusals: int, last_refusal: str) -> Health:
     """`factor`: simulated s per wall s of late. `refusals`: valve commands refused since start."""
     if runner is None:
-        return Health(Level.WARN, "no scenario")
+        return Health(Level.WARN, "no scenario", unready="no scenario")
     world, speed = runner.world, runner.pacer.speed
     faults = [f"{bot} {f.kind} {f.target}".strip() for bot in world.bots for f in world.faults(bot).active]
     values = {
