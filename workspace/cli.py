@@ -206,7 +206,8 @@ def _become(env: dict[str, str], command: list[str]) -> NoReturn:
     program = shutil.which(command[0], path=env["PATH"])
     if program is None:
         raise WorkspaceError(f"{command[0]}: not found")
-    sys.stdout.flush()
+    if sys.stdout is not None:  # closed by the caller
+        sys.stdout.flush()
     os.execve(program, command, env)
 
 

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qiki_eventstore import Event, open_store
 from qiki_eventstore.cli.events import events
 from qiki_eventstore.cli.replay import replay
 from qiki_eventstore.cli.state import state
+from qiki_eventstore.cli.times import iso_time, parse_time
 
 pytestmark = pytest.mark.requirement("EVENT-7c")
 
@@ -69,6 +72,137 @@ def test_a_time_that_is_none_is_refused(url, time):
     assert result.exit_code == 2
     assert time in result.output
     assert "12.5" in result.output
+
+
+@pytest.mark.parametrize(
+    ("text", "nanoseconds"),
+    [
+        ("12.5", 12_500_000_000),
+        ("-0.000000001", -1),
+        ("2026-11-29T19:50:49.176123456Z", 1_795_981_849_176_123_456),
+        ("2026-11-29T19:50:49,5z", 1_795_981_849_500_000_000),
+        ("20261129T195049Z", 1_795_981_849_000_000_000),
+        ("2026-W48-7T12:00Z", 1_795_953_600_000_000_000),
+        ("2026-11-29 19:50:49.000000001+01:00", 1_795_978_249_000_000_001),
+        ("1969-12-31T23:59:59.999999999Z", -1),
+        ("0001-01-01T00:00:00Z", -(2**63)),
+        ("9999-12-31T23:59:59.999999999-12:00", 2**63 - 1),
+        ("99999999999999999999", 2**63 - 1),
+    ],
+)
+def test_a_time_is_read_to_the_nanosecond(text, nanoseconds):
+    assert parse_time(text) == nanoseconds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "12.", ".5", "+5", " 12", "1_000", "١٢", "12.1234567891", "1e3", "", "now",
+        "2026-11-29T19:50:49.1234567891Z", "2026-11-29T19:50:49", "2026-11-29", "2016-12-31T23:59:60Z",
+        "2026-02-30T00:00:00Z", "0000-01-01T00:00:00Z", "+10000-01-01T00:00:00Z", "2026-11-29T19:50.5Z",
+        "2026-11-29T19:50:49.Z", "2026-11-29T19:50:49+25:00", "2026-11-29T19:50:49 Z", "٢٠26-11-29T19:50:49Z",
+    ],
+)  # fmt: skip
+def test_a_time_that_is_none_names_what_is(text):
+    with pytest.raises(ValueError, match=r".+"):
+        parse_time(text)
+
+
+@given(nanoseconds=st.integers(-(2**63), 2**63 - 1))
+def test_the_iso_form_is_read_back(nanoseconds):
+    assert parse_time(iso_time(nanoseconds)) == nanoseconds
+
+
+def test_json_gives_times_as_text_too(url):
+    first = json.loads(run(events, "query", "--json", "--limit", 1, "--store", url).output)
+    assert (first["time_ns_text"], first["time_iso"]) == ("1000000000", "1970-01-01T00:00:01.000000000Z")
+    assert int(first["recorded_ns_text"]) == first["recorded_ns"] == parse_time(first["recorded_iso"])
+    bot = json.loads(run(state, "alpha", "--json", "--store", url).output)["bot"]
+    assert (bot["changed"], bot["changed_text"]) == (5 * SECOND, str(5 * SECOND))
+    assert bot["changed_iso"] == "1970-01-01T00:00:05.000000000Z"
+    assert "changed: 5.000\n" in run(state, "alpha", "--store", url).output
+
+
+CONTROLS = "x\x1b[2J\x9b\r\n\x07\u202e\u2028[red]y"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        (events, "query"), (events, "query", "--json"), (events, "tail"), (events, "stats"), (events, "holds"),
+        (events, "command", "c9"), (state, "alpha"), (state, "alpha", "--json"), (replay, "alpha", "--speed", 0),
+    ],
+)  # fmt: skip
+def test_stored_texts_cannot_steer_the_terminal(tmp_path, command):
+    url = f"sqlite:///{tmp_path}/events.db"
+    started = {"profile": CONTROLS, "segments": 1, "duration": 1.0}
+    with open_store(url, reserve_bytes=0) as store:
+        refused = Event("allocator.request_refused", {"request": "r", "reason": CONTROLS}, correlation="c9")
+        store.append("alpha/allocator", [refused, Event("allocator.profile_started", started)])
+        store.append("alpha/\u202ex", [Event("made.up", {CONTROLS: CONTROLS})])
+    run(events, "hold", CONTROLS, "--reason", CONTROLS, "--store", url)
+    result = run(*command, "--store", url)
+    assert result.exit_code == 0
+    assert {char for char in result.output if not char.isprintable()} == {"\n"}
+    if "--json" in command:
+        assert all(isinstance(json.loads(line), dict) for line in result.output.splitlines())
+    elif command[-1] in ("query", "tail"):
+        assert len(result.output.splitlines()) == 3
+        assert "[red]y" in result.output
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        (
+            (events, "query", "--type", "alocator.mode_changed"),
+            "type: 'alocator.mode_changed' is not there; allowed: a",
+        ),
+        ((events, "query", "--stream", "alfa/*"), "stream: 'alfa/*' is not there; allowed: alpha/allocator, bravo/sim"),
+        ((events, "tail", "--stream", "brav/sim"), "allowed: bravo/sim, alpha/allocator"),
+        ((events, "command", "c33"), "command: 'c33' is not there; allowed: none yet"),
+        ((state, "brav"), "bot: 'brav' is not there; allowed: bravo, alpha"),
+        ((state, "alpha", "--projection", "enrgy"), "allowed: energy, bot, commands"),
+        ((replay, "alfa"), "bot: 'alfa' is not there; allowed: alpha, bravo"),
+        ((replay, "--type", "test.sad"), "type: 'test.sad' is not there"),
+    ],
+)
+def test_a_mistyped_name_is_answered_with_the_names_there_are(url, command, complaint):
+    result = run(*command, "--store", url)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert complaint in result.stderr
+
+
+def test_nothing_found_is_no_silence(url):
+    result = run(events, "query", "--from", "2000", "--store", url)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no event matches\n")
+
+
+def test_a_command_is_shown_with_its_verdict_and_its_events(tmp_path):
+    url = f"sqlite:///{tmp_path}/events.db"
+    with open_store(url, reserve_bytes=0) as store:
+        for number in (1, 2):
+            name = {"correlation": f"p{number}"}
+            started = {"profile": f"p{number}", "segments": 1, "duration": 1.0}
+            ended = {
+                "profile": f"p{number}",
+                "outcome": "EXECUTED",
+                "reason": "",
+                "energy": 7.0,
+                "segment": 0,
+                "elapsed": 1.0,
+            }
+            store.append("alpha/allocator", [Event("allocator.profile_started", started, time=SECOND, **name)])
+            store.append("alpha/allocator", [Event("allocator.profile_ended", ended, time=2 * SECOND, **name)])
+    shown = run(events, "command", "p2", "--store", url)
+    assert shown.exit_code == 0, shown.output
+    lines = shown.output.splitlines()
+    assert {"      command id  p2", "         verdict  EXECUTED", "           ended  2.000"} <= set(lines)
+    assert [line.split()[3] for line in lines[-2:]] == ["allocator.profile_started", "allocator.profile_ended"]
+    found = json.loads(run(events, "command", "p2", "--json", "--store", url).output)
+    assert (found["command"]["verdict"], found["command"]["ended_text"]) == ("EXECUTED", str(2 * SECOND))
+    assert [event["position"] for event in found["events"]] == [3, 4]
+    assert "allowed: p1, p2" in run(events, "command", "p3", "--store", url).stderr
 
 
 @pytest.mark.requirement("EVENT-13")

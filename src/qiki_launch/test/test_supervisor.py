@@ -236,7 +236,7 @@ def test_ps_logs_and_down(run: Any) -> None:
     assert run.call("logs", "b").stdout == "[t/b] begin --ros-args\n"
     assert "[t/a] begin --ros-args\n[t/b] begin --ros-args\n" in run.call("logs").stdout
     assert run.call("logs", "-n", "0").stdout == ""
-    assert "no node 'x' in this run; nodes: t/a, t/b" in run.call("logs", "x").stderr
+    assert "node: 'x' is not there; allowed: t/a, t/b" in run.call("logs", "x").stderr
     stopped = run.call("down")
     assert stopped.returncode == 0
     assert stopped.stdout == "stopped: t/a, t/b\n"

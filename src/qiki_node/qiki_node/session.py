@@ -19,8 +19,9 @@ from rclpy.task import Future
 
 from qiki_node.acquaintance import meet
 from qiki_node.deferred import MANY_REQUESTS
-from qiki_node.errors import UP_HINT, UnreachableError
+from qiki_node.errors import RefusedError, UnreachableError, up_hint
 from qiki_node.executor import make_executor
+from qiki_node.run_file import domain_id
 from qiki_node.service_type import ServiceType
 
 T = TypeVar("T")
@@ -42,12 +43,14 @@ _POLL = 0.02
 
 
 def is_hidden_node(name: str) -> bool:
-    """True if a node (its name without namespace) is a tool's own, such as that of a `Session`."""
-    return name.startswith("_")
+    """True if a node, by its full name or without its namespace, is a tool's own, such as that of a `Session`."""
+    return any(part.startswith("_") for part in name.split("/"))
 
 
 class Session:
     """A node and its thread; a context manager. Every method may be called from any thread.
+
+    Entering it raises a RefusedError where ROS_DOMAIN_ID is none.
 
     Callbacks run in the session's thread, one at a time and never during the condition of `wait_for`.
 
@@ -64,9 +67,18 @@ class Session:
         self._greeters: list[Any] = []
 
     def __enter__(self) -> "Session":
+        try:
+            domain_id()
+        except ValueError as error:
+            raise RefusedError(str(error), "unset it for domain 0") from error
         self._context = rclpy.Context()
-        # A signal handler of rclpy would shut the context down before a last zero wrench is out.
-        rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
+        # A signal handler of rclpy would shut the context down before a last zero wrench is out. A log file, which
+        # nobody would read, needs a home directory.
+        rclpy.init(
+            args=["--ros-args", "--disable-external-lib-logs"],
+            context=self._context,
+            signal_handler_options=SignalHandlerOptions.NO,
+        )
         self.node = rclpy.create_node(
             self._name, context=self._context, enable_rosout=False, start_parameter_services=False
         )
@@ -139,7 +151,7 @@ class Session:
         """
         client = self.client(kind, service)
         if not self.wait_for(client.service_is_ready, self.discovery):
-            raise UnreachableError(f"service {service} is not there", hint=UP_HINT)
+            raise UnreachableError(f"service {service} is not there", hint=up_hint())
         if not repeatable:
             # Without that proof the request is sent all the same: it is carried out, if perhaps without an answer.
             meet(self.node, service, self.wait_for, self.discovery, self._greeters)
@@ -181,7 +193,8 @@ class Session:
     def nodes(self) -> list[str]:
         """Full names of all nodes but hidden ones, sorted."""
         found = self.node.get_node_names_and_namespaces()
-        return sorted({f"{space.rstrip('/')}/{name}" for name, space in found if not is_hidden_node(name)})
+        names = {f"{space.rstrip('/')}/{name}" for name, space in found}
+        return sorted(name for name in names if not is_hidden_node(name))
 
     def topics(self) -> dict[str, list[str]]:
         """Types by topic name, this session's own topics included."""

@@ -6,6 +6,7 @@ import click
 
 from qiki_node.errors import RefusedError
 from qiki_node.service_type import Answer, ServiceType
+from qiki_node.terminal import echo
 
 Q = TypeVar("Q")
 A = TypeVar("A", bound=Answer)
@@ -89,7 +90,7 @@ def _trigger(bot: str, service: str) -> None:
 
 
 def _echo(bot: str, answer: Answer) -> None:
-    click.echo(f"{bot}: {answer.message}")
+    echo(f"{bot}: {answer.message}")
 
 
 def call(bot: str, kind: ServiceType[Q, A], service: str, request: Q) -> A:

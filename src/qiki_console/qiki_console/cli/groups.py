@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qiki_node.errors import RefusedError
+from qiki_node.errors import UnknownNameError
+from qiki_node.terminal import echo, make_console, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,25 +38,25 @@ def groups(bot: str, *, file: Path | None, name: str, as_json: bool) -> None:
     if as_json:
         from qiki_node.json_text import to_json
 
-        click.echo(to_json([_values(group) for group in answer.groups]))
+        echo(to_json([_values(group) for group in answer.groups]))
     else:
         _print(bot, answer.groups)
     if file:
-        click.echo(f"{name}: picture in {file}", err=as_json)
+        echo(f"{name}: picture in {file}", err=as_json)
 
 
 def _picture(answer: "ListGroups.Response", name: str) -> str:
     """SVG text.
 
     Raises:
-        RefusedError: there is no group of that name.
+        UnknownNameError: there is no group of that name.
     """
     from qiki_console.graph import messages
     from qiki_console.model.group_picture import group_picture
 
     found = {group.name: group for group in answer.groups}
     if name not in found:
-        raise RefusedError(f"picture: {name!r}; allowed: {', '.join(found)}")
+        raise UnknownNameError("group", name, found)
     return group_picture(messages.geometry(answer), messages.group(found[name]))
 
 
@@ -81,7 +82,6 @@ def _values(group: "ThrustGroup") -> dict[str, Any]:
 def _print(bot: str, groups: "Iterable[ThrustGroup]") -> None:
     import math
 
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -89,22 +89,20 @@ def _print(bot: str, groups: "Iterable[ThrustGroup]") -> None:
         table.add_column(column, no_wrap=column == "group", overflow="fold")
     for group in groups:
         if not group.thrusters:
-            table.add_row(group.name, "none", *["N/A"] * 4, group.note)
+            table.add_row(printable(group.name), "none", *["N/A"] * 4, printable(group.note))
             continue
         force, torque = _wrench(group)
         turns = "TORQUE" in group.name
         size = math.hypot(*(torque if turns else force))
         table.add_row(
-            group.name,
+            printable(group.name),
             " ".join(map(str, group.thrusters)),
             " ".join(f"{group.levels[i]:.2f}" for i in group.thrusters),
             f"{size:.1f} {'N m' if turns else 'N'}",
             f"{group.parasitic_torque:.1f} N m",
             f"{group.power / 1000.0:.1f} kW",
-            group.note,
+            printable(group.note),
         )
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_PLAIN_WIDTH)
+    console = make_console(_PLAIN_WIDTH)
     console.print(f"{bot}: thrust groups")
     console.print(table)

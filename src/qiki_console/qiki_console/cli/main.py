@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from qiki_console.cli.verbs import Verbs
+from qiki_node.errors import CommandError
+from qiki_node.terminal import READER_GONE, drop_output, echo, prepare_streams
 
 
 def _version() -> str:
@@ -21,14 +23,15 @@ def _version() -> str:
 
 def _show_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
     if wanted:
-        click.echo(f"qiki {_version()}")
+        echo(f"qiki {_version()}")
         ctx.exit()
 
 
 @click.command(
     cls=Verbs,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 failed, 2 refused or bad usage, 3 not reachable.",
+    epilog="Exit codes: 0 done, 1 failed, 2 refused or bad usage, 3 not reachable, "
+    f"{READER_GONE} the reader of the output is gone.",
 )
 @click.option(
     "--version", is_flag=True, callback=_show_version, expose_value=False, is_eager=True, help="Show the version."
@@ -59,5 +62,24 @@ def main() -> None:
     # too where it is ignored, as in a background job of a script.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
+    prepare_streams()
     _keep_output_clean()
-    cli(prog_name="qiki")
+    sys.exit(_run())
+
+
+def _run() -> int:
+    """Exit code of the command; errors are shown."""
+    try:
+        code = cli.main(prog_name="qiki", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        echo("aborted", err=True)
+        return 1
+    except OSError as error:
+        # Such as a full disk behind the output, or a file that may not be written.
+        CommandError(str(error)).show()
+        drop_output()
+        return 1

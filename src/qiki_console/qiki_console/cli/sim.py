@@ -8,6 +8,7 @@ import click
 
 from qiki_node.errors import RefusedError
 from qiki_node.service_type import Answer, ServiceType
+from qiki_node.terminal import echo
 
 Q = TypeVar("Q")
 A = TypeVar("A", bound=Answer)
@@ -50,7 +51,7 @@ def step(seconds: float) -> None:
 
     # Half a minute beside the duration itself: the simulator may be slower than real time.
     answer = _call(Step, "step", Step.Request(duration=seconds), timeout=30.0 + 2.0 * seconds, repeatable=False)
-    click.echo(f"simulated time {answer.time:.3f} s")
+    echo(f"simulated time {answer.time:.3f} s")
 
 
 @sim.command()
@@ -62,7 +63,7 @@ def speed(factor: float) -> None:
     from qiki_msgs.srv import SetSpeed
 
     answer = _call(SetSpeed, "set_speed", SetSpeed.Request(factor=factor))
-    click.echo(f"speed factor {answer.factor:g}")
+    echo(f"speed factor {answer.factor:g}")
 
 
 @sim.command()
@@ -75,7 +76,7 @@ def load(scenario: str, seed: int) -> None:
     path = Path(scenario)
     name = str(path.resolve()) if path.is_file() else scenario
     answer = _call(LoadScenario, "load_scenario", LoadScenario.Request(path=name, seed=seed), timeout=_LOAD_TIME)
-    click.echo(answer.message or f"loaded {scenario}")
+    echo(answer.message or f"loaded {scenario}")
 
 
 @sim.command()
@@ -117,7 +118,7 @@ def fault(bot: str, kind: str, target: str, value: float | None, duration: float
     )
     answer = _call(InjectFault, "inject_fault", request, bot=bot)
     until = f" for {duration:g} s" if duration else ""
-    click.echo(answer.message or f"{bot}: {kind} of {target}{until}")
+    echo(answer.message or f"{bot}: {kind} of {target}{until}")
 
 
 @sim.command()
@@ -129,14 +130,14 @@ def clear(bot: str, target: str) -> None:
 
     request = InjectFault.Request(bot=bot, kind=InjectFault.Request.KIND_CLEAR, target=target)
     answer = _call(InjectFault, "inject_fault", request, bot=bot)
-    click.echo(answer.message or f"{bot}: faults {f'of {target} ' if target else ''}cleared")
+    echo(answer.message or f"{bot}: faults {f'of {target} ' if target else ''}cleared")
 
 
 def _trigger(service: str, done: str) -> None:
     from std_srvs.srv import Trigger
 
     answer = _call(Trigger, service, Trigger.Request())
-    click.echo(answer.message or done)
+    echo(answer.message or done)
 
 
 def _call(

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qiki_node.errors import UP_HINT, UnreachableError
+from qiki_node.errors import UnreachableError, up_hint
+from qiki_node.terminal import echo
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -47,7 +48,7 @@ def status(watch: bool, as_json: bool, period: float, patience: float) -> None:
             _watch(watcher, snapshot, as_json, period)
             return
     if snapshot.down:
-        raise UnreachableError("the graph is down: no node is found", hint=UP_HINT)
+        raise UnreachableError("the graph is down: no node is found", hint=up_hint())
     _show(snapshot, as_json)
     if not snapshot.whole:
         raise click.exceptions.Exit(1)
@@ -58,7 +59,7 @@ def _show(snapshot: "Snapshot", as_json: bool) -> None:
         from qiki_console.model.report import report
         from qiki_node.json_text import to_json
 
-        click.echo(to_json(report(snapshot)))
+        echo(to_json(report(snapshot)))
     else:
         from rich.console import Console
 
@@ -93,5 +94,5 @@ def _screen(snapshot: "Snapshot") -> "RenderableType":
     from qiki_console.model.screen import screen
 
     if snapshot.down:
-        return Group(screen(snapshot), Text(f"the graph is down; {UP_HINT}", style="bold red"))
+        return Group(screen(snapshot), Text(f"the graph is down; {up_hint()}", style="bold red"))
     return screen(snapshot)

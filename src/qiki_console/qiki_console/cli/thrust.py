@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qiki_node.errors import RefusedError
+from qiki_node.terminal import echo, make_console
 
 if TYPE_CHECKING:
     from qiki_console.graph.burn import Outcome
@@ -50,7 +51,7 @@ def thrust(
     if as_json:
         from qiki_node.json_text import to_json
 
-        click.echo(to_json(_values(bot, outcome)))
+        echo(to_json(_values(bot, outcome)))
     else:
         _print(bot, outcome)
 
@@ -93,7 +94,6 @@ def _values(bot: str, outcome: "Outcome") -> dict[str, Any]:
 
 def _print(bot: str, outcome: "Outcome") -> None:
     import numpy as np
-    from rich.console import Console
     from rich.table import Table
 
     from qiki_console.model.screen import number
@@ -111,7 +111,7 @@ def _print(bot: str, outcome: "Outcome") -> None:
     table.add_row("", row(result.gained, 4), "m/s gained")
     table.add_row("Δ rate, body", row(np.degrees(result.expected_rate), 3), "deg/s expected")
     table.add_row("", row(np.degrees(result.gained_rate), 3), "deg/s gained")
-    console = Console()
+    console = make_console(120)
     console.print(f"{bot}: wrench for {command.duration:g} s of simulated time, sent over {outcome.lasted:.4f} s")
     console.print(table)
     difference = "N/A" if result.difference is None else f"{100 * result.difference:+.2f} %"

@@ -7,6 +7,7 @@ import click
 
 from qiki_console.model.names import absolute, is_plumbing
 from qiki_node.errors import CommandError, RefusedError
+from qiki_node.terminal import echo, printable
 
 if TYPE_CHECKING:
     from qiki_node.session import Session
@@ -30,10 +31,10 @@ def list_topics(types: bool, everything: bool) -> None:
         found = topics_of_others(session)
     for name, kinds in found.items():
         if everything or not is_plumbing(name):
-            click.echo(f"{name}  [{', '.join(kinds)}]" if types else name)
+            echo(printable(f"{name}  [{', '.join(kinds)}]" if types else name))
 
 
-@topics.command()
+@topics.command("echo")
 @click.argument("topic")
 @click.option("--once", is_flag=True, help="End after one message.")
 @click.option("-n", "count", type=click.IntRange(min=1), help="End after that many messages.")
@@ -44,7 +45,7 @@ def list_topics(types: bool, everything: bool) -> None:
     type=click.FloatRange(min=0.0, min_open=True),
     help="End with 1 after that many seconds of silence.",
 )
-def echo(topic: str, *, once: bool, count: int | None, field: str, as_json: bool, timeout: float | None) -> None:
+def echo_topic(topic: str, *, once: bool, count: int | None, field: str, as_json: bool, timeout: float | None) -> None:
     """Messages of TOPIC as they come, until Ctrl-C."""
     from queue import Empty, SimpleQueue
 
@@ -69,7 +70,7 @@ def echo(topic: str, *, once: bool, count: int | None, field: str, as_json: bool
                 value = select(plain(message), field)
             except ValueError as error:
                 raise RefusedError(str(error)) from error
-            click.echo(to_json(value) if as_json else f"{to_text(value)}\n---")
+            echo(to_json(value) if as_json else f"{to_text(value)}\n---")
             left = None if left is None else left - 1
 
 
@@ -102,7 +103,7 @@ def hz(topic: str, window: int, duration: float | None) -> None:
             while (now := time.monotonic()) < end:
                 time.sleep(min(1.0, end - now))
                 rate, total = meter.rate, meter.total
-                click.echo(str(rate) if rate and total > shown else "no new messages")
+                echo(str(rate) if rate and total > shown else "no new messages")
                 shown = total
         except KeyboardInterrupt:
             return
@@ -123,14 +124,14 @@ def info(topic: str) -> None:
         kind = require_topic(session, topic)
         settle(session)
         publishers, subscribers = session.publishers(topic), session.subscribers(topic)
-    click.echo(f"type: {kind}")
+    echo(f"type: {printable(kind)}")
     for title, ends in (("publishers", publishers), ("subscribers", subscribers)):
-        click.echo(f"{title}: {len(ends)}")
+        echo(f"{title}: {len(ends)}")
         for end in ends:
-            click.echo(f"  {describe(end)}")
+            echo(f"  {describe(end)}")
     found = conflicts(publishers, subscribers)
     for conflict in found:
-        click.echo(f"incompatible: {conflict}")
+        echo(f"incompatible: {conflict}")
 
 
 def _class_of(session: "Session", topic: str) -> Any:

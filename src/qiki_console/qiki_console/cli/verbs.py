@@ -4,10 +4,14 @@ A verb of the console is a file beside this one, with a click command of the sam
 package adds one by an entry point of the group `qiki.commands`.
 """
 
+import sys
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 import click
+
+from qiki_node.terminal import READER_GONE, drop_output
 
 VERBS = {
     "allocator": "Control a bot's allocator: mode, hold, brake, stop, health.",
@@ -31,6 +35,14 @@ class Verbs(click.Group):
             return command
         entry = _of_other_packages().get(cmd_name)
         return None if entry is None else _load(entry)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Here, because click would end with 1, as if the command had failed.
+            drop_output()
+            sys.exit(READER_GONE)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         rows = dict(VERBS)

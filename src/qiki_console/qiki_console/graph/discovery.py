@@ -5,7 +5,7 @@ import time
 from rclpy.qos import QoSProfile
 
 from qiki_console.model.names import bots_of
-from qiki_node.errors import UP_HINT, CommandError, RefusedError, UnreachableError
+from qiki_node.errors import CommandError, RefusedError, UnreachableError, up_hint
 from qiki_node.qos import strictest
 from qiki_node.session import Session
 
@@ -44,7 +44,7 @@ def require_graph(session: Session) -> None:
         UnreachableError: the graph is down.
     """
     if not session.wait_for(lambda: bool(session.nodes()), session.discovery):
-        raise UnreachableError("the graph is down: no node is found", hint=UP_HINT)
+        raise UnreachableError("the graph is down: no node is found", hint=up_hint())
     settle(session)
 
 
@@ -59,7 +59,7 @@ def require_bot(session: Session, bot: str) -> None:
         return
     if others := bots(session):
         raise RefusedError(f"bot: {bot!r} is not there; allowed: {', '.join(others)}")
-    raise UnreachableError(f"bot: {bot!r} is not there, and no other bot either", hint=UP_HINT)
+    raise UnreachableError(f"bot: {bot!r} is not there, and no other bot either", hint=up_hint())
 
 
 def require_topic(session: Session, topic: str) -> str:
@@ -71,7 +71,7 @@ def require_topic(session: Session, topic: str) -> str:
     """
     if not session.wait_for(lambda: topic in session.topics(), session.discovery):
         if not session.nodes():
-            raise UnreachableError("the graph is down: no node is found", hint=UP_HINT)
+            raise UnreachableError("the graph is down: no node is found", hint=up_hint())
         raise CommandError(f"topic: {topic!r} is not there", hint="qiki topics list shows all of them")
     types = session.topics()[topic]
     if len(types) > 1:

@@ -1,6 +1,7 @@
 """`qiki events`: query the event store, verify it, export and import its events, apply retention."""
 
 import math
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,21 @@ from qiki_eventstore.cli.options import (
     path_of,
     query_of,
     query_options,
+    require_names,
     store_option,
     time_options,
     url_of_graph,
 )
-from qiki_node.errors import CommandError, RefusedError
+from qiki_eventstore.cli.times import times_for_people, times_for_programs
+from qiki_eventstore.errors import StoreUnavailable
+from qiki_eventstore.events import RecordedEvent
+from qiki_eventstore.store import Query, Subscription
+from qiki_node.errors import CommandError, RefusedError, UnknownNameError
 from qiki_node.json_text import to_json
+from qiki_node.terminal import echo, printable
+
+_COMMANDS = ("operator.command_issued", "allocator.profile_started")
+"""Types of the events with which a command begins."""
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -44,6 +54,12 @@ def tail(count: int, *, follow: bool, as_json: bool, url: str | None, **chosen: 
     """The last events."""
     query = query_of(**chosen)
     with opened(url) as store:
+        try:
+            require_names(store, query)
+        except UnknownNameError as error:
+            if not follow:
+                raise
+            echo(f"note: {error.message}; waiting for it", err=True)
         head = store.head()
         if count:
             last = list(store.read_all(replace(query, before=head + 1, backwards=True, limit=count)))
@@ -54,11 +70,29 @@ def tail(count: int, *, follow: bool, as_json: bool, url: str | None, **chosen: 
         with store.subscribe(head, types=query.types, streams=query.streams) as subscription:
             try:
                 while True:
-                    new = subscription.get(0.5)
+                    new = _next(subscription, wait=url is None)
                     if new and query.correlation in (None, new.correlation):
                         _show(new, as_json)
             except KeyboardInterrupt:
                 return
+
+
+def _next(subscription: Subscription, *, wait: bool) -> RecordedEvent | None:
+    """The next event, None if there is none soon. `wait`: a store that is gone is waited for, as it may come back."""
+    try:
+        return subscription.get(0.5)
+    except StoreUnavailable as error:
+        if not wait:
+            raise
+        echo(f"note: {printable(str(error))}; waiting for it", err=True)
+    while True:
+        try:
+            event = subscription.get(0.5)
+        except StoreUnavailable:
+            time.sleep(0.5)
+            continue
+        echo("note: the store is back", err=True)
+        return event
 
 
 @events.command()
@@ -70,9 +104,42 @@ def tail(count: int, *, follow: bool, as_json: bool, url: str | None, **chosen: 
 @store_option
 def query(*, as_json: bool, url: str | None, **chosen: Any) -> None:
     """Events that match every condition, in the order in which they were recorded."""
+    wanted = query_of(**chosen)
     with opened(url) as store:
-        for event in store.read_all(query_of(**chosen)):
+        require_names(store, wanted)
+        shown = False
+        for event in store.read_all(wanted):
             _show(event, as_json)
+            shown = True
+    if not shown and not as_json:
+        echo("no event matches", err=True)
+
+
+@events.command()
+@click.argument("id")
+@json_option
+@store_option
+def command(id: str, *, as_json: bool, url: str | None) -> None:
+    """Verdict and events of one command: ID is that of a thrust profile's goal, or any correlation id."""
+    from qiki_events.projections import COMMAND_LEDGER
+    from qiki_eventstore.cli import lines
+
+    with opened(url) as store:
+        history = list(store.read_all(Query(correlation=id)))
+        if not history:
+            recent = store.read_all(Query(types=_COMMANDS, backwards=True, limit=20))
+            raise UnknownNameError("command", id, [event.correlation for event in recent if event.correlation])
+        [ledger] = store.reconstruct_correlated([COMMAND_LEDGER], id)
+    known = {entry["command_id"]: entry for entry in COMMAND_LEDGER.dump(ledger)["commands"]}
+    if as_json:
+        happened = [lines.values(event) for event in history]
+        echo(to_json({"command": times_for_programs(known.get(id)), "events": happened}))
+        return
+    for name, value in times_for_people(known.get(id) or {"command_id": id}).items():
+        if value not in (None, "", 0):
+            echo(f"{name.replace('_', ' '):>16}  {printable(str(value))}")
+    for event in history:
+        _show(event, as_json)
 
 
 @events.command()
@@ -83,12 +150,12 @@ def stats(*, as_json: bool, url: str | None) -> None:
     with opened(url) as store:
         found, streams = asdict(store.stats()), store.streams()
     if as_json:
-        click.echo(to_json({**found, "stream_names": streams}))
+        echo(to_json({**found, "stream_names": streams}))
         return
     for name, value in found.items():
         text = "N/A" if isinstance(value, float) and math.isnan(value) else value if value != "" else "no"
-        click.echo(f"{name.replace('_', ' '):>16}  {text}")
-    click.echo(f"{'names':>16}  {', '.join(streams) or 'none'}")
+        echo(f"{name.replace('_', ' '):>16}  {printable(str(text))}")
+    echo(f"{'names':>16}  {printable(', '.join(streams)) or 'none'}")
 
 
 @events.command()
@@ -103,14 +170,14 @@ def verify(*, heads: Path | None, as_json: bool, url: str | None) -> None:
     with opened(url, **options) as store:
         found = store.verify()
     if as_json:
-        click.echo(to_json(asdict(found)))
+        echo(to_json(asdict(found)))
     signed = "no signed head is known" if found.signed is None else f"signed up to {found.signed}"
     if not found.ok:
         at = "the tail" if found.first_bad is None else f"position {found.first_bad}"
         hint = "restore a backup; qiki events export --recorded-to saves the events before it"
         raise CommandError(f"{at}: {found.reason}", hint)
     if not as_json:
-        click.echo(f"ok: {found.checked} events, head {found.head}, {signed}")
+        echo(f"ok: {found.checked} events, head {found.head}, {signed}")
 
 
 @events.command("export")
@@ -125,7 +192,7 @@ def export(file: Path, *, url: str | None, **chosen: Any) -> None:
     query = query_of(**{name: value for name, value in chosen.items() if value not in (None, ())})
     with opened(url) as store:
         done = export_events(store, file, query)
-    click.echo(f"{done.events} events to {file}")
+    echo(f"{done.events} events to {file}")
 
 
 @events.command("import")
@@ -141,7 +208,7 @@ def import_(file: Path, *, url: str | None) -> None:
     with opened(url, write=True) as store:
         done = import_events(store, file)
     verbatim = ", verbatim" if done.verbatim else ""
-    click.echo(f"{done.stored} events stored{verbatim}, {done.known} known already")
+    echo(f"{done.stored} events stored{verbatim}, {done.known} known already")
 
 
 @events.command()
@@ -153,7 +220,7 @@ def backup(file: Path, *, url: str | None) -> None:
         url = url_of_graph("run the backup there")
     with opened(url) as store:
         store.backup(file)
-    click.echo(f"{file.stat().st_size} bytes to {file}")
+    echo(f"{file.stat().st_size} bytes to {file}")
 
 
 @events.command()
@@ -170,14 +237,14 @@ def restore(file: Path, *, url: str) -> None:
     with store_errors(on_graph=False):
         path.parent.mkdir(parents=True, exist_ok=True)
         found = backup.restore(file, path)
-    click.echo(f"{found.checked} events restored to {path}")
+    echo(f"{found.checked} events restored to {path}")
 
 
 for verb in retention.VERBS:
     events.add_command(verb)
 
 
-def _show(event: Any, as_json: bool) -> None:
+def _show(event: RecordedEvent, as_json: bool) -> None:
     from qiki_eventstore.cli import lines
 
-    click.echo(lines.as_json(event) if as_json else lines.line(event))
+    echo(lines.as_json(event) if as_json else lines.line(event))

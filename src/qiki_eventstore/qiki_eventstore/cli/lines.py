@@ -2,24 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from qiki_eventstore.cli.times import json_time, time_text
 from qiki_eventstore.errors import PayloadError
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.payload import decode
 from qiki_node.json_text import to_json
-
-_SIMULATED = 10**9
-"""s: a time before September 2001 is that of a simulation."""
-
-
-def time_text(nanoseconds: int) -> str:
-    """Simulated time in seconds, any other in ISO 8601 (UTC)."""
-    seconds, rest = divmod(nanoseconds, 10**9)
-    if abs(seconds) < _SIMULATED:
-        return f"{nanoseconds / 1e9:.3f}"
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1_000_000:03d}Z"
+from qiki_node.terminal import printable
 
 
 def payload_of(event: RecordedEvent) -> Mapping[str, Any]:
@@ -33,20 +23,22 @@ def payload_of(event: RecordedEvent) -> Mapping[str, Any]:
 def line(event: RecordedEvent) -> str:
     """Position, event time, stream, type and the known fields of the payload."""
     fields = " ".join(f"{name}={_value(value)}" for name, value in payload_of(event).items() if value is not None)
-    return f"{event.position:>7} {time_text(event.time):>12}  {event.stream}  {event.type}  {fields}".rstrip()
+    text = f"{event.position:>7} {time_text(event.time):>12}  {event.stream}  {event.type}  {fields}".rstrip()
+    # One line, whatever was stored: a text with a newline in it must not look like two events.
+    return printable(text)
 
 
-def as_json(event: RecordedEvent) -> str:
-    """Every attribute, times in ns, and the payload as a mapping, on one line."""
-    record = {
+def values(event: RecordedEvent) -> dict[str, Any]:
+    """Every attribute, times in ns as number and as text and in ISO 8601, and the payload as a mapping."""
+    return {
         "position": event.position,
         "stream": event.stream,
         "version": event.version,
         "id": str(event.id),
         "type": event.type,
         "source": event.source,
-        "time_ns": event.time,
-        "recorded_ns": event.recorded,
+        **json_time("time", event.time),
+        **json_time("recorded", event.recorded),
         "correlation": event.correlation,
         "causation": event.causation,
         "schema_version": event.schema_version,
@@ -54,7 +46,11 @@ def as_json(event: RecordedEvent) -> str:
         "payload": payload_of(event),
         "hash": event.hash.hex(),
     }
-    return to_json(record)
+
+
+def as_json(event: RecordedEvent) -> str:
+    """The `values` on one line."""
+    return to_json(values(event))
 
 
 def _value(value: Any) -> str:

@@ -1,17 +1,16 @@
 """Options that several verbs share: the store, the events, the time."""
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from qiki_eventstore.cli.errors import store_errors
-from qiki_eventstore.store import EventStore, Query
-from qiki_node.errors import RefusedError, UnreachableError
+from qiki_eventstore.cli.times import parse_time
+from qiki_eventstore.store import EventStore, Query, matcher
+from qiki_node.errors import RefusedError, UnknownNameError, UnreachableError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,17 +28,10 @@ class Instant(click.ParamType[int]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        if match := re.fullmatch(r"(-?)(\d+)(?:\.(\d{1,9}))?", value):
-            sign, seconds, fraction = match.groups()
-            nanoseconds = int(seconds) * 10**9 + int((fraction or "0").ljust(9, "0"))
-            return -nanoseconds if sign else nanoseconds
         try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None:
-            self.fail(f"{value!r} is not allowed; allowed: seconds such as 12.5, or 2026-05-01T12:00:00Z", param, ctx)
-        return int(moment.timestamp() * 1_000_000) * 1000
+            return parse_time(value)
+        except ValueError as error:
+            self.fail(f"{value!r} is not allowed; allowed: {error}", param, ctx)
 
 
 TIME = Instant()
@@ -75,6 +67,36 @@ def time_options(function: F) -> F:
 def query_of(**chosen: Any) -> Query:
     """The query of the given options, without those that are None."""
     return Query(**{name: value for name, value in chosen.items() if value is not None})
+
+
+def require_names(store: EventStore, query: Query) -> None:
+    """See that every stream and type of a query is there; in a store without events everything is.
+
+    Raises:
+        UnknownNameError: one is not there.
+    """
+    from qiki_events import REGISTRY
+
+    streams = store.streams()
+    if not streams:
+        return
+    for stream in query.streams:
+        if not any(map(matcher(stream), streams)):
+            raise UnknownNameError("stream", stream, streams)
+    for kind in query.types:
+        known = any(map(matcher(kind), REGISTRY.types))
+        if not known and not any(store.read_all(Query(types=(kind,), limit=1))):
+            raise UnknownNameError("type", kind, REGISTRY.types)
+
+
+def require_bot(store: EventStore, bot: str) -> None:
+    """See that a bot has events.
+
+    Raises:
+        UnknownNameError: it has none.
+    """
+    if not store.streams(f"{bot}/*"):
+        raise UnknownNameError("bot", bot, {stream.split("/")[0] for stream in store.streams()} - {"qiki"})
 
 
 @contextmanager

@@ -7,8 +7,18 @@ from typing import Any
 import click
 
 from qiki_eventstore.cli.errors import store_errors
-from qiki_eventstore.cli.options import json_option, opened, query_of, query_options, store_option, time_options
-from qiki_node.errors import UnreachableError
+from qiki_eventstore.cli.options import (
+    json_option,
+    opened,
+    query_of,
+    query_options,
+    require_bot,
+    require_names,
+    store_option,
+    time_options,
+)
+from qiki_node.errors import UnknownNameError, UnreachableError
+from qiki_node.terminal import echo
 
 _LONGEST_PAUSE = 5.0
 """s of wall time: a longer pause between two events is cut short."""
@@ -55,19 +65,23 @@ def _events(bot: str | None, *, speed: float, as_json: bool, url: str | None, **
 
     if bot:
         chosen["streams"] = (*chosen["streams"], f"{bot}/*")
+    query = query_of(**chosen)
     shown = 0
     previous: int | None = None
     with opened(url) as store:
+        if bot:
+            require_bot(store, bot)
+        require_names(store, query)
         try:
-            for event in store.read_all(query_of(**chosen)):
+            for event in store.read_all(query):
                 if speed and previous is not None and event.time > previous:
                     time.sleep(min((event.time - previous) * 1e-9 / speed, _LONGEST_PAUSE))
                 previous = event.time
-                click.echo(lines.as_json(event) if as_json else lines.line(event))
+                echo(lines.as_json(event) if as_json else lines.line(event))
                 shown += 1
         except KeyboardInterrupt:
             pass
-    click.echo(f"{shown} events", err=True)
+    echo(f"{shown} events", err=True)
 
 
 def _messages(
@@ -79,7 +93,7 @@ def _messages(
         there = summarise(path).topics
         for topic in topics:
             if topic not in there:
-                raise ValueError(f"--topic: {topic!r} is not in {path}; allowed: {', '.join(there) or 'nothing'}")
+                raise UnknownNameError("--topic", topic, there)
         try:
             from qiki_eventstore.ros.playing import Player
         except ImportError as error:
@@ -90,4 +104,4 @@ def _messages(
                 count = play(path, publish, speed=speed or float("inf"), start=start, end=end, topics=topics)
         except KeyboardInterrupt:
             raise click.Abort from None
-    click.echo(f"{count} messages on {len(types)} topics published")
+    echo(f"{count} messages on {len(types)} topics published")

@@ -9,11 +9,13 @@ from typing import Any, Final
 import click
 
 from qiki_eventstore.cli.options import TIME, json_option, opened, path_of, store_option, url_of_graph
+from qiki_eventstore.cli.times import json_time, time_text
 from qiki_eventstore.retention.policy import Hold, Policy
 from qiki_eventstore.retention.segment import Retainable, Segment
 from qiki_eventstore.store import EventStore
 from qiki_node.errors import RefusedError, UnreachableError
 from qiki_node.json_text import to_json
+from qiki_node.terminal import echo, printable
 
 _DAY = 86_400.0  # s
 _GIB = 2**30
@@ -64,12 +66,12 @@ def retain(
         done = Retention.of(store, policy).apply()
     if as_json:
         dropped = [_record(segment) for segment in done.dropped]
-        click.echo(to_json({"dropped": dropped, "due": done.due, "hold": done.hold or None}))
+        echo(to_json({"dropped": dropped, "due": done.due, "hold": done.hold or None}))
         return
     count = sum(segment.extent.events for segment in done.dropped)
-    click.echo(f"{count} events dropped in {len(done.dropped)} segments; due up to position {done.due}")
+    echo(f"{count} events dropped in {len(done.dropped)} segments; due up to position {done.due}")
     if done.hold:
-        click.echo(f"stopped at hold {done.hold!r}")
+        echo(f"stopped at hold {done.hold!r}")
 
 
 @click.command()
@@ -77,21 +79,19 @@ def retain(
 @store_option
 def segments(*, as_json: bool, url: str | None) -> None:
     """The sealed segments: positions, time of recording, and their files."""
-    from qiki_eventstore.cli.lines import time_text
-
     with _opened(url) as (_, care):
         found = care.catalogue.segments()
         folder = care.segments_folder or Path()
     for segment in found:
         extent = segment.extent
         if as_json:
-            click.echo(to_json(_record(segment)))
+            echo(to_json(_record(segment)))
             continue
         state = "dropped" if segment.dropped else "sealed"
         recorded = f"{time_text(extent.recorded_start)} to {time_text(extent.recorded_end)}"
-        click.echo(f"{extent.first:>9} to {extent.last:<9} {state}  {recorded}  {folder / segment.file}")
+        echo(f"{extent.first:>9} to {extent.last:<9} {state}  {recorded}  {folder / segment.file}")
     if not found and not as_json:
-        click.echo("no segments")
+        echo("no segments")
 
 
 @click.command()
@@ -121,7 +121,7 @@ def holds(*, as_json: bool, url: str | None) -> None:
     for one in found:
         _show(one, as_json)
     if not found and not as_json:
-        click.echo("no holds")
+        echo("no holds")
 
 
 @click.command()
@@ -132,7 +132,7 @@ def release(name: str, *, as_json: bool, url: str) -> None:
     """Lift the hold NAME."""
     with _opened(url, write=True) as (_, care):
         care.catalogue.lift(name)
-    click.echo(to_json({"released": name}) if as_json else f"released {name}")
+    echo(to_json({"released": name}) if as_json else printable(f"released {name}"))
 
 
 VERBS: Final = (retain, segments, hold, holds, release)
@@ -155,27 +155,26 @@ def _record(segment: Segment) -> dict[str, Any]:
     return {
         "first": extent.first,
         "last": extent.last,
-        "recorded_start_ns": extent.recorded_start,
-        "recorded_end_ns": extent.recorded_end,
+        **json_time("recorded_start", extent.recorded_start),
+        **json_time("recorded_end", extent.recorded_end),
         "hash": extent.hash.hex(),
         "file": segment.file,
         "sha256": segment.sha256.hex(),
-        "sealed_ns": segment.sealed,
+        **json_time("sealed", segment.sealed),
         "dropped": segment.dropped,
     }
 
 
 def _show(one: Hold, as_json: bool) -> None:
     if as_json:
-        click.echo(to_json(asdict(one)))
+        bounds = {**json_time("start", one.start), **json_time("end", one.end)}
+        echo(to_json({**asdict(one), **bounds}))
         return
-    from qiki_eventstore.cli.lines import time_text
-
-    bounds = [f"streams {', '.join(one.streams)}" if one.streams else "all streams"]
+    limits = [f"streams {', '.join(one.streams)}" if one.streams else "all streams"]
     if one.start is not None:
-        bounds.append(f"from {time_text(one.start)}")
+        limits.append(f"from {time_text(one.start)}")
     if one.end is not None:
-        bounds.append(f"to {time_text(one.end)}")
+        limits.append(f"to {time_text(one.end)}")
     if one.correlation is not None:
-        bounds.append(f"correlation {one.correlation}")
-    click.echo(f"{one.name}  {' '.join(bounds)}  ({one.reason})")
+        limits.append(f"correlation {one.correlation}")
+    echo(printable(f"{one.name}  {' '.join(limits)}  ({one.reason})"))

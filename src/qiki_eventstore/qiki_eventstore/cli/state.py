@@ -4,9 +4,12 @@ from typing import Any
 
 import click
 
-from qiki_eventstore.cli.options import TIME, opened, store_option
+from qiki_eventstore.cli.options import TIME, opened, require_bot, store_option
+from qiki_eventstore.cli.times import times_for_people, times_for_programs
 from qiki_eventstore.events import AtPosition, AtRecorded, AtTime, Moment
+from qiki_node.errors import UnknownNameError
 from qiki_node.json_text import to_json
+from qiki_node.terminal import echo, printable_values
 
 
 @click.command()
@@ -36,15 +39,16 @@ def state(
     at = _moment(time, recorded, position)
     for name in wanted:
         if name not in PROJECTIONS:
-            raise click.UsageError(f"--projection: {name!r} is not allowed; allowed: {', '.join(PROJECTIONS)}")
+            raise UnknownNameError("--projection", name, PROJECTIONS)
     with opened(url) as store:
-        if not store.streams(f"{bot}/*"):
-            bots = sorted({stream.split("/")[0] for stream in store.streams()} - {"qiki"})
-            raise ValueError(f"bot: {bot!r} has no events; allowed: {', '.join(bots) or 'none yet'}")
+        require_bot(store, bot)
         chosen = [PROJECTIONS[name] for name in PROJECTIONS if not wanted or name in wanted]
         states = store.reconstruct_all(chosen, f"{bot}/*", at)
         found = {projection.name: projection.dump(state) for projection, state in zip(chosen, states, strict=True)}
-    click.echo(to_json(found) if as_json else "\n".join(_text(found)))
+    if as_json:
+        echo(to_json(times_for_programs(found)))
+    else:
+        echo("\n".join(_text(printable_values(times_for_people(found)))))
 
 
 def _moment(time: int | None, recorded: int | None, position: int | None) -> Moment | None:

@@ -12,6 +12,7 @@ import click
 from qiki_launch.cli.options import read_state, run_dir_option
 from qiki_launch.run.output import LineSplitter, Screen
 from qiki_launch.run.run_state import ProcessRecord, RunFolder, RunState
+from qiki_node.errors import UnknownNameError
 
 _POLL = 0.1
 """s between two looks for new lines."""
@@ -54,7 +55,7 @@ def select(state: RunState, name: str | None) -> list[ProcessRecord]:
     """Processes of that name: the whole name (a slash before it is allowed) or its end after a slash.
 
     Raises:
-        click.ClickException: there is none.
+        UnknownNameError: there is none.
     """
     if name is None:
         return list(state.processes)
@@ -62,8 +63,7 @@ def select(state: RunState, name: str | None) -> list[ProcessRecord]:
     found = [record for record in state.processes if record.name == wanted]
     found = found or [record for record in state.processes if record.name.endswith(f"/{wanted}")]
     if not found:
-        names = ", ".join(record.name for record in state.processes) or "none"
-        raise click.ClickException(f"no node {name!r} in this run; nodes: {names}")
+        raise UnknownNameError("node", name, [record.name for record in state.processes])
     return found
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import click
 import psutil
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from qiki_launch.cli.options import read_state, run_dir_option
 from qiki_launch.run.run_state import RUNNING, STOPPED, ProcessRecord, RunFolder, RunState
+from qiki_node.terminal import echo, make_console, printable
 
 _SAMPLE = 0.3
 """s over which the CPU load is measured."""
@@ -82,7 +83,7 @@ def ps(as_json: bool, run_dir: Path) -> None:
     alive = state.supervisor_alive()
     if as_json:
         summary = {"file": state.file, "phase": state.phase, "supervisor": state.supervisor.pid, "alive": alive}
-        click.echo(json.dumps({**summary, "processes": [dataclasses.asdict(row) for row in table]}, indent=1))
+        echo(json.dumps({**summary, "processes": [dataclasses.asdict(row) for row in table]}, indent=1))
     else:
         _print(state, table, alive)
     if not alive and state.phase != STOPPED:
@@ -90,9 +91,7 @@ def ps(as_json: bool, run_dir: Path) -> None:
 
 
 def _print(state: RunState, table: list[Row], alive: bool) -> None:
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH_OF_A_FILE
+    console = make_console(_WIDTH_OF_A_FILE)
     drawn = Table(box=None, header_style="bold")
     for title, justify in (("NAME", "left"), ("PID", "right"), ("STATE", "left"), ("UPTIME", "right")):
         drawn.add_column(title, justify=justify, no_wrap=True)  # type: ignore[arg-type]
@@ -100,24 +99,24 @@ def _print(state: RunState, table: list[Row], alive: bool) -> None:
         drawn.add_column(title, justify="right", no_wrap=True)
     drawn.add_column("LAST EXIT")
     for row in table:
-        style = _STYLES.get(row.state, "")
         drawn.add_row(
-            row.name,
+            printable(row.name),
             "-" if row.pid is None else str(row.pid),
-            f"[{style}]{row.state}[/]" if style else row.state,
+            Text(printable(row.state), style=_STYLES.get(row.state, "")),
             "-" if row.uptime is None else duration(row.uptime),
             str(row.restarts),
             "-" if row.cpu is None else f"{row.cpu:.0f}",
             "-" if row.memory is None else f"{row.memory / 1e6:.0f}",
-            row.last_exit or "-",
+            printable(row.last_exit) or "-",
         )
     console.print(drawn)
+    file = printable(state.file)
     if alive:
-        console.print(f"supervisor: pid {state.supervisor.pid}, {state.phase}, {state.file}")
+        console.print(f"supervisor: pid {state.supervisor.pid}, {state.phase}, {file}")
     elif state.phase == STOPPED:
-        console.print(f"the run has ended ({state.file})")
+        console.print(f"the run has ended ({file})")
     else:
-        console.print("[red]the supervisor is gone without having stopped the run; 'down' stops what is left[/]")
+        console.print("the supervisor is gone without having stopped the run; 'down' stops what is left", style="red")
 
 
 def duration(seconds: float) -> str:

@@ -5,6 +5,9 @@ import zlib
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from qiki_node.terminal import printable
+
+_TAB = "\t"
 _COLOURS = (36, 32, 33, 35, 34, 96, 92, 93, 95, 94)
 LONGEST_LINE = 65536
 """Bytes after which a line without an end is passed on in parts: a node must not fill the memory."""
@@ -76,7 +79,7 @@ class Screen:
             colour = _COLOURS[zlib.crc32(name.encode()) % len(_COLOURS)]
             prefix = f"\x1b[{colour}m{prefix}\x1b[0m"
         try:
-            self._stream.write(f"{prefix} {text}\n")
+            self._stream.write(f"{prefix} {printable(text, keep=_TAB)}\n")
             self._stream.flush()
         except (BrokenPipeError, OSError, ValueError):
             self.is_open = False

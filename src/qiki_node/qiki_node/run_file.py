@@ -1,0 +1,83 @@
+"""The nodes that a run should have, from the state file that the launch runner keeps. No ROS in here.
+
+The file is written by `qiki_launch` (`run_state.py` there); under an ordinary ROS 2 there is none.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_FOLDER = "QIKI_RUN_DIR"
+_DEFAULT = ".qiki/run"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """A run that was started and not stopped.
+
+    Attributes:
+        nodes: full names, sorted.
+        domain: ROS_DOMAIN_ID of its supervisor, None if unknown.
+    """
+
+    nodes: tuple[str, ...]
+    domain: int | None = None
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """First parts of the names of nodes that are not global: the bots."""
+        return tuple(sorted({name.split("/")[1] for name in self.nodes if name.count("/") > 1} - {"qiki"}))
+
+
+def read_run_file(environment: Mapping[str, str] = os.environ) -> RunFile | None:
+    """The run of this run directory; None where none was started, or it was stopped, or the file cannot be read."""
+    path = Path(environment.get(_FOLDER) or _DEFAULT) / "state.json"
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data["format"] != _FORMAT or data["phase"] == "stopped" or data["boot"] != _boot():
+            return None
+        named = {_full_name(process["command"]) for process in data["processes"]}
+        return RunFile(tuple(sorted(name for name in named if name)), _domain(data["supervisor"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def domain_id(environment: Mapping[str, str] = os.environ) -> int:
+    """The ROS domain of this process.
+
+    Raises:
+        ValueError: ROS_DOMAIN_ID is none; names the allowed ones.
+    """
+    text = environment.get("ROS_DOMAIN_ID", "")
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdigit() and int(text) <= 232):
+        raise ValueError(f"ROS_DOMAIN_ID: {text!r} is not allowed; allowed: 0 to 232")
+    return int(text)
+
+
+def _full_name(command: list[str]) -> str | None:
+    """Name of the node that a command line starts, None where it is left to the program or hidden."""
+    given = dict(word.split(":=", 1) for word in command if word.startswith(("__node:=", "__ns:=")))
+    name = given.get("__node", "")
+    return f"{given.get('__ns', '').rstrip('/')}/{name}" if name and not name.startswith("_") else None
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _domain(supervisor: Mapping[str, Any]) -> int | None:
+    process = Path(f"/proc/{supervisor['pid']}")
+    try:
+        started = int((process / "stat").read_text().rpartition(")")[2].split()[19])
+        if started != supervisor["start_ticks"]:
+            return None  # its pid was given to another process
+        variables = (process / "environ").read_bytes().decode(errors="replace").split("\0")
+        return domain_id(dict(variable.partition("=")[::2] for variable in variables))
+    except (OSError, ValueError, IndexError):
+        return None
