@@ -1,6 +1,5 @@
 """The lifecycle node that every QIKI node is built on."""
 
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -16,6 +15,7 @@ from qiki_node.log import NodeLog, json_wanted
 from qiki_node.node_monitor import NodeMonitor, Pulse
 from qiki_node.parameters import NodeParameters
 from qiki_node.ros_parameters import ParameterServer
+from qiki_node.turns import Turns
 
 if TYPE_CHECKING:
     from rclpy.timer import Timer
@@ -46,8 +46,7 @@ class QikiNode(LifecycleNode, Generic[P]):
         self._timers_wanted: list[tuple[float, Callable[[], None], bool]] = []
         self._timers_running: list[Timer] = []
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
-        self._last_turn = time.monotonic()
-        self._turn = self.create_timer(0.5, self._note_turn, clock=self.steady_clock)
+        self.turns = Turns()
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._beat = self.create_timer(
             self.params.diagnostics_period, self._publish_diagnostics, clock=self.steady_clock
@@ -188,12 +187,10 @@ class QikiNode(LifecycleNode, Generic[P]):
         return self._board.last
 
     def _pulse(self) -> Pulse:
-        return Pulse(self._state_machine.current_state[1], time.monotonic() - self._last_turn)
-
-    def _note_turn(self) -> None:
-        self._last_turn = time.monotonic()
+        return Pulse(self._state_machine.current_state[1], self.turns.age)
 
     def _publish_diagnostics(self) -> None:
+        self.turns.note()
         name = self.get_fully_qualified_name().lstrip("/")
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()

@@ -74,7 +74,12 @@ def _run(make_node: Callable[[], QikiNode[Any]], args: Sequence[str] | None) -> 
         # The objects of now stay: garbage collections that walk all of them would make callbacks late.
         gc.collect()
         gc.freeze()
-        spin_while(executor, lambda: not stop.is_set and rclpy.ok())
+
+        def goes_on() -> bool:
+            node.turns.note()
+            return not stop.is_set and rclpy.ok()
+
+        spin_while(executor, goes_on)
         node.stop()
         node.events.flush(executor)
         executor.remove_node(node)
