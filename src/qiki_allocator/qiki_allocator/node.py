@@ -45,6 +45,7 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
             "qiki_allocator_commands_refused", "Wrenches refused since start", registry=self.registry
         )
         self._sent = Counter("qiki_allocator_valve_commands", "Valve commands sent", registry=self.registry)
+        self._profiles = ProfileServer(self)
 
     @property
     def controller(self) -> Controller:
@@ -82,7 +83,6 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
         ]
         self._inputs = Inputs(self)
         self._offered = Services(self)
-        self._profiles = ProfileServer(self)
         self.add_timer(1.0 / params.telemetry_rate, self._publish)
         lost = self.controller.drive.uncontrollable
         self.log.info(
@@ -94,17 +94,16 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
         self._cycle.cancel()
 
     def on_deactivate_node(self) -> None:
-        self._send(self.controller.stop(self.seconds()))
+        self._send(self.controller.stop(self.seconds(), "node deactivated"))
         self.controller.resume()
         # The last that metrics and diagnostics show while telemetry pauses: closed valves.
         self._metrics.latest = self.controller.telemetry(self.seconds())
-        self._profiles.follow()
         self.report()
         self._cycle.cancel()
         self.destroy_timer(self._cycle)
 
     def on_cleanup_node(self) -> None:
-        for part in (self._inputs, self._offered, self._profiles):
+        for part in (self._inputs, self._offered):
             part.close()
         for subscription in self._orders:
             self.destroy_subscription(subscription)
@@ -163,7 +162,8 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
             self._cycle.reset()
 
     def report(self) -> None:
-        """Publish the occurrences since the last call: they leave the node here alone."""
+        """Publish the occurrences since the last call, which leave the node here alone, and the result of a profile."""
+        self._profiles.follow()
         for occurrence in self.controller.journal.take():
             self.publish(occurrence)
 
@@ -205,7 +205,7 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
             healthy = [condition is Condition.OK for condition in telemetry.conditions]
             forces = telemetry.allocation.forces
             self._forces.publish(self._markers.update(stamp, self.controller.drive.array, forces, healthy))
-        self._profiles.follow()
+        self._profiles.publish_feedback()
         self.report()
 
 

@@ -1,178 +1,24 @@
 """The node as a real process: wrench in, valve command out, refusals, watchdog, services, clock."""
 
 import math
-import signal
-import time
 
 import numpy as np
 import pytest
+from bench import NODE, send_odometry
 from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import InertiaStamped, WrenchStamped
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from nav_msgs.msg import Odometry
-from rcl_interfaces.srv import GetParameters
-from rclpy.action import ActionClient
-from rclpy.qos import QoSProfile
-from rosgraph_msgs.msg import Clock
 from std_srvs.srv import Trigger
-from valve_hardware import Hardware, check_timing, on_times
+from valve_hardware import check_timing, on_times
 from visualization_msgs.msg import Marker, MarkerArray
 
-from qiki_allocator import ThrusterArray, ValveCommand, ValveTiming
-from qiki_msgs.action import ExecuteThrustProfile
-from qiki_msgs.msg import Allocation, Energy, Thermal, ThrusterCommand, ThrusterLevels, ThrusterState, ThrustSegment
+from qiki_allocator import ThrusterArray, ValveTiming
+from qiki_msgs.msg import Allocation, ThrusterLevels, ThrusterState
 from qiki_msgs.srv import ListGroups, SetAllocatorMode, SetAttitudeMode, SetThrusterHealth
-from qiki_node.executor import spin_until
-from qiki_node.qos import COMMAND, STATE, TELEMETRY
-from qiki_node.testing import PATIENCE, NodeProcess, Peer
+from qiki_node.qos import TELEMETRY
+from qiki_node.testing import NodeProcess, Peer
 
 pytestmark = pytest.mark.realtime
-
-NODE = "/alpha/allocator"
-TICK = 0.01  # s
-
-
-class Bench:
-    """A peer that drives `/clock` and commands, and keeps what the allocator sends.
-
-    Bench and node go in lockstep: the next step of the clock is made when the node has lived through the one before.
-    `/clock` keeps the newest message only: a node that a busy machine lets wait would miss steps, and be late.
-    """
-
-    def __init__(self, peer: Peer) -> None:
-        self.peer = peer
-        self.now = 5.0
-        self.commands: list[ThrusterCommand] = []
-        self.allocations: list[Allocation] = []
-        self.hardware = Hardware(16)
-        node = peer.node
-        self._clock = node.create_publisher(Clock, "/clock", QoSProfile(depth=10))
-        self._wrench = node.create_publisher(WrenchStamped, "/alpha/cmd_wrench", COMMAND)
-        self._mass = node.create_publisher(InertiaStamped, "/alpha/mass_properties", STATE)
-        self._energy = node.create_publisher(Energy, "/alpha/energy", TELEMETRY)
-        self._thermal = node.create_publisher(Thermal, "/alpha/thermal", TELEMETRY)
-        self.odometry = node.create_publisher(Odometry, "/alpha/odom", TELEMETRY)
-        self.valves = node.create_publisher(ThrusterState, "/alpha/thruster_state", TELEMETRY)
-        self.levels = node.create_publisher(ThrusterLevels, "/alpha/cmd_levels", COMMAND)
-        self.soc = 0.8
-        self.profiles = ActionClient(node, ExecuteThrustProfile, f"{NODE}/execute_thrust_profile")
-        node.create_subscription(ThrusterCommand, "/alpha/thruster_command", self._take, COMMAND)
-        node.create_subscription(Allocation, "/alpha/allocation", self.allocations.append, TELEMETRY)
-        self._greeter = node.create_client(GetParameters, f"{NODE}/get_parameters")
-        peer.wait_until_active(NODE)
-        peer.spin_until(self.profiles.server_is_ready)
-        peer.spin_until(self._greeter.service_is_ready)
-        for publisher in (self._clock, self._wrench, self._energy, self._thermal, self.odometry, self.valves):
-            peer.spin_until(lambda publisher=publisher: publisher.get_subscription_count() == 1)
-        # Answers to a client that is not known yet are dropped, and a goal cannot be sent again.
-        peer.meet(f"{NODE}/execute_thrust_profile/_action/send_goal")
-        self.tick_until(lambda: bool(self.allocations))
-        self.tick_until(lambda: self.allocations[-1].gate == "BOOST")
-
-    def hear(self) -> None:
-        """Energy and thermal telemetry of now."""
-        energy = Energy(supercap_soc=self.soc, continuous_power=22500.0, pdu=Energy.PDU_ON)
-        names = ["RCS_A", "RCS_B", "RCS_C", "RCS_D", "HULL"]
-        thermal = Thermal(name=names, temperature=[20.0] * len(names))
-        for message in (energy, thermal):
-            message.header.stamp = self.clock_message().clock
-        self._energy.publish(energy)
-        self._thermal.publish(thermal)
-
-    def clock_message(self) -> Clock:
-        message = Clock()
-        message.clock.sec = int(self.now)
-        message.clock.nanosec = round((self.now - int(self.now)) * 1e9)
-        return message
-
-    def _take(self, message: ThrusterCommand) -> None:
-        self.commands.append(message)
-        start = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
-        command = ValveCommand(start, message.window, np.array(message.open_time), np.array(message.close_time))
-        self.hardware.take(command, 0.0)
-
-    def tick(self, duration: float = TICK) -> None:
-        """Let simulated time pass, in steps of 10 ms."""
-        for _ in range(round(duration / TICK)):
-            self.now = round(self.now + TICK, 6)
-            self._clock.publish(self.clock_message())
-            if round(self.now * 100.0) % 10 == 0:
-                self.hear()
-            self._wait_for_node()
-
-    def _wait_for_node(self) -> None:
-        """Until the node has done all that follows from what was sent, in the order of its executor's queue: it sets
-        its clock, looks for timers that are due, runs them, has begun to look for more. A request waits behind each."""
-        for _ in range(3):
-            answer, end = self._greeter.call_async(GetParameters.Request()), time.monotonic() + PATIENCE
-            while not spin_until(self.peer.executor, answer, 1.0):
-                assert time.monotonic() < end, "the node does not answer"
-
-    def tick_until(self, condition) -> None:
-        for _ in range(2000):
-            if condition():
-                return
-            self.tick()
-        raise AssertionError("condition did not come true")
-
-    def command(self, *wrench: float, frame: str = "base_link") -> None:
-        message = WrenchStamped()
-        message.header.frame_id = frame
-        force, torque = message.wrench.force, message.wrench.torque
-        force.x, force.y, force.z, torque.x, torque.y, torque.z = [float(value) for value in wrench]
-        self._wrench.publish(message)
-
-    def send_mass(self, com, frame: str = "alpha/base_link") -> None:
-        message = InertiaStamped()
-        message.header.frame_id = frame
-        message.inertia.m, message.inertia.ixx, message.inertia.iyy, message.inertia.izz = 1200.0, 760.0, 800.0, 820.0
-        message.inertia.com.x, message.inertia.com.y, message.inertia.com.z = com
-        self._mass.publish(message)
-
-    def allocation(self) -> Allocation:
-        """A fresh one."""
-        self.allocations.clear()
-        self.tick_until(lambda: bool(self.allocations))
-        return self.allocations[-1]
-
-    def wait_for_state(self, state: int) -> Allocation:
-        self.tick_until(lambda: bool(self.allocations) and self.allocations[-1].state == state)
-        return self.allocations[-1]
-
-
-@pytest.fixture(scope="module")
-def process(vehicle_file):
-    with NodeProcess.of_module(
-        "qiki_allocator.node",
-        *("-r", "__ns:=/alpha", "-p", "use_sim_time:=true", "-p", f"vehicle_file:={vehicle_file}"),
-    ) as process:
-        yield process
-        process.stop(signal.SIGTERM)
-
-
-@pytest.fixture(scope="module")
-def of_module(process):
-    assert process.process.poll() is None
-    with Peer() as peer:
-        bench = Bench(peer)
-        yield bench
-        bench.profiles.destroy()
-
-
-@pytest.fixture
-def bench(of_module):
-    """At rest, with nothing of an earlier test."""
-    of_module.command(0, 0, 0, 0, 0, 0)
-    of_module.tick(0.8)
-    for thruster in range(16):
-        request = SetThrusterHealth.Request(thruster=thruster, health=ThrusterState.HEALTH_OK)
-        assert of_module.peer.call(SetThrusterHealth, f"{NODE}/set_thruster_health", request).success
-    of_module.command(0, 0, 0, 0, 0, 0)
-    of_module.wait_for_state(Allocation.STATE_IDLE)
-    of_module.commands.clear()
-    of_module.hardware = Hardware(16)
-    return of_module
 
 
 def test_a_wrench_becomes_pulses_with_its_impulse(bench, array):
@@ -359,14 +205,6 @@ def test_a_broken_vehicle_file_leaves_the_node_unconfigured(tmp_path):
         assert "none.json: cannot be read" in process.stop()
 
 
-def send_odometry(bench, velocity=0.0, tilt=0.0):
-    message = Odometry()
-    message.header.stamp = bench.clock_message().clock
-    message.pose.pose.orientation.z, message.pose.pose.orientation.w = math.sin(tilt / 2.0), math.cos(tilt / 2.0)
-    message.twist.twist.linear.x = velocity
-    bench.odometry.publish(message)
-
-
 def test_attitude_hold_and_brake(bench):
     services = bench.peer.call
     hold = SetAttitudeMode.Request(mode=SetAttitudeMode.Request.HOLD, current=True)
@@ -412,76 +250,6 @@ def test_stabilise_refuses_translation(bench):
     assert refused.power_limit == pytest.approx(22500.0 - 2810.0)
     bench.soc = 0.8
     bench.tick_until(lambda: bench.allocations[-1].gate == "BOOST")
-
-
-class Flight:
-    """A thrust profile asked for, and what comes back."""
-
-    def __init__(self, bench, *segments):
-        self.bench, self.feedback = bench, []
-        goal = ExecuteThrustProfile.Goal(command_id="test", segments=list(segments))
-        sent = bench.profiles.send_goal_async(goal, lambda message: self.feedback.append(message.feedback))
-        bench.peer.spin_until(sent.done)
-        self.handle = sent.result()
-        self._result = self.handle.get_result_async()
-
-    def result(self):
-        self.bench.tick_until(self._result.done)
-        return self._result.result().result
-
-
-def segment(force=0.0, group="", level=1.0, duration=1.0):
-    message = ThrustSegment(group=group, level=level, duration=duration)
-    message.header.frame_id = "base_link"
-    message.wrench.force.x = force
-    return message
-
-
-@pytest.mark.requirement("ALLOC-12")
-def test_a_thrust_profile_is_flown_and_accounted_for(bench, array):
-    flight = Flight(bench, segment(force=200.0), segment(group="ZTT +y", level=0.5))
-    result = flight.result()
-    assert result.outcome == ExecuteThrustProfile.Result.EXECUTED, result.reason
-    # A busy machine may bring an edge too late for its valve, so the account is measured against the valves below;
-    # test_controller.py has the whole impulse.
-    assert 100.0 < result.impulse.force.x < 206.0
-    assert result.impulse.force.y > 50.0
-    assert result.energy > 0.0
-    progress = [feedback.progress for feedback in flight.feedback]
-    assert progress == sorted(progress)
-    assert progress[-1] == pytest.approx(1.0, abs=0.1)
-    given = array.effectiveness @ (array.f_max * on_times(bench.hardware.pulses()))
-    assert given[0] == pytest.approx(result.impulse.force.x, rel=0.01)
-
-
-@pytest.mark.requirement("ALLOC-12")
-def test_a_cancelled_profile_closes_the_valves_at_once(bench):
-    flight = Flight(bench, segment(force=600.0, duration=30.0))
-    bench.tick(1.0)
-    cancelled = bench.now
-    done = flight.handle.cancel_goal_async()
-    bench.peer.spin_until(done.done)
-    result = flight.result()
-    assert result.outcome == ExecuteThrustProfile.Result.CANCELED
-    assert result.reason == "canceled"
-    assert 0.9 <= result.elapsed <= 1.2
-    last = max(close for own in bench.hardware.pulses() for _, close in own)
-    assert last <= cancelled + 0.04 + 0.031 + 0.011
-
-
-@pytest.mark.parametrize(
-    ("bad", "text"),
-    [
-        (segment(force=100.0, duration=0.0), "segments[0].duration: 0.0 s; allowed"),
-        (segment(group="ZTT up"), "segments[0].group: 'ZTT up'; allowed: ZTT +x"),
-        (segment(force=math.nan), "segments[0].wrench"),
-        (segment(force=100.0, level=2.0), "segments[0].level: 2.0; allowed: 0 to 1"),
-    ],
-)
-def test_an_impossible_profile_is_rejected(bench, bad, text):
-    result = Flight(bench, bad).result()
-    assert result.outcome == ExecuteThrustProfile.Result.REJECTED
-    assert text in result.reason
 
 
 def test_groups_are_listed_with_their_geometry(bench):

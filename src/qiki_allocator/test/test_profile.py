@@ -160,8 +160,8 @@ def test_books_keep_what_was_delivered_also_after_the_end() -> None:
         ({"level": math.nan}, r"segments\[1\]\.level: nan; allowed: 0 to 1"),
         ({"ramp": -0.1}, r"segments\[1\]\.ramp: -0.1 s; allowed: 0 to duration \(1 s\)"),
         ({"ramp": 1.1}, r"segments\[1\]\.ramp: 1.1 s; allowed: 0 to duration \(1 s\)"),
-        ({"wrench": np.array([1.0, math.inf, 0, 0, 0, 0])}, r"segments\[1\]\.wrench: \[1.0, inf, .*six finite numbers"),
-        ({"wrench": np.zeros(3)}, r"segments\[1\]\.wrench: .*six finite numbers"),
+        ({"wrench": np.array([1.0, math.inf, 0, 0, 0, 0])}, r"segments\[1\]\.wrench\.force\.y: inf N; allowed: finite"),
+        ({"wrench": np.zeros(3)}, r"segments\[1\]\.wrench: shape \(3,\); allowed: \(6,\)"),
     ],
 )
 def test_a_segment_that_cannot_be_flown_is_refused_by_field_value_and_range(

@@ -123,8 +123,7 @@ class ClosedLoop:
         Raises:
             ValueError: the order is refused.
         """
-        link = self.links[bot]
-        link.act(order(link.controller, link.now))
+        self.links[bot].act(order)
 
     # Time -----------------------------------------------------------------------------------------------------------
 

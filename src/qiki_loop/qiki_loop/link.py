@@ -82,11 +82,17 @@ class Link:
             self._take()
             self._tell("allocation", self.telemetry)
 
-    def act(self, command: ValveCommand | None) -> None:
-        """Send a valve command, if there is one, and start the control cycle if there is anything to do."""
-        self._send(command)
-        self._wake()
-        self._take()
+    def act(self, order: Callable[[Controller, float], ValveCommand | None]) -> None:
+        """Give an order, send its valve command, and start the control cycle if there is anything to do.
+
+        Raises:
+            ValueError: the order is refused; its occurrence has been taken.
+        """
+        try:
+            self._send(order(self.controller, self.now))
+            self._wake()
+        finally:
+            self._take()
 
     def _send(self, command: ValveCommand | None) -> None:
         if command is None:

@@ -105,3 +105,11 @@ def test_without_fault_detection_the_motion_is_no_evidence(scenario):
     health = {bot: link.controller.drive.health[4].condition for bot, link in loop.links.items()}
     assert health == {"alpha": Condition.OK, "bravo": Condition.DEAD}
     assert loop.links["alpha"].telemetry is None
+
+
+def test_a_refused_order_is_an_occurrence_at_once(scenario):
+    loop = ClosedLoop.from_file(scenario)
+    with pytest.raises(ValueError, match="allowed: finite"):
+        loop.command("alpha", [math.nan, 0.0, 0.0, 0.0, 0.0, 0.0])
+    last = loop.links["alpha"].occurrences[-1]
+    assert (last.type, last.time) == ("allocator.wrench_refused", loop.time)

@@ -88,11 +88,13 @@ def checked_wrench(wrench: npt.ArrayLike) -> Floats:
     is_small = values.dot(values) <= LARGEST_WRENCH**2
     if not is_small and not (np.abs(values) <= LARGEST_WRENCH).all():
         worst = int(np.argmin(np.abs(values) <= LARGEST_WRENCH))
-        axis = ("force.x", "force.y", "force.z", "torque.x", "torque.y", "torque.z")[worst]
+        axis = AXES[worst]
         unit = "N" if worst < 3 else "N m"
         raise ValueError(f"{axis}: {values[worst]} {unit}; allowed: finite, at most {LARGEST_WRENCH:g} {unit} in size")
     return values
 
+
+AXES = ("force.x", "force.y", "force.z", "torque.x", "torque.y", "torque.z")
 
 LARGEST_WRENCH = 1e9
 """N and N m, beyond which a component is taken for an error of its sender."""

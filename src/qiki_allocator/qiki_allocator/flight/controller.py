@@ -7,14 +7,16 @@ import numpy as np
 import numpy.typing as npt
 
 from qiki_allocator.allocation.answers import checked_wrench
+from qiki_allocator.allocation.thrusters import Floats
 from qiki_allocator.flight.control_cycle import ControlCycle
-from qiki_allocator.flight.demand import Demand, check_gate
+from qiki_allocator.flight.demand import Demand
 from qiki_allocator.flight.drive import Drive
 from qiki_allocator.flight.motion_control import MOVED, AttitudeMode, MotionControl
 from qiki_allocator.flight.occurrences import Journal, Standing
 from qiki_allocator.flight.profile import ProfileConfig, Segment
 from qiki_allocator.flight.profile_source import ProfileSource
 from qiki_allocator.flight.telemetry import Mode, State, Telemetry
+from qiki_allocator.groups.controllability import TRANSLATIONS
 from qiki_allocator.health.readings import MotionReading, ValveReading
 from qiki_allocator.health.table import Condition
 from qiki_allocator.health.watch import Finding
@@ -141,13 +143,26 @@ class Controller:
     def start_profile(self, now: float, segments: Sequence[Segment], name: str = "") -> None:
         """Fly a thrust profile from now on; `name` identifies its occurrences."""
         self._keep_time(now)
-        self._demand.check_profile(now)
-        for segment in segments:
-            check_gate(self.drive.limits(now).energy, np.asarray(segment.wrench) * segment.level)
+        self.profile.check(segments)
+        wrenches = [np.asarray(segment.wrench, dtype=float) * segment.level for segment in segments]
+        self._demand.check_profile(now, wrenches, self.drive.limits(now).energy)
         self.profile.start(now, segments, name)
         self._cycle.clear(now)
         self._demand.state = State.ACTIVE
         self._observe(now)
+
+    def wrench_of_group(self, name: str) -> Floats:
+        """(6,) N and N m that a thrust group gives, without the torque of a group for translation while an attitude
+        mode gives the torque.
+
+        Raises:
+            ValueError: there is no such group, or it has no thrusters.
+        """
+        group = self.drive.find_group(name)
+        wrench = group.wrench.copy()
+        if group.axis in TRANSLATIONS and self.motion.mode is not AttitudeMode.OFF:
+            wrench[3:] = 0.0
+        return wrench
 
     def cancel_profile(self, now: float) -> ValveCommand | None:
         """End the profile and close the valves now."""
@@ -159,13 +174,13 @@ class Controller:
         self._observe(now)
         return command
 
-    def stop(self, now: float) -> ValveCommand:
+    def stop(self, now: float, reason: str = "stopped") -> ValveCommand:
         """Close all valves, leave the attitude alone; commands are refused until they have paused for the watchdog's
-        time, or until `resume`."""
+        time, or until `resume`. `reason`: of a profile's end."""
         self._keep_time(now)
         self.motion.leave()
         self._demand.state = State.STOPPED
-        return self._cancel(now, "stopped")
+        return self._cancel(now, reason)
 
     def resume(self) -> None:
         """End `stop`."""

@@ -1,6 +1,7 @@
 """The demand on the drive: sources that exclude each other, each with its own watchdog."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -113,9 +114,7 @@ class Demand:
         self._check_running(now)
         if wrench.any():
             self._check_source("cmd_wrench", Activity.BRAKE, Activity.PROFILE, Activity.LEVELS)
-            if self.motion.mode is not AttitudeMode.OFF and wrench[3:].any():
-                mode = self.motion.mode.name
-                raise ValueError(f"torque: {wrench[3:].tolist()} N m; allowed: 0 N m while the attitude mode is {mode}")
+            self._check_torque(wrench)
         check_gate(energy, wrench)
         self._last_request, self.refusal = now, ""
         if self.source is Activity.COMMAND:
@@ -148,15 +147,30 @@ class Demand:
         if mode is not AttitudeMode.OFF:
             self._check_running(now)
             self._check_source(f"mode: {mode.name}", Activity.BRAKE, Activity.LEVELS)
+            if self.profile.is_on and self.profile.gives_torque:
+                raise ValueError(f"mode: {mode.name}; allowed: OFF while a thrust profile with torque is flown")
 
-    def check_profile(self, now: float) -> None:
-        """Refuse a thrust profile that may not be started now.
+    def check_profile(self, now: float, wrenches: Sequence[Floats], energy: EnergyLimits) -> None:
+        """Refuse a thrust profile, the wrench (6,) of each of its segments, that may not be started now.
 
         Raises:
             ValueError: it may not.
         """
         self._check_running(now)
         self._check_source("profile", Activity.BRAKE, Activity.PROFILE, Activity.LEVELS)
+        for i, wrench in enumerate(wrenches):
+            try:
+                self._check_torque(wrench)
+                check_gate(energy, wrench)
+            except ValueError as error:
+                raise ValueError(f"segments[{i}].{error}") from None
+
+    def _check_torque(self, wrench: Floats) -> None:
+        mode = self.motion.mode
+        if mode is not AttitudeMode.OFF and wrench[3:].any():
+            raise ValueError(
+                f"torque: {wrench[3:].tolist()} N m; allowed: 0 N m while the attitude mode is {mode.name}"
+            )
 
     def _check_running(self, now: float) -> None:
         """Refuse while stopped; each request restarts the pause."""

@@ -209,6 +209,11 @@ class Drive:
         self._count()
         return self.meter.take_duty()
 
+    def authority(self) -> tuple[Floats, Floats]:
+        """(6,) least and largest N and N m of each axis alone that the thrusters can give, by their health."""
+        each = self.array.effectiveness * self.faults.health.thrust(self.array)
+        return np.minimum(each, 0.0).sum(axis=1), np.maximum(each, 0.0).sum(axis=1)
+
     def find_group(self, name: str) -> ThrustGroup:
         """See `GroupTable.find`."""
         return self.groups.find(self.array, self.faults.health, name)

@@ -16,11 +16,15 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from qiki_allocator.allocation.answers import AXES, checked_wrench
 from qiki_allocator.checks import require
 
 Floats = npt.NDArray[np.float64]
 
 CLOCK_RESOLUTION = 1e-9  # s, of a ROS time
+
+_ROUNDING = 1e-6
+"""1, by which a wrench may exceed what the thrusters can give: a group's own wrench is allowed."""
 
 
 class ProfileError(ValueError):
@@ -119,8 +123,13 @@ class ProfileResult:
     energy: float
 
 
-def check_segments(segments: Sequence[Segment], config: ProfileConfig) -> None:
+def check_segments(
+    segments: Sequence[Segment], config: ProfileConfig, authority: tuple[Floats, Floats] | None = None
+) -> None:
     """Refuse a profile that cannot be flown as written.
+
+    Args:
+        authority: (6,) least and largest N and N m of each axis that the thrusters can give; None: any.
 
     Raises:
         ProfileError: naming field, value and allowed range.
@@ -136,11 +145,29 @@ def check_segments(segments: Sequence[Segment], config: ProfileConfig) -> None:
         if not 0.0 <= segment.ramp <= segment.duration:
             raise ProfileError(f"{name}.ramp: {segment.ramp} s; allowed: 0 to duration ({segment.duration:g} s)")
         wrench = np.asarray(segment.wrench, dtype=float)
-        if wrench.shape != (6,) or not np.isfinite(wrench).all():
-            raise ProfileError(f"{name}.wrench: {wrench.tolist()}; allowed: six finite numbers, N and N m")
+        if authority is not None and wrench.shape == (6,) and np.isfinite(wrench).all():
+            _check_authority(f"{name}.wrench", wrench * segment.level, *authority)
+            continue
+        try:
+            checked_wrench(wrench)
+        except ValueError as error:
+            field = f"{name}." if str(error).startswith("wrench:") else f"{name}.wrench."
+            raise ProfileError(f"{field}{error}") from None
     total = math.fsum(segment.duration for segment in segments)
     if total > config.max_duration:
         raise ProfileError(f"segments: {total:g} s in all; allowed: at most {config.max_duration:g} s")
+
+
+def _check_authority(name: str, wrench: Floats, least: Floats, most: Floats) -> None:
+    room = 1.0 + _ROUNDING
+    bad = (wrench < least * room) | (wrench > most * room)
+    if bad.any():
+        axis = int(np.argmax(bad))
+        unit = "N" if axis < 3 else "N m"
+        raise ProfileError(
+            f"{name}.{AXES[axis]}: {wrench[axis]:g} {unit}; allowed: {least[axis]:.6g} to {most[axis]:.6g} {unit}, "
+            "which the thrusters can give"
+        )
 
 
 class ProfileRunner:
@@ -243,7 +270,10 @@ class ProfileRunner:
         self._energy += energy
 
     def cancel(self, reason: str = "canceled") -> None:
-        """End it CANCELED, from the next step on with a zero wrench; nothing happens if it has ended."""
+        """End it CANCELED, from the next step on with a zero wrench; nothing happens if it has ended otherwise than
+        EXECUTED: of a profile that is executed, the last pulses are cut off."""
+        if self._outcome is Outcome.EXECUTED:
+            self._outcome = None
         self._end(Outcome.CANCELED, reason)
 
     def fail(self, reason: str) -> None:

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from qiki_allocator.allocation.thrusters import Floats
 from qiki_allocator.flight.drive import Drive
-from qiki_allocator.flight.profile import ProfileConfig, ProfileResult, ProfileRunner, Segment
+from qiki_allocator.flight.profile import ProfileConfig, ProfileResult, ProfileRunner, Segment, check_segments
 
 _LAST_PULSES = 0.5
 """s after its end in which a profile waits for its last pulses, and for the report of them."""
@@ -20,11 +22,13 @@ class ProfileSource:
         name: of the profile in flight, or of the last one.
         segments: their number.
         duration: s of all of them.
+        gives_torque: any of them has a torque.
     """
 
     name = ""
     segments = 0
     duration = 0.0
+    gives_torque = False
 
     def __init__(self, drive: Drive, config: ProfileConfig, tick: float) -> None:
         self._drive = drive
@@ -43,6 +47,14 @@ class ProfileSource:
         """Progress, or the result of the last profile; None: there was none."""
         return self._runner.result() if self._runner is not None else self._result
 
+    def check(self, segments: Sequence[Segment]) -> None:
+        """Refuse segments that cannot be flown.
+
+        Raises:
+            ProfileError: naming field, value and allowed range.
+        """
+        check_segments(segments, self._config, self._drive.authority())
+
     def start(self, now: float, segments: Sequence[Segment], name: str) -> None:
         """Fly a profile from now on.
 
@@ -55,6 +67,7 @@ class ProfileSource:
         self._runner, self._result = runner, None
         self._last = now
         self.name, self.segments, self.duration = name, len(segments), runner.duration
+        self.gives_torque = any(np.any(np.asarray(segment.wrench)[3:] * segment.level) for segment in segments)
 
     def wrench(self, now: float) -> Floats:
         """(6,) for the cycle that begins at `now`, of the profile in flight."""

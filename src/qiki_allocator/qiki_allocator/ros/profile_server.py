@@ -1,10 +1,12 @@
 """The action `execute_thrust_profile`, served by the allocator's controller."""
 
+import math
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
-from rclpy.task import Future
 
 from qiki_allocator.flight.profile import Outcome, Segment
 from qiki_allocator.ros import conversions
@@ -12,86 +14,129 @@ from qiki_allocator.ros.host import Host
 from qiki_msgs.action import ExecuteThrustProfile
 
 
+class _PromptServer(ActionServer):
+    """An action server whose goals begin in the callback that accepts them and end where `finish` is called.
+
+    rclpy executes a goal, and sends its result, in tasks of the executor: a cancellation can overtake them, and a node
+    that ends never runs them.
+    """
+
+    def notify_execute(self, goal_handle: ServerGoalHandle, execute_callback: Any) -> None:
+        """Overrides rclpy's: there is no task to schedule."""
+
+    def add_future(self, future: Any) -> None:
+        """Overrides rclpy's: the executor does not know the future of a result, so that its callbacks run at once."""
+
+    def remove_future(self, future: Any) -> None:
+        """Overrides rclpy's, see `add_future`."""
+
+    def finish(self, goal: ServerGoalHandle, result: Any) -> None:
+        """Send the result of a goal that has its final state to those who wait for it, and keep it for others."""
+        with suppress(StopIteration):  # the coroutine awaits nothing
+            self._execute_goal(lambda _: result, goal).send(None)  # type: ignore[no-untyped-call]
+
+
+@dataclass(eq=False)
+class _Flight:
+    """The goal in flight; `is_canceling`: a cancellation was accepted, which rclpy has yet to note in the goal."""
+
+    goal: ServerGoalHandle
+    duration: float
+    is_canceling: bool = False
+
+
 class ProfileServer:
-    """Flies the profiles of goals, one at a time."""
+    """Flies the profiles of goals, one at a time. Lives as long as its node, so that a result can be fetched after the
+    node was deactivated or cleaned up; a node that is not active rejects goals."""
 
     def __init__(self, node: Host) -> None:
         self._node = node
-        self._goal: ServerGoalHandle | None = None
-        self._done: Future | None = None
-        self._duration = 1.0
-        self._server = ActionServer(
+        self._flight: _Flight | None = None
+        self._server = _PromptServer(  # type: ignore[no-untyped-call]
             node,
             ExecuteThrustProfile,
             "~/execute_thrust_profile",
-            execute_callback=self._execute,
+            execute_callback=lambda _: None,
             goal_callback=lambda _: GoalResponse.ACCEPT if node.is_active else GoalResponse.REJECT,
+            handle_accepted_callback=self._start,
             cancel_callback=self._cancel,
         )
 
-    def close(self) -> None:
-        """Destroy the server."""
-        self._server.destroy()
+    def publish_feedback(self) -> None:
+        """Publish the progress of the goal in flight, if there is one."""
+        flight, result = self._flight, self._node.controller.profile.result
+        if flight is not None and result is not None:
+            feedback = ExecuteThrustProfile.Feedback()
+            conversions.fill_progress(feedback, result, flight.duration)
+            flight.goal.publish_feedback(feedback)
 
     def follow(self) -> None:
-        """Publish feedback, or the result when there is one."""
-        goal, done = self._goal, self._done
-        if goal is None or done is None or done.done():
+        """End the goal in flight if its profile has ended."""
+        flight = self._flight
+        if flight is None or self._node.controller.profile.is_on:
+            return
+        if flight.is_canceling and not flight.goal.is_cancel_requested:
             return
         result = self._node.controller.profile.result
-        if result is None:
-            return
-        feedback = ExecuteThrustProfile.Feedback()
-        conversions.fill_progress(feedback, result, self._duration)
-        goal.publish_feedback(feedback)
-        if not self._node.controller.profile.is_on:
-            done.set_result(result)
+        self._flight = None
+        assert result is not None
+        if result.outcome is Outcome.EXECUTED:
+            flight.goal.succeed()
+        elif result.outcome is Outcome.CANCELED and flight.goal.is_cancel_requested:
+            flight.goal.canceled()
+        else:
+            flight.goal.abort()
+        self._server.finish(flight.goal, conversions.profile_result(result))
 
-    def _cancel(self, _goal: ServerGoalHandle) -> CancelResponse:
-        # The valves close here, and not when the goal's coroutine gets its turn.
+    def _cancel(self, goal: ServerGoalHandle) -> CancelResponse:
+        flight = self._flight
+        if flight is None or flight.goal != goal:
+            return CancelResponse.REJECT
+        flight.is_canceling = True
+        # The valves close here. The goal ends once rclpy has noted the cancellation, right after this callback.
         self._node.act(self._node.controller.cancel_profile(self._node.seconds()))
+        self._node.executor.create_task(self.follow)
         return CancelResponse.ACCEPT
 
-    async def _execute(self, goal: ServerGoalHandle) -> Any:
+    def _start(self, goal: ServerGoalHandle) -> None:
+        self.follow()
+        goal.execute()
         request = goal.request
         name = request.command_id or bytes(goal.goal_id.uuid).hex()[:12]
         try:
             segments = self._segments(request.segments)
             self._node.controller.start_profile(self._node.seconds(), segments, name)
-        except ValueError as error:
-            request = f"execute_thrust_profile {name}"
-            self._node.controller.journal.request_refused(self._node.seconds(), request, str(error))
-            self._node.report()
-            goal.abort()
-            return ExecuteThrustProfile.Result(outcome=ExecuteThrustProfile.Result.REJECTED, reason=str(error))
-        self._goal, self._done = goal, Future(executor=self._node.executor)
-        self._duration = sum(segment.duration for segment in segments)
+        except Exception as error:
+            self._refuse(goal, name, error)
+            if not isinstance(error, ValueError):
+                raise
+            return
+        self._flight = _Flight(goal, math.fsum(segment.duration for segment in segments))
         self._node.act(None)
-        result = await self._done
-        self._goal = self._done = None
-        if result.outcome is Outcome.EXECUTED:
-            goal.succeed()
-        elif goal.is_cancel_requested:
-            goal.canceled()
-        else:
-            goal.abort()
-        return conversions.profile_result(result)
+
+    def _refuse(self, goal: ServerGoalHandle, name: str, error: Exception) -> None:
+        result = ExecuteThrustProfile.Result
+        outcome = result.REJECTED if isinstance(error, ValueError) else result.FAILED
+        goal.abort()
+        self._server.finish(goal, result(outcome=outcome, reason=str(error)))
+        request = f"execute_thrust_profile {name}"
+        self._node.controller.journal.request_refused(self._node.seconds(), request, str(error))
+        self._node.report()
 
     def _segments(self, messages: Any) -> list[Segment]:
         segments = []
         for i, message in enumerate(messages):
-            if message.group:
-                try:
-                    wrench = self._node.controller.drive.find_group(message.group).wrench
-                except ValueError as error:
-                    raise ValueError(f"segments[{i}].{error}") from None
-            else:
-                try:
-                    self._node.check_frame(message.header.frame_id)
-                except ValueError as error:
-                    raise ValueError(f"segments[{i}].{error}") from None
-                wrench = conversions.from_wrench(message.wrench)
+            try:
+                wrench = self._wrench(message)
+            except ValueError as error:
+                raise ValueError(f"segments[{i}].{error}") from None
             # Seconds and shares come as 32 bit: as they were meant, not as they were stored.
             level, ramp, duration = (round(float(v), 6) for v in (message.level, message.ramp, message.duration))
             segments.append(Segment(wrench, level, ramp, duration))
         return segments
+
+    def _wrench(self, message: Any) -> Any:
+        if not message.group:
+            self._node.check_frame(message.header.frame_id)
+            return conversions.from_wrench(message.wrench)
+        return self._node.controller.wrench_of_group(message.group)
