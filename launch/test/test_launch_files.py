@@ -65,7 +65,7 @@ def test_the_fleet_is_an_event_store_a_simulator_and_two_bots(environment: dict[
     fleet = plan("fleet.launch.yaml", environment)
     assert parameters(fleet) == {
         "qiki/eventstore": {
-            "url": "sqlite:////run/qiki/events/events.db",
+            "url": "/run/qiki/events/events.db",
             "inbox": "/run/qiki/inbox",
             "metrics_port": 0,
         },

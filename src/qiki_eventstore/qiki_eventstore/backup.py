@@ -4,11 +4,11 @@ import os
 import shutil
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 from qiki_eventstore.errors import StoreCorrupt
 from qiki_eventstore.files import new_file, sync_folder
 from qiki_eventstore.opening import open_store
+from qiki_eventstore.sqlite.location import url_of
 from qiki_eventstore.store import Verification
 
 _BESIDE: Final = (".heads", ".pub")
@@ -64,7 +64,7 @@ def restore(backup: Path, path: Path) -> Verification:
 
 
 def _verified(path: Path, failure: str) -> Verification:
-    with open_store(f"sqlite:///{quote(str(path))}?mode=ro") as store:
+    with open_store(url_of(path, read_only=True)) as store:
         found = store.verify()
     if not found.ok:
         raise StoreCorrupt(f"{path}: {failure}: {found.reason}", found.first_bad)

@@ -24,7 +24,8 @@ class VersionConflict(EventStoreError):
 
 
 class StoreFull(EventStoreError):
-    """Not stored: the queue stayed full, or the disk is. Nothing acknowledged before is lost; try again later."""
+    """Not stored: the queue stayed full, the disk is, or the store's file was moved away. Nothing acknowledged before
+    is lost; append again later, with the same ids."""
 
 
 class StoreCorrupt(EventStoreError):

@@ -8,6 +8,7 @@ The file has one JSON object a line: `store` (UUID), `position`, `hash` (hex), `
 and `signature` (hex). The public keys stand in PEM form in the file of the same name that ends in `.pub`.
 """
 
+import errno
 import json
 import os
 import struct
@@ -29,8 +30,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
-from qiki_eventstore.files import sync_folder
+from qiki_eventstore.errors import StoreCorrupt, StoreFull, StoreUnavailable
+from qiki_eventstore.files import sync, sync_folder
 
 _PURPOSE: Final = b"qiki event store head 1\0"
 _FIXED: Final = struct.Struct(">16sqq32s")
@@ -73,6 +74,7 @@ class HeadSigner:
 
     Raises:
         StoreUnavailable: the key cannot be read or made.
+        StoreFull: no room to make it.
     """
 
     def __init__(self, path: Path, key: Path, store: bytes) -> None:
@@ -80,11 +82,21 @@ class HeadSigner:
         try:
             self._private = _load_or_make(key)
             self._name = _publish(self._private.public_key(), public_keys_file(path))
-            own = [head.position for head in read_heads(path) if head.store == store]
-        except (OSError, ValueError) as error:
+            heads = [head for head in read_heads(path) if head.store != bytes(16)]
+        except OSError as error:
+            reason = f"signed heads {path}, key {key}: {error}"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StoreFull(f"{reason}: free space and open the store again") from error
+            raise StoreUnavailable(reason) from error
+        except ValueError as error:
             raise StoreUnavailable(f"signed heads {path}, key {key}: {error}") from error
-        self.position = max(own, default=0)
+        own = [head for head in heads if head.store == store]
+        self.position = max((head.position for head in own), default=0)
         """Position of the newest head that was signed; 0 if none was."""
+        self.newest = max((head for head in own if not head.problem), key=lambda head: head.position, default=None)
+        """The newest own head whose signature holds."""
+        self.foreign = next((head.store for head in reversed(heads) if head.store != store), None)
+        """Store of the last head of another store."""
 
     def sign(self, position: int, hash: bytes, recorded: int) -> None:
         """Append a head, durably. If that fails (`OSError`), the next attempt signs what is newest then."""
@@ -102,7 +114,9 @@ class HeadSigner:
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             os.ftruncate(fd, end := _end_of_last_line(fd))  # a crash may have left a torn line
-            os.pwrite(fd, line.encode() + b"\n", end)
+            written = os.pwrite(fd, text := line.encode() + b"\n", end)
+            if written < len(text):
+                raise OSError(errno.ENOSPC, f"{self._path}: {os.strerror(errno.ENOSPC)}")
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -202,9 +216,11 @@ def _write_new(path: Path, text: bytes, mode: int) -> None:
     draft = path.with_name(path.name + ".new")
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
-        os.write(fd, text)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-    draft.replace(path)
+        with os.fdopen(fd, "wb") as file:
+            file.write(text)
+            sync(file)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)

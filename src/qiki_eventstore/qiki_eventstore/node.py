@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 from qiki_events.projections import PROJECTIONS
 from qiki_eventstore.inbox import Inbox
-from qiki_eventstore.opening import open_store
+from qiki_eventstore.opening import engine_of, open_store, shown
 from qiki_eventstore.ros import diagnosis
 from qiki_eventstore.ros.appending import Appending, AppendMetrics
 from qiki_eventstore.ros.broadcast import Broadcast
+from qiki_eventstore.ros.opening import Opening
 from qiki_eventstore.ros.reading import Reading
 from qiki_eventstore.ros.retaining import Retaining, RetentionParameters, policy_of
+from qiki_eventstore.sqlite.location import parse_url
 from qiki_node.health import Health, Level
 from qiki_node.node import QikiNode
 from qiki_node.parameters import parameter
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from qiki_eventstore.store import EventStore
 
 _INBOX_PERIOD = 0.5  # s
+_OPENING = 3.0  # s that configuring waits for the store; the executor must go on
 _MIB = 2**20
 
 
@@ -32,7 +34,9 @@ class EventStoreParameters(RetentionParameters):
     # What this node has to say is in its diagnostics: it must not depend on itself.
     events_enabled: bool = parameter(False, "send events of its own to the event store", read_only=True)
     url: str = parameter(
-        "sqlite:///events.db", "where the events are: sqlite:///path or postgresql://host/database", read_only=True
+        "sqlite:///events.db",
+        "where the events are: sqlite:///path, the path of a file that ends in .db, or postgresql://host/database",
+        read_only=True,
     )
     patience: float = parameter(
         0.0,
@@ -43,7 +47,7 @@ class EventStoreParameters(RetentionParameters):
         read_only=True,
     )
     standby: float = parameter(
-        5.0, "how long configuring waits for the end of another process that writes (PostgreSQL)",
+        5.0, "how long one attempt to open waits for the end of another process that writes (PostgreSQL)",
         unit="s", minimum=0.0, maximum=1e9, read_only=True,
     )  # fmt: skip
     reserve: int = parameter(
@@ -71,6 +75,8 @@ class EventStoreNode(QikiNode[EventStoreParameters]):
         self._store: EventStore | None = None
         self._broadcast: Broadcast | None = None
         self._retaining: Retaining | None = None
+        self._opening: Opening | None = None
+        self._inbox: Inbox | None = None
         self._was_read_only = ""
         self._append_metrics = AppendMetrics(self.registry)
         self._metrics = diagnosis.StoreMetrics(self.registry)
@@ -80,20 +86,39 @@ class EventStoreNode(QikiNode[EventStoreParameters]):
     def on_configure_node(self) -> None:
         params = self.params
         self._policy = policy_of(params, params.url)
-        self._store = store = _open(params)
-        self._appending = Appending(self, store, self._append_metrics, lambda: self.is_active)
-        url = shown(params.url)
-        self._reading = Reading(self, store, url)
-        if params.inbox:
-            inbox = Inbox(Path(params.inbox), store, self._refused_file)
-            self.add_timer(_INBOX_PERIOD, inbox.look, steady=True)
-        stats = store.stats()
-        self.log.info("store opened", url=url, events=stats.events, head=stats.head)
+        self._url = shown(params.url)
+        opening = Opening(lambda: _open(params), self._url)
+        store = opening.wait(_OPENING)
+        if store is not None:
+            self._opened(store)
+        else:
+            self._opening = opening
+            self.log.error("the store is not open yet, it is tried on", url=self._url, reason=opening.reason)
+        self.add_timer(_INBOX_PERIOD, self._look, steady=True)
 
     def on_activate_node(self) -> None:
-        assert self._store is not None
-        self._broadcast = Broadcast(self, self._store)
-        self._retaining = Retaining(self._store, self._policy, self.params.retention_period, self.log)
+        if self._store is not None:
+            self._follow(self._store)
+
+    def _look(self) -> None:
+        if self._opening is not None and (store := self._opening.wait(0.0)) is not None:
+            self._opened(store)
+            self._follow(store)
+        if self._inbox is not None:
+            self._inbox.look()
+
+    def _opened(self, store: EventStore) -> None:
+        self._opening, self._store = None, store
+        self._appending = Appending(self, store, self._append_metrics, lambda: self.is_active)
+        self._reading = Reading(self, store, self._url)
+        if self.params.inbox:
+            self._inbox = Inbox(Path(self.params.inbox), store, self._refused_file)
+        stats = store.stats()
+        self.log.info("store opened", url=self._url, events=stats.events, head=stats.head)
+
+    def _follow(self, store: EventStore) -> None:
+        self._broadcast = Broadcast(self, store)
+        self._retaining = Retaining(store, self._policy, self.params.retention_period, self.log)
 
     def on_deactivate_node(self) -> None:
         if self._retaining is not None:
@@ -104,7 +129,12 @@ class EventStoreNode(QikiNode[EventStoreParameters]):
             self._broadcast = None
 
     def on_cleanup_node(self) -> None:
-        assert self._store is not None
+        if self._opening is not None:
+            self._opening.close()
+            self._opening = None
+        if self._store is None:
+            return
+        self._inbox = None
         self._reading.close()
         store, self._store = self._store, None
         store.close()  # what is queued becomes durable and is answered
@@ -130,32 +160,20 @@ class EventStoreNode(QikiNode[EventStoreParameters]):
                 self.log.error("the store is read-only", reason=stats.read_only)
             else:
                 self.log.info("the store takes events again")
+        if self._opening is not None:
+            return Health(Level.ERROR, f"the store is not open yet: {self._opening.reason}")
         return diagnosis.of_store(stats, lag, self.params.reserve * _MIB)
-
-
-def shown(url: str) -> str:
-    """A store's URL as others may see and use it: an absolute path, no password."""
-    parts = urlsplit(url)
-    if parts.scheme == "sqlite":
-        return f"sqlite:///{_path_of(url).absolute()}"
-    if parts.password is None:
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@", 1)))
 
 
 def _open(params: EventStoreParameters) -> EventStore:
     options: dict[str, Any] = {"patience": params.patience, "heads": params.heads or None, "key": params.key or None}
     options["projections"] = tuple(PROJECTIONS.values())
-    if urlsplit(params.url).scheme == "sqlite":
+    if engine_of(params.url) == "sqlite":
         options["reserve_bytes"] = params.reserve * _MIB
-        _path_of(params.url).parent.mkdir(parents=True, exist_ok=True)
+        parse_url(params.url)[0].parent.mkdir(parents=True, exist_ok=True)
     else:
         options |= {"standby": params.standby, "segments": params.segments or None}
     return open_store(params.url, **options)
-
-
-def _path_of(url: str) -> Path:
-    return Path(unquote(urlsplit(url).path.removeprefix("/")))
 
 
 def main() -> None:

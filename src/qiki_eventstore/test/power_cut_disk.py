@@ -121,6 +121,9 @@ class PowerCutDisk(apsw.VFS):
 
     # What the files call --------------------------------------------------------------------------------------------
 
+    def knows(self, path: str) -> bool:
+        return path in self._names
+
     def opened(self, path: str, new: bool) -> _Content:
         with self._lock:
             if new:
@@ -194,7 +197,7 @@ class _File(apsw.VFSFile):
     """A file of the disk. Reading, locking and shared memory are those of the real file."""
 
     def __init__(self, disk: PowerCutDisk, path: str, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
-        new = not Path(path).exists()
+        new = not disk.knows(path)  # the store makes it empty, to lock it
         if new and disk.dead:
             raise apsw.CantOpenError("no power")
         self._sync_folder = bool(flags[0] & apsw.SQLITE_OPEN_CREATE and flags[0] & _SYNC_FOLDER)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -164,6 +165,15 @@ def test_a_full_disk_makes_it_loud_and_loses_nothing(small_disk: Path) -> None:
         check(store)
     with opened(path, "?mode=ro") as reader:
         check(reader)
+    with suppress(OSError), ballast.open("wb") as file:
+        while True:
+            file.write(bytes(4096))
+            file.flush()
+    before = {file.name for file in small_disk.iterdir()}
+    for _ in range(3):
+        with pytest.raises(StoreFull, match="free space"):
+            opened(path)
+    assert {file.name for file in small_disk.iterdir()} - before <= {"events.db-wal", "events.db-shm"}
     subprocess.run(["mount", "-o", "remount,size=8m", small_disk], check=True)
     with opened(path) as store:
         append(store)

@@ -680,5 +680,5 @@ def test_a_verification_goes_on_while_events_are_dropped(tmp_path: Path) -> None
             if left:
                 Retention.of(store, left.pop()).apply()
 
-        found = verify(SqliteContent(Readers(path)), visit=visit)
+        found = verify(SqliteContent(Readers(path, str)), visit=visit)
         assert (found.ok, found.checked, found.head) == (True, 100, 2500), found.reason

@@ -94,7 +94,11 @@ class Backend(Protocol):
         """True if `upkeep` should run now; called after each commit."""
 
     def upkeep(self) -> None:
-        """Checkpoints and the like: called about every second, in a thread of its own."""
+        """Checkpoints and the like: called about every second, in a thread of its own.
+
+        Raises:
+            EventStoreError: `commit` would raise it; so that it is seen also while nobody appends.
+        """
 
     # Reading: any thread --------------------------------------------------------------------------------------------
 

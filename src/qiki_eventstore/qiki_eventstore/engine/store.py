@@ -1,12 +1,14 @@
 """An event store over a backend: everything that engines share."""
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import UUID
+from weakref import WeakSet
 
 from qiki_events import Projection
 from qiki_eventstore.engine import reconstruction
@@ -20,7 +22,7 @@ from qiki_eventstore.engine.snapshots import Snapshots
 from qiki_eventstore.engine.tables import Tables
 from qiki_eventstore.engine.upkeep import Signing, Upkeep
 from qiki_eventstore.engine.writer import Writer
-from qiki_eventstore.errors import StoreUnavailable
+from qiki_eventstore.errors import EventStoreError, StoreUnavailable
 from qiki_eventstore.events import ANY, Event, Moment, RecordedEvent
 from qiki_eventstore.preparation import check_name, prepare
 from qiki_eventstore.receipt import Receipt
@@ -67,14 +69,16 @@ class EngineStore(EventStore):
             return
         if heads is not None and key is not None:
             self._signing = Signing(heads, key, backend.store_id(), options.sign_events, options.sign_seconds)
-        jobs: list[Callable[[], None]] = [backend.upkeep, self._take_snapshots]
-        if self._signing is not None:
-            jobs.append(self._signing.job)
-        self._upkeep = Upkeep(min(1.0, options.sign_seconds), *jobs)
+        _written.add(self)
+        self._upkeep = Upkeep(min(1.0, options.sign_seconds), self._keep_up, self._take_snapshots, self._sign)
         self._writer = Writer(backend, self._queue, committed=self._committed, probe=options.probe, clock=options.clock)
         try:
             self._writer.start()
+            if self._signing is not None and (reason := self._signing.contradiction(backend)):
+                _log.error("the store is read-only: %s", reason)
+                self._writer.refuse(reason)
         except BaseException:
+            self._queue.close()
             self._upkeep.close()
             raise
 
@@ -197,7 +201,7 @@ class EngineStore(EventStore):
             conflicts=writer.conflicts if writer else 0,
             duplicates=writer.duplicates if writer else 0,
             dropped=self._queue.dropped,
-            read_only=writer.read_only if writer else self._why_read_only,
+            read_only=self._read_only(),
             last_checkpoint=counts.last_checkpoint,
             free_bytes=counts.free_bytes,
         )
@@ -214,7 +218,7 @@ class EngineStore(EventStore):
             if self._writer is not None:
                 self._writer.join()
                 self._upkeep.close()
-                if self._signing is not None:
+                if self._signing is not None and not self._writer.read_only:
                     self._signing.sign()
         finally:
             self._backend.close()
@@ -228,6 +232,28 @@ class EngineStore(EventStore):
         """Sign as the store of this id from now on."""
         if self._signing is not None:
             self._signing.adopt(store)
+
+    def _forked(self) -> None:
+        """Let a child process leave the store, its queue and its threads alone: they are its parent's."""
+        self._why_read_only = f"opened by process {os.getppid()}, of which this one is a fork"
+        self._writer, self._closed = None, True
+
+    def _keep_up(self) -> None:
+        try:
+            self._backend.upkeep()
+        except EventStoreError:
+            # The writer finds the same, and reports it also while nobody appends.
+            with suppress(EventStoreError):
+                if not self._read_only():
+                    self.run(self._backend.touch)
+
+    def _sign(self) -> None:
+        # Of a store that was moved away or rolled back nothing more is signed.
+        if self._signing is not None and not self._read_only():
+            self._signing.job()
+
+    def _read_only(self) -> str:
+        return self._writer.read_only if self._writer is not None else self._why_read_only
 
     def _take_snapshots(self) -> None:
         try:
@@ -256,3 +282,14 @@ class EngineStore(EventStore):
     def _run_watch(self) -> None:
         with suppress(StoreUnavailable):  # closed meanwhile
             self._backend.watch(self._tail.advance, self._ended)
+
+
+_written: Final[WeakSet[EngineStore]] = WeakSet()
+
+
+def _after_fork() -> None:
+    for store in _written:
+        store._forked()
+
+
+os.register_at_fork(after_in_child=_after_fork)

@@ -5,9 +5,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from uuid import UUID
 
+from qiki_eventstore.engine.backend import Backend
 from qiki_eventstore.engine.batch import Head
-from qiki_eventstore.heads import HeadSigner
+from qiki_eventstore.errors import StoreUnavailable
+from qiki_eventstore.heads import HeadSigner, public_keys_file
+from qiki_eventstore.store import Query
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +65,29 @@ class Signing:
     def adopt(self, store: bytes) -> None:
         """Sign as the store of this id from now on."""
         self._signer = HeadSigner(*self._files, store)
+
+    def contradiction(self, backend: Backend) -> str:
+        """Reason for which the store is not the one that signed the newest head; empty if it is."""
+        path, keys = self._files[0], public_keys_file(self._files[0])
+        go_on = f"restore the newest backup; to go on without, move {path} and {keys} away (they are the evidence)"
+        newest, foreign = self._signer.newest, self._signer.foreign
+        if newest is None:
+            return f"{path} has signed heads of another store, {UUID(bytes=foreign)}: {go_on}" if foreign else ""
+        if newest.position > self._head.position:
+            return (
+                f"the store ends at position {self._head.position}, but signed head line {newest.line} of {path} knows"
+                f" position {newest.position}: events are missing at the end: {go_on}"
+            )
+        try:
+            found = next(backend.all(Query(after=newest.position - 1, before=newest.position + 1)), None)
+        except StoreUnavailable:  # in a segment that is not there
+            return ""
+        if found is not None and found.hash != newest.hash:
+            return (
+                f"position {newest.position} has another hash than signed head line {newest.line} of {path}: events"
+                f" were changed, or lost and others stored in their place: {go_on}"
+            )
+        return ""
 
     def committed(self, head: Head) -> bool:
         """Take note of the head; whether it is to be signed soon."""

@@ -78,6 +78,10 @@ class Writer:
             raise task.error
         return task.result
 
+    def refuse(self, reason: str) -> None:
+        """Store nothing until the store is opened again."""
+        self._corrupt, self.read_only = True, reason
+
     def join(self) -> None:
         """Wait until everything that was queued is stored or has failed; the queue is closed."""
         self._thread.join()
@@ -148,6 +152,7 @@ class Writer:
         if isinstance(error, StoreCorrupt | StoreFull):
             self._corrupt = isinstance(error, StoreCorrupt)
             self.read_only = str(error)
+            self._heads = None  # the batch may be stored all the same: it is the acknowledgement that is refused
             self._attempt = time.monotonic()
             self._queue.nudge()  # so that the writer's thread begins to try again
             self._fail(calls, tasks, self._refusal)
@@ -167,7 +172,7 @@ class Writer:
     def _refusal(self) -> EventStoreError:
         if self._corrupt:
             return StoreCorrupt(self.read_only)
-        return StoreFull(f"{self.read_only}: free space; the store goes on by itself")
+        return StoreFull(self.read_only)
 
     def _fail(self, calls: Sequence[Call], tasks: Sequence[Task], error: Callable[[], EventStoreError]) -> None:
         for call in calls:

@@ -96,7 +96,8 @@ class WriterSession:
         if isinstance(error, psycopg.errors.UniqueViolation):
             raise Stale(str(error), moved=error.diag.constraint_name != "events_once") from error
         if isinstance(error, psycopg.errors.DiskFull):
-            raise StoreFull(f"the disk of PostgreSQL is full ({error.diag.message_primary})") from error
+            reason = f"the disk of PostgreSQL is full ({error.diag.message_primary})"
+            raise StoreFull(f"{reason}: free space; the store goes on by itself") from error
         raise StoreUnavailable(f"PostgreSQL refused the append: {error}") from error
 
     def close(self) -> None:

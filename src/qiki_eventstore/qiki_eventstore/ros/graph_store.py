@@ -105,6 +105,8 @@ class GraphStore(EventStore):
         first = query.before if query.backwards else query.after
         if query.backwards and query.before == 0:
             return
+        if 0 in (query.end, query.recorded_end):
+            raise ValueError("query.end: 0 is no bound over the graph; allowed: any other time")
         request = QueryEvents.Request(
             types=list(query.types),
             streams=list(query.streams),

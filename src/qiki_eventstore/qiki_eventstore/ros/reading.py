@@ -110,9 +110,7 @@ class Reading:
 
 
 def _page(limit: int) -> int:
-    if limit > LARGEST_PAGE:
-        raise ValueError(f"limit: {limit}; allowed: 0 (the largest page) to {LARGEST_PAGE}")
-    return limit or int(LARGEST_PAGE)
+    return min(limit, LARGEST_PAGE) or int(LARGEST_PAGE)
 
 
 def _projection(name: str) -> Projection[Any]:

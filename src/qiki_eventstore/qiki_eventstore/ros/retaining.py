@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
+from qiki_eventstore.opening import engine_of
 from qiki_eventstore.retention.policy import Policy
 from qiki_eventstore.retention.retention import Outcome, Retention
 from qiki_eventstore.retention.segment import Retainable
@@ -53,7 +53,7 @@ def policy_of(params: RetentionParameters, url: str) -> Policy | None:
     asked = next((name for name in names if getattr(params, name) > 0), None)
     if asked is None:
         return None
-    scheme = urlsplit(url).scheme
+    scheme = engine_of(url)
     if scheme != "sqlite" and not params.segments:
         raise ParameterError(
             f"parameter {asked}: {getattr(params, asked)!r} is not allowed; allowed: 0 with a {scheme} store for which"

@@ -1,9 +1,11 @@
 """SQLite as a backend: the one connection that writes, and those that read."""
 
+import ctypes
+import math
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import cache
 from itertools import chain
 from pathlib import Path
@@ -23,7 +25,8 @@ from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.retention.archive import Archive
 from qiki_eventstore.sqlite import copying, schema
 from qiki_eventstore.sqlite.checkpoints import Checkpointer
-from qiki_eventstore.sqlite.location import WriterLock, beside
+from qiki_eventstore.sqlite.holding import FileHold
+from qiki_eventstore.sqlite.location import beside
 from qiki_eventstore.sqlite.options import Options
 from qiki_eventstore.sqlite.pool import SQLITE, Readers
 from qiki_eventstore.sqlite.segments import SqliteCatalogue
@@ -32,6 +35,7 @@ from qiki_eventstore.store import Query, Verification
 
 _CHUNK: Final = 64
 """Rows of one statement: a row costs less than by itself, and SQLite gives up Python's lock once for all."""
+_FREE: Final = "free space; the store goes on by itself"
 _FIND: Final = "SELECT position, name FROM events JOIN streams ON streams.id = stream WHERE events.id = ?"
 
 
@@ -40,6 +44,7 @@ class SqliteBackend:
 
     Raises:
         StoreUnavailable: held by another writer, or it cannot be opened.
+        StoreFull: no room on the disk to open it; it can be tried again.
         StoreCorrupt: it is damaged, or no event store.
     """
 
@@ -47,38 +52,38 @@ class SqliteBackend:
 
     def __init__(self, path: Path, options: Options, *, read_only: bool) -> None:
         self._path, self._options = path, options
-        self._folder = path.absolute().parent
-        self._lock: WriterLock | None = None
-        try:
-            if read_only:
-                connection = schema.open_reader(path)
-                schema.check(connection, path)
-                connection.close()
-            else:
-                self._open_writer()
-        except (apsw.CorruptError, apsw.NotADBError) as error:
-            raise StoreCorrupt(f"{path} is damaged or no event store ({error}): restore a backup") from error
-        except apsw.Error as error:
-            raise StoreUnavailable(f"{path} cannot be opened: {error}") from error
-        self.readers = Readers(path)
-        self.reader = Reader(self.readers, SQLITE, self._archive)
+        self._folder = path.parent
+        self._writes, self._overwritten, self._astray = not read_only, "", False
+        self._closing = ExitStack()
+        with ExitStack() as opening:  # so that an opening that fails leaves no lock
+            self._hold = FileHold(path, write=not read_only)
+            opening.callback(self._hold.release)
+            with _opening(path):
+                if read_only:
+                    with closing(schema.open_reader(path)) as connection:
+                        schema.check(connection, path)
+                else:
+                    self._open_writer(opening)
+            self.readers = Readers(path, self._hold.displaced)
+            opening.callback(self.readers.close)
+            self.reader = Reader(self.readers, SQLITE, self._archive)
+            self._closing = opening.pop_all()
 
     def _archive(self) -> Archive:
         return Archive(beside(self._path, ".segments"), SqliteCatalogue(self.readers.connection).segments())
 
-    def _open_writer(self) -> None:
-        self._lock = WriterLock(self._path)
-        try:
-            self._connection = schema.open_writer(self._path, self._options.synchronous)
-            page_size = schema.pragma(self._connection, "page_size")
-            self._most_pages = max(1, self._options.checkpoint_bytes // page_size)
-            self._pages = 0
-            self._connection.set_wal_hook(self._logged)
-            self._gate = threading.Lock()
-            self._checkpointer = Checkpointer(apsw.Connection(str(self._path)), self._gate)
-        except BaseException:
-            self._lock.release()
-            raise
+    def _open_writer(self, opening: ExitStack) -> None:
+        connection = self._connection = schema.open_writer(self._path, self._options.synchronous)
+        opening.callback(connection.close)
+        page_size = schema.pragma(connection, "page_size")
+        self._most_pages = max(1, self._options.checkpoint_bytes // page_size)
+        self._pages = 0
+        connection.set_wal_hook(self._logged)
+        self._gate = threading.Lock()
+        self._checkpointer = Checkpointer(self._path, self._gate)
+        opening.callback(self._checkpointer.close)
+        self._hold.know_log()
+        self._look_around()
 
     # Writing --------------------------------------------------------------------------------------------------------
 
@@ -93,7 +98,7 @@ class SqliteBackend:
         return {id: row for id, row in rows if row is not None}
 
     def commit(self, batch: Batch, tasks: Sequence[Task]) -> None:
-        self._check_space()
+        self._check_files()
         blocks = spans.full_blocks(batch.end)
         execute, rows = self._connection.execute, batch.rows
         with _translated(), self._gate:
@@ -101,6 +106,7 @@ class SqliteBackend:
                 execute("ROLLBACK")
             if 0 < len(rows) <= _CHUNK and not tasks and not batch.new_names and blocks == self._blocks:
                 execute(_insert(len(rows)), list(chain.from_iterable(rows)))  # a transaction of its own
+                self._look()
                 return
             execute("BEGIN IMMEDIATE")
             try:
@@ -115,6 +121,7 @@ class SqliteBackend:
                     execute("ROLLBACK")
                 raise
         self._blocks = blocks
+        self._look()
 
     def _insert(self, batch: Batch) -> None:
         for table, new in (("streams", batch.new_streams), ("types", batch.new_types), ("sources", batch.new_sources)):
@@ -136,15 +143,36 @@ class SqliteBackend:
         except Exception as error:
             task.error = error
 
-    def _check_space(self) -> None:
+    def _check_files(self) -> None:
+        if self._overwritten:
+            raise StoreCorrupt(self._overwritten)
+        if self._astray or not self._hold.in_place(log=False):
+            self._look_around()
         if self._options.reserve_bytes:
-            disk = os.statvfs(self._folder)
-            free = disk.f_bavail * disk.f_frsize
+            free = self._free_bytes()
             if free < self._options.reserve_bytes:
                 raise StoreFull(
-                    f"the disk is full or failed: only {free} bytes are free at {self._folder},"
-                    f" {self._options.reserve_bytes} are kept free"
+                    f"the disk is full or failed: only {free:.0f} bytes are free at {self._folder},"
+                    f" {self._options.reserve_bytes} are kept free: {_FREE}"
                 )
+
+    def _look(self) -> None:
+        """Raise before an acknowledgement unless what was committed is in the store's own files (some µs)."""
+        if not self._hold.in_place():
+            self._look_around()
+
+    def _look_around(self) -> None:
+        reason = self._hold.displaced()
+        self._astray = bool(reason)
+        if reason:
+            raise StoreFull(f"{reason}: put the store's files back, or open it again; until then nothing is stored")
+
+    def _free_bytes(self) -> float:
+        try:
+            disk = os.statvfs(self._folder)
+        except OSError:  # the folder was moved
+            return math.nan
+        return float(disk.f_bavail * disk.f_frsize)
 
     def touch(self, connection: apsw.Connection) -> None:
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('probe', zeroblob(65536))")
@@ -154,8 +182,18 @@ class SqliteBackend:
         return self._pages >= self._most_pages
 
     def upkeep(self) -> None:
-        if self.wants_upkeep():
+        if not self._overwritten and self._hold.overwritten():
+            self._overwritten = (
+                f"{self._path} was overwritten by another program while the store had it open: restore a backup under"
+                " another name"
+            )
+        if self._overwritten:
+            raise StoreCorrupt(self._overwritten)
+        if self.wants_upkeep() or self._hold.displaced():
+            # Of a log that was removed: what it alone has is still saved.
             self._checkpointer.run()
+        self._look_around()
+        self._check_files()
 
     def _logged(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
         self._pages = pages
@@ -183,14 +221,13 @@ class SqliteBackend:
 
     def counts(self) -> Counts:
         head, streams, gone = self.reader.counts()
-        disk = os.statvfs(self._folder)
         return Counts(
             events=head - gone,
             streams=streams,
             head=head,
             bytes=sum(file.stat().st_size for file in (self._path, beside(self._path, "-wal")) if file.exists()),
-            free_bytes=float(disk.f_bavail * disk.f_frsize),
-            last_checkpoint=float("nan") if self._lock is None else self._checkpointer.last,
+            free_bytes=self._free_bytes(),
+            last_checkpoint=self._checkpointer.last if self._writes else float("nan"),
         )
 
     def watch(self, advance: Callable[[int], None], ended: threading.Event) -> None:
@@ -219,13 +256,15 @@ class SqliteBackend:
         copying.backup(self.readers, path, heads)
 
     def close(self) -> None:
-        self.readers.close()
-        if self._lock is not None:
-            try:
-                self._connection.close()
-                self._checkpointer.close()
-            finally:
-                self._lock.release()
+        if self._writes and (self._overwritten or self._hold.displaced()):
+            # SQLite deletes its log by the name, which may now be that of another store.
+            for connection in (self._connection, self._checkpointer.connection):
+                keep = ctypes.c_int(1)
+                connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(keep))
+                if self._overwritten:  # a checkpoint would mix the two
+                    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+                    self._checkpointer.abandoned = True
+        self._closing.close()
 
 
 @cache
@@ -248,6 +287,23 @@ class _translated:  # noqa: N801
                 reason = f"the database is damaged ({error}): restore a backup, or export what was recorded before"
                 raise StoreCorrupt(reason) from error
             case apsw.FullError() | apsw.IOError() | OSError():
-                raise StoreFull(f"the disk is full or failed: {error}") from error
+                raise StoreFull(f"the disk is full or failed: {error}: {_FREE}") from error
             case apsw.Error():
                 raise StoreUnavailable(f"not stored: {error!r}") from error
+
+
+@contextmanager
+def _opening(path: Path) -> Iterator[None]:
+    """SQLite's errors at opening as those of the event store."""
+    try:
+        yield
+    except (apsw.CorruptError, apsw.NotADBError) as error:
+        raise StoreCorrupt(f"{path} is damaged or no event store ({error}): restore a backup") from error
+    except (apsw.FullError, apsw.IOError) as error:
+        raise StoreFull(
+            f"{path} cannot be opened, the disk is full or failed ({error}): free space and open it again"
+        ) from error
+    except apsw.Error as error:
+        readable = os.access(path, os.R_OK, effective_ids=True)
+        reason = str(error) if readable else "no permission to read it"
+        raise StoreUnavailable(f"{path} cannot be opened: {reason}") from error

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from pathlib import Path
 from typing import Final
 
 import apsw
@@ -20,29 +21,39 @@ class Checkpointer:
     So passive ones are repeated until little is left; for that the writer is held between two transactions.
 
     Args:
-        connection: used by `run` alone.
+        path: the database.
         gate: held by the writer during each transaction.
+
+    Attributes:
+        connection: used by `run` alone.
+        last: Unix time, s, of the last checkpoint; NaN if there was none.
+        abandoned: the log is left as it is at closing.
     """
 
-    def __init__(self, connection: apsw.Connection, gate: threading.Lock) -> None:
-        self._connection, self._gate = connection, gate
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.set_busy_timeout(0)
-        # A connection that has not read yet does not know of the log, and its checkpoints silently do nothing.
-        connection.execute("SELECT count(*) FROM sqlite_schema").get  # noqa: B018
+    def __init__(self, path: Path, gate: threading.Lock) -> None:
+        self.connection, self._gate = apsw.Connection(str(path)), gate
+        try:
+            self.connection.execute("PRAGMA wal_autocheckpoint = 0")
+            self.connection.set_busy_timeout(0)
+            # A connection that has not read yet does not know of the log, and its checkpoints silently do nothing.
+            self.connection.execute("SELECT count(*) FROM sqlite_schema").get  # noqa: B018
+        except BaseException:
+            self.connection.close()
+            raise
         self.last = float("nan")
+        self.abandoned = False
 
     def run(self) -> None:
         """One checkpoint. A reader that still needs the log leaves a part of it for the next time."""
         try:
             before = 0
             for _ in range(5):
-                frames, _done = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+                frames, _done = self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
                 if frames - before <= _CLOSE_BY:
                     break
                 before = frames
             with self._gate:
-                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+                self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
             self.last = time.time()
         except apsw.BusyError:
             pass
@@ -52,8 +63,9 @@ class Checkpointer:
 
     def close(self) -> None:
         """Empty the log and leave the database in one file; the writer has ended."""
-        try:
-            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        except apsw.Error as error:
-            _log.error("the last checkpoint failed, the log is kept: %s", error)
-        self._connection.close()
+        if not self.abandoned:
+            try:
+                self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            except apsw.Error as error:
+                _log.error("the last checkpoint failed, the log is kept: %s", error)
+        self.connection.close()

@@ -1,61 +1,66 @@
-"""Location of a store, and the lock of the process that may write to it."""
+"""Location of a store: its URL, and the names of the files beside the database."""
 
-import fcntl
-import os
+import re
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from qiki_eventstore.errors import StoreUnavailable
 
+_SCHEME = "sqlite:///"
+_EXPECTED = "must be sqlite:///relative/path.db or sqlite:////absolute/path.db"
+
 
 def parse_url(url: str) -> tuple[Path, bool]:
-    """Path of the database and whether it is only read, from `sqlite:///path?mode=ro`.
+    """Path of the database and whether it is only read, from `sqlite:///path?mode=ro` or a plain path.
+
+    In a URL, `%23` and the like stand for the characters that they encode, and `?` begins the mode. A text without
+    `scheme:` is the path itself, character by character.
 
     Raises:
-        ValueError: not such a URL.
+        ValueError: neither of them.
     """
-    parts = urlsplit(url)
-    path = unquote(parts.path.removeprefix("/"))
-    if not url.startswith("sqlite:///") or parts.netloc or not path or path.endswith("/") or parts.fragment:
-        raise ValueError(f"store URL {url!r}: must be sqlite:///relative/path.db or sqlite:////absolute/path.db")
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", url):
+        return _checked(url, url), False
+    address, _, query = url.partition("?")
+    path = unquote(address.removeprefix(_SCHEME), errors="surrogateescape")
+    if not address.startswith(_SCHEME) or not path or path.endswith("/"):
+        raise ValueError(f"store URL {url!r}: {_EXPECTED}")
     mode = "rw"
-    for key, value in parse_qsl(parts.query, keep_blank_values=True):
-        if key != "mode" or value not in ("ro", "rw"):
-            raise ValueError(f"store URL {url!r}: {key}={value}: allowed are mode=ro and mode=rw")
-        mode = value
-    return Path(path), mode == "ro"
+    for pair in query.split("&") if query else ():
+        if pair not in ("mode=ro", "mode=rw"):
+            raise ValueError(f"store URL {url!r}: {pair}: allowed are mode=ro and mode=rw; a ? of the path is %3F")
+        mode = pair.removeprefix("mode=")
+    return _checked(path, url), mode == "ro"
+
+
+def _checked(path: str, url: str) -> Path:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"store {url!r}: the path must be UTF-8; give the file or its folder another name") from None
+    if "\0" in path or not path or path.endswith("/"):
+        raise ValueError(f"store {url!r}: {_EXPECTED}, or the path of a file")
+    return Path(path)
+
+
+def url_of(path: Path, *, read_only: bool = False) -> str:
+    """URL of a database: the inverse of `parse_url`."""
+    text = re.sub(r"[%?#\x00-\x20\x7f]", lambda found: quote(found[0]), str(path.absolute()))
+    return f"{_SCHEME}{text}{'?mode=ro' if read_only else ''}"
+
+
+def resolved(path: Path) -> Path:
+    """The path of the file itself: absolute, without symbolic links and `..`, so that all names give one.
+
+    Raises:
+        StoreUnavailable: symbolic links that lead in a circle, or a folder that may not be looked into.
+    """
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise StoreUnavailable(f"{path} cannot be opened: {error}") from error
 
 
 def beside(path: Path, suffix: str) -> Path:
     """A file next to the database, such as `events.db.lock`."""
     return path.with_name(path.name + suffix)
-
-
-class WriterLock:
-    """One process, and one store in it, writes to a database; the kernel frees the lock when that process ends.
-
-    Raises:
-        StoreUnavailable: somebody else has it.
-    """
-
-    def __init__(self, path: Path) -> None:
-        file = beside(path, ".lock")
-        try:
-            self._fd = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise StoreUnavailable(f"{file} cannot be opened: {error.strerror}") from error
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.read(self._fd, 32).decode(errors="replace").strip() or "unknown"
-            os.close(self._fd)
-            raise StoreUnavailable(
-                f"{path} is held by another writer, process {holder}: end it, or open the store with ?mode=ro"
-            ) from error
-        os.ftruncate(self._fd, 0)
-        os.write(self._fd, f"{os.getpid()}\n".encode())
-
-    def release(self) -> None:
-        """Let another writer in. The file stays: removing it could free a lock that somebody just took."""
-        os.ftruncate(self._fd, 0)
-        os.close(self._fd)

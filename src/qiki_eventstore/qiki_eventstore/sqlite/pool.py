@@ -1,17 +1,19 @@
 """Connections that read, apart from the one that writes."""
 
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+from weakref import WeakSet
 
 import apsw
 
 from qiki_eventstore.engine import spans
 from qiki_eventstore.engine.selection import Dialect
 from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
-from qiki_eventstore.sqlite.schema import open_reader
+from qiki_eventstore.sqlite.schema import AtRest, has_log, open_reader
 
 SQLITE: Final = Dialect(
     by_position="NOT INDEXED",
@@ -31,13 +33,19 @@ def damage() -> Iterator[None]:
 
 
 class Readers:
-    """A pool of connections that only read."""
+    """A pool of connections that only read.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    Args:
+        path: the database.
+        displaced: reason for which the file of that name is not the store's any more; empty if it is.
+    """
+
+    def __init__(self, path: Path, displaced: Callable[[], str]) -> None:
+        self._path, self._displaced = path, displaced
         self._idle: list[apsw.Connection] = []
         self._lock = threading.Lock()
         self._closed = False
+        _pools.add(self)
 
     @contextmanager
     def connection(self) -> Iterator[apsw.Connection]:
@@ -46,9 +54,12 @@ class Readers:
             if self._closed:
                 raise StoreUnavailable("the store is closed: open it again")
             connection = self._idle.pop() if self._idle else None
+        if isinstance(connection, AtRest) and has_log(self._path):  # a writer has come
+            connection.close()
+            connection = None
         with damage():
             if connection is None:
-                connection = open_reader(self._path)
+                connection = self._open()
             try:
                 yield connection
             finally:
@@ -59,12 +70,34 @@ class Readers:
                 if not keep:
                     connection.close()
 
+    def _open(self) -> apsw.Connection:
+        try:
+            connection = open_reader(self._path)
+        except apsw.CantOpenError as error:
+            raise StoreUnavailable(self._displaced() or f"{self._path} cannot be opened: {error}") from error
+        if reason := self._displaced():  # it would read the events of another store
+            connection.close()
+            raise StoreUnavailable(f"{reason}: put it back, or open the store again")
+        return connection
+
     def close(self) -> None:
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+
+
+_pools: Final[WeakSet[Readers]] = WeakSet()
+
+
+def _after_fork() -> None:
+    """SQLite's connections must not be used in a child process, nor closed."""
+    for pool in _pools:
+        pool._lock, pool._closed = threading.Lock(), True
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 class OneReader(Readers):

@@ -1,7 +1,9 @@
 """Tables of the database, and how connections to it are opened."""
 
+import os
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 from uuid import uuid4
 
 import apsw
@@ -60,6 +62,15 @@ CREATE TABLE snapshots(
 def open_writer(path: Path, synchronous: str) -> apsw.Connection:
     """The connection that writes. A new database gets its tables, one of an earlier version is brought up to date."""
     connection = apsw.Connection(str(path))
+    try:
+        _prepare(connection, path, synchronous)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: apsw.Connection, path: Path, synchronous: str) -> None:
     connection.set_busy_timeout(10_000)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
@@ -78,15 +89,51 @@ def open_writer(path: Path, synchronous: str) -> apsw.Connection:
             connection.execute(spans.DDL)
             spans.extend(connection, load_head(connection).position)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    return connection
 
 
 def open_reader(path: Path) -> apsw.Connection:
-    """A connection that only reads."""
+    """A connection that only reads, also where nothing can be written.
+
+    Raises:
+        StoreUnavailable: nothing can be written there, and the log of a writer is left.
+    """
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-    connection.set_busy_timeout(10_000)
-    connection.execute("PRAGMA cache_size = -8000")
+    try:
+        connection.set_busy_timeout(10_000)
+        connection.execute("PRAGMA cache_size = -8000")
+        connection.execute("SELECT 1 FROM sqlite_schema").get  # noqa: B018
+    except (apsw.CantOpenError, apsw.ReadOnlyError):
+        # The log or its index cannot be made. A database at rest needs neither.
+        connection.close()
+        if not os.access(path, os.R_OK, effective_ids=True):
+            raise
+        return _open_at_rest(path)
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+class AtRest(apsw.Connection):
+    """Reads a database of which nothing changes."""
+
+
+def has_log(path: Path) -> bool:
+    """True if a log belongs to the database: it is written to, or its writer was killed."""
+    log = path.with_name(path.name + "-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def _open_at_rest(path: Path) -> apsw.Connection:
+    if has_log(path):
+        raise StoreUnavailable(
+            f"{path} cannot be read where it is: its folder cannot be written to, and {path.name}-wal holds events that"
+            " are not in the database yet (its writer runs, or was killed): copy both into a folder of yours"
+        )
+    # SQLite takes no locks for it, and its end would end those of other connections of this process: there are none, as
+    # this process could not make them either.
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    return AtRest(f"file:{quote(str(path.absolute()))}?immutable=1", flags=flags)
 
 
 def check(connection: apsw.Connection, path: Path) -> None:

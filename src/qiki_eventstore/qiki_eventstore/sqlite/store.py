@@ -10,7 +10,7 @@ import apsw
 from qiki_eventstore.engine.store import EngineStore
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.sqlite.backend import SqliteBackend
-from qiki_eventstore.sqlite.location import beside, parse_url
+from qiki_eventstore.sqlite.location import beside, parse_url, resolved
 from qiki_eventstore.sqlite.options import Options
 from qiki_eventstore.sqlite.restoring import restore_events
 from qiki_eventstore.sqlite.segments import SqliteCatalogue
@@ -25,16 +25,20 @@ class SqliteStore(EngineStore):
     """
 
     def __init__(self, path: Path, options: Options, *, read_only: bool) -> None:
-        self.path = path
+        self.path = path = resolved(path)
         backend = SqliteBackend(path, options, read_only=read_only)
         self._readers = backend.readers
-        super().__init__(
-            backend,
-            options,
-            heads=Path(options.heads or beside(path, ".heads")),
-            key=Path(options.key or beside(path, ".key")),
-            read_only="opened with mode=ro" if read_only else "",
-        )
+        try:
+            super().__init__(
+                backend,
+                options,
+                heads=Path(options.heads or beside(path, ".heads")).absolute(),
+                key=Path(options.key or beside(path, ".key")).absolute(),
+                read_only="opened with mode=ro" if read_only else "",
+            )
+        except BaseException:
+            backend.close()  # and with it the writer's lock
+            raise
 
     @classmethod
     def open(cls, url: str, **options: Any) -> Self:
@@ -47,6 +51,7 @@ class SqliteStore(EngineStore):
         Raises:
             ValueError: not such a URL or option.
             StoreUnavailable: held by another writer, or it cannot be opened.
+            StoreFull: no room on the disk to open it; it can be tried again.
             StoreCorrupt: it is damaged, or no event store.
         """
         path, read_only = parse_url(url)
