@@ -2,4 +2,4 @@
 
 
 class PayloadError(ValueError):
-    """The payload of an event does not fit its type; the text names type, field, value and the allowed values."""
+    """An event's fields or payload cannot be stored; the text names the field, its value and the allowed ones."""

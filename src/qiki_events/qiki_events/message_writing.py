@@ -15,6 +15,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 
+from qiki_events.fields import MAX_DEPTH
 from qiki_events.message_fields import EXACT, FLOATS, INTEGERS, enum_type, is_map, message_type
 
 M = TypeVar("M", bound=Message)
@@ -91,7 +92,7 @@ def _setter(field: FieldDescriptor) -> Callable[[Message, str, Any], None]:
 
             return put_messages
         if field.message_type is Struct.DESCRIPTOR:
-            return lambda message, path, value: _put_struct(getattr(message, name), path, value)
+            return lambda message, path, value: _put_struct(getattr(message, name), path, value, MAX_DEPTH)
 
         def put_message(message: Message, path: str, value: Any) -> None:
             getattr(message, name).SetInParent()
@@ -186,16 +187,18 @@ def _bytes(path: str, value: Any) -> bytes:
     raise _wrong(path, value, "base64")
 
 
-def _put_struct(struct: Struct, path: str, value: Any) -> None:
+def _put_struct(struct: Struct, path: str, value: Any, depth: int) -> None:
     if not isinstance(value, Mapping):
         raise _wrong(path, value, "a mapping")
     struct.SetInParent()
     for name, inner in value.items():
-        _put_plain(struct.fields[_text(f"{path} key", name)], f"{path}.{name}", inner)
+        _put_plain(struct.fields[_text(f"{path} key", name)], f"{path}.{name}", inner, depth - 1)
 
 
-def _put_plain(target: Any, path: str, value: Any) -> None:
-    """Into a google.protobuf.Value, which keeps a number as a double."""
+def _put_plain(target: Any, path: str, value: Any, depth: int) -> None:
+    """Into a google.protobuf.Value, which keeps a number as a double; `depth`: levels that are still allowed."""
+    if depth <= 0 and isinstance(value, Mapping | list | tuple):
+        raise ValueError(f"{path[:80]}…: nested too deep; allowed: {MAX_DEPTH} levels")
     if value is None:
         target.null_value = 0
     elif isinstance(value, bool):
@@ -207,10 +210,10 @@ def _put_plain(target: Any, path: str, value: Any) -> None:
             raise _wrong(path, value, f"a finite number, an integer up to {EXACT}")
         target.number_value = value
     elif isinstance(value, Mapping):
-        _put_struct(target.struct_value, path, value)
+        _put_struct(target.struct_value, path, value, depth)
     elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         target.list_value.SetInParent()
         for index, inner in enumerate(value):
-            _put_plain(target.list_value.values.add(), f"{path}[{index}]", inner)
+            _put_plain(target.list_value.values.add(), f"{path}[{index}]", inner, depth - 1)
     else:
         raise _wrong(path, value, "what JSON can hold")

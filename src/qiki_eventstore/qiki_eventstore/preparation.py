@@ -10,17 +10,12 @@ from google.protobuf.message import Message
 
 import qiki_events
 from qiki_events import PROTOBUF, REGISTRY
+from qiki_events.fields import MAX_PAYLOAD, MAX_VERSION, check_concrete, check_integer, check_name
 from qiki_events.registry import has_maps
 from qiki_eventstore import chain
 from qiki_eventstore.errors import PayloadError
 from qiki_eventstore.events import ANY, Encoded, Event
 from qiki_eventstore.payload import encode
-
-MAX_TEXT: Final = 200
-"""Characters of a stream, type, source, correlation or causation."""
-
-MAX_PAYLOAD: Final = 16 * 1024 * 1024
-"""Bytes of a payload."""
 
 _INT64 = 2**63
 
@@ -53,10 +48,10 @@ def prepare(stream: str, events: Sequence[Event], expected_version: int = ANY) -
     Raises:
         PayloadError: a field or payload that cannot be stored, or an id that comes twice.
     """
-    _check_stream(stream)
     if type(expected_version) is not int or not ANY <= expected_version < _INT64:
         raise PayloadError(f"expected_version {expected_version!r}: must be ANY, NO_STREAM or an integer from 0")
     try:
+        _check_stream(stream)
         prepared = _prepared(stream, events)
     except qiki_events.PayloadError as error:
         raise PayloadError(str(error)) from error
@@ -65,37 +60,16 @@ def prepare(stream: str, events: Sequence[Event], expected_version: int = ANY) -
     return prepared
 
 
-def check_name(field: str, text: object, least: int = 1) -> None:
-    """Raise `PayloadError` unless it is a text of `least` to 200 characters without control characters."""
-    if not isinstance(text, str):
-        raise PayloadError(f"{field} {text!r}: must be text, not {type(text).__name__}")
-    if not least <= len(text) <= MAX_TEXT:
-        raise PayloadError(f"{field} {text[:40]!r}: has {len(text)} characters, allowed are {least} to {MAX_TEXT}")
-    if not text.isprintable() and any(_forbidden(character) for character in text):
-        raise PayloadError(f"{field} {text!r}: must not contain control characters or halves of surrogate pairs")
-
-
-def _check_concrete(field: str, name: str) -> None:
-    check_name(field, name)
-    if name.endswith("*"):
-        raise PayloadError(f"{field} {name!r}: must not end in *, which stands for any rest in queries")
-
-
 def _check_stream(stream: str) -> None:
     try:
         _check_stream_once(stream)
     except TypeError:  # not hashable, so that it is no text
-        _check_concrete("stream", stream)
+        check_concrete("stream", stream)
 
 
 @lru_cache(4096)
 def _check_stream_once(stream: str) -> None:
-    _check_concrete("stream", stream)
-
-
-def _forbidden(character: str) -> bool:
-    code = ord(character)
-    return code < 0x20 or 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000
+    check_concrete("stream", stream)
 
 
 def _prepared(stream: str, events: Sequence[Event]) -> list[Prepared]:  # noqa: PLR0912 - one loop, for speed
@@ -111,9 +85,9 @@ def _prepared(stream: str, events: Sequence[Event]) -> list[Prepared]:  # noqa: 
             _check_kind_of(name, source)
             last_type, last_source, last_content, last_class = name, source, None, None
         if time is not None and not (time.__class__ is int and -_INT64 <= time < _INT64):
-            _check_integer(event, "time", time, -_INT64, _INT64 - 1)
+            check_integer(f"event {name!r}: time", time, -_INT64, _INT64 - 1)
         if schema != 1 or type(schema) is not int:
-            _check_integer(event, "schema_version", schema, 1, 2**31 - 1)
+            check_integer(f"event {name!r}: schema_version", schema, 1, MAX_VERSION)
         if data.__class__ is last_class and schema == last_schema:  # a message like the one before
             content, payload = PROTOBUF, _serialized(name, cast("Message", data), schema, maps)
         elif isinstance(data, Encoded):
@@ -176,7 +150,7 @@ def _check_kind_of(type: str, source: str) -> None:
 # A store sees few kinds of events, most of them without correlation: their names are checked and encoded once.
 @lru_cache(4096)
 def _check_kind(type: str, source: str) -> None:
-    _check_concrete("type", type)
+    check_concrete("type", type)
     check_name("source", source, least=0)
 
 
@@ -199,8 +173,3 @@ def _flow_texts(stream: str, event: Event, content_type: str) -> bytes:
         correlation=event.correlation,
         causation=event.causation,
     )
-
-
-def _check_integer(event: Event, field: str, value: object, low: int, high: int) -> None:
-    if type(value) is not int or not low <= value <= high:
-        raise PayloadError(f"event {event.type!r}: {field} {value!r} must be an integer from {low} to {high}")

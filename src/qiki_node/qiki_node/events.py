@@ -1,11 +1,10 @@
 """A node's events on their way to the event store: `node.events.emit("allocator.mode_changed", {...})`."""
 
-import json
 import math
 import threading
 import time as wall
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from rclpy.task import Future
-from uuid_utils.compat import uuid7
 
-from qiki_events import REGISTRY, PayloadError
 from qiki_msgs.msg import Event
 from qiki_msgs.srv import AppendEvents
+from qiki_node import emission
 from qiki_node.deferred import MANY_REQUESTS
 from qiki_node.executor import spin_while
 from qiki_node.health import Health, Level
-from qiki_node.json_text import to_json
 from qiki_node.outbox import Answer, Batch, Delivery, Limits, Outbox, OutgoingEvent
 from qiki_node.spool import Spool
 from qiki_node.stamps import from_nanoseconds
@@ -66,7 +63,10 @@ class Events:
         self._silent_since: float | None = None
         self._ready = False
         self._looked = -math.inf
+        self._clock_runs = False
+        self._stamps: dict[int, int] = {}
         self._trouble = ""
+        self._shown: dict[str, int] = {}
         if not self.enabled:
             return
         if params.events_spool:
@@ -103,29 +103,26 @@ class Events:
             correlation: id of the command that it belongs to.
             causation: id of the event or command that caused it.
             delivery: `audit` or `telemetry`; see `Delivery`.
-            time: ns; default: the node's clock now.
+            time: ns; default: the node's clock now. While that does not run (simulated time before the first /clock),
+                the event is kept, in order, and gets the time at which it first runs; so does one of time 0.
             schema_version: of the payload.
 
         Returns:
             The event's id; empty if it is not kept: no room (counted, and logged for audit events) or disabled.
 
         Raises:
-            PayloadError: a field does not fit the type (the text names type, field, value and what is allowed), or JSON
-                cannot hold the payload of an unknown type.
-            ValueError: `delivery` is neither.
+            PayloadError: an argument that cannot be stored; the text names type, field, value and what is allowed.
+                Nothing is kept of it.
         """
-        content_type, content = _encoded(type, payload, schema_version)
-        event = OutgoingEvent(
-            id=uuid7(),
+        event = emission.outgoing(
+            type,
+            payload,
             stream=self._stream if stream is None else stream,
-            type=type,
             source=self._source,
-            time=self._node.get_clock().now().nanoseconds if time is None else time,
-            payload=content,
-            content_type=content_type,
+            time=(self._now() or None) if time is None else time,
             correlation=correlation,
             causation=causation,
-            delivery=Delivery(delivery),
+            delivery=delivery,
             schema_version=schema_version,
         )
         if not self.enabled:
@@ -167,12 +164,23 @@ class Events:
             if not self._outbox.held:
                 self._timer.cancel()
 
+    def _now(self) -> int:
+        """ns of the node's clock; 0 while it does not run."""
+        now: int = self._node.get_clock().now().nanoseconds
+        self._clock_runs = now > 0
+        return max(now, 0)
+
     def _send(self) -> None:
         now = wall.monotonic()
-        if not self._is_ready(now):
+        if not (self._clock_runs or self._now()) or not self._is_ready(now):
             return
         for batch in self._outbox.due(now):
-            future = self._client.call_async(_request(batch))
+            try:
+                request = _request(batch, self._stamps.setdefault(batch.number, self._now()))
+            except Exception as error:  # `emit` lets none pass; one that came another way must not block its stream
+                self._settle(batch, Answer.REFUSED, f"it cannot be sent: {error}")
+                continue
+            future = self._client.call_async(request)
             futures = self._futures.setdefault(batch.number, deque())
             futures.append(future)
             if len(futures) > _FUTURES:
@@ -196,22 +204,37 @@ class Events:
         if response is None:
             return
         with self._lock:
-            now = wall.monotonic()
-            answer = _meaning(response)
-            done = self._outbox.answer(batch.number, answer, now)
-            self._trouble = response.message if answer is Answer.LATER else ""
-            if answer is not Answer.LATER:
-                self._silent_since = now if self._outbox.held else None
-                for other in self._futures.pop(batch.number, ()):
-                    if other is not future:
-                        self._client.remove_pending_request(other)
-            if answer is Answer.REFUSED and done:
-                self._node.log.error("event refused by the store", type=done[0].type, reason=response.message)
-            if self._spool and done:
-                self._on_disk(lambda spool: spool.done([event.id for event in done]))
+            self._settle(batch, _meaning(response), response.message)
             self._send()
 
-    def _on_disk(self, action: Any) -> None:
+    def _settle(self, batch: Batch, answer: Answer, reason: str) -> None:
+        now = wall.monotonic()
+        done = self._outbox.answer(batch.number, answer, now)
+        if answer is Answer.LATER:
+            self._trouble = reason
+            return
+        self._trouble = ""
+        self._silent_since = now if self._outbox.held else None
+        self._stamps.pop(batch.number, None)
+        for other in self._futures.pop(batch.number, ()):
+            if not other.done():
+                self._client.remove_pending_request(other)
+        if answer is Answer.REFUSED and done:
+            self._refuse(done, reason)
+        elif self._spool and done:
+            self._on_disk(lambda spool: spool.done([event.id for event in done]))
+
+    def _refuse(self, events: Sequence[OutgoingEvent], reason: str) -> None:
+        self._node.log.error("event refused by the store", type=events[0].type, reason=reason)
+        if self._spool:
+            self._on_disk(lambda spool: self._note_lost(spool.refuse(events, reason)))
+
+    def _note_lost(self, letters: int) -> None:
+        if letters:
+            self._node.log.error("dead letters full: the oldest are dropped", letters=letters)
+
+    def _on_disk(self, action: Callable[[Spool], object]) -> None:
+        assert self._spool is not None
         try:
             action(self._spool)
         except OSError as error:
@@ -222,32 +245,51 @@ class Events:
     def values(self) -> dict[str, int]:
         """Counts since start, and what is held now."""
         with self._lock:
-            return {**asdict(self._outbox.counts), "queued": self._outbox.held, "in_flight": self._outbox.in_flight}
+            letters = self._spool.dead_letters.count() if self._spool else 0
+            held = {"queued": self._outbox.held, "in_flight": self._outbox.in_flight, "dead_letters": letters}
+            return {**asdict(self._outbox.counts), **held}
 
     def _health(self) -> Health:
         with self._lock:
-            values = self.values()
+            values = self._shown = self.values()
             silent = 0.0 if self._silent_since is None else wall.monotonic() - self._silent_since
+            unready = "" if self._client.service_is_ready() else "event store: it is not there"
             if values["overflowed"]:
-                return Health(Level.ERROR, f"{values['overflowed']} audit events had no room", values)
+                return Health(Level.ERROR, f"{values['overflowed']} audit events had no room", values, unready)
+            if values["queued"] and not (self._clock_runs or self._now()):
+                return Health(Level.WARN, f"{values['queued']} events wait for the clock to run", values, unready)
             if values["queued"] and silent > _SLOW:
                 why = self._trouble or ("it does not answer" if self._ready else "it is not there")
-                return Health(Level.WARN, f"event store: nothing acknowledged for {silent:.0f} s: {why}", values)
-            if values["refused"]:
-                return Health(Level.WARN, f"{values['refused']} events were refused by the store", values)
-            return Health(Level.OK, f"{values['acknowledged']} acknowledged", values)
+                text = f"event store: nothing acknowledged for {silent:.0f} s: {why}"
+                return Health(Level.WARN, text, values, unready or text)
+            if values["dead_letters"]:
+                text = f"{values['dead_letters']} events that the store refused: see qiki events dead-letters list"
+                return Health(Level.WARN, text, values, unready)
+            if values["refused"] and not self._spool:
+                text = f"{values['refused']} events were refused by the store and are lost: events_spool is not set"
+                return Health(Level.WARN, text, values, unready)
+            return Health(Level.OK, f"{values['acknowledged']} acknowledged", values, unready)
 
 
 class _Metrics(Collector):
+    """Counts as the last diagnostics found them: the thread that serves metrics takes no lock of `emit`."""
+
     def __init__(self, events: Events) -> None:
         self._events = events
 
     def collect(self) -> Iterator[Metric]:
-        values = self._events.values()
-        for name in ("queued", "in_flight"):
-            yield GaugeMetricFamily(f"qiki_node_events_{name}", "Events held by the outbox", values.pop(name))
+        values = dict(self._events._shown)
+        for name, text in _GAUGES.items():
+            yield GaugeMetricFamily(f"qiki_node_events_{name}", text, values.pop(name, 0))
         for name, value in values.items():
             yield CounterMetricFamily(f"qiki_node_events_{name}", f"Events (batches, if repeated) {name}", value)
+
+
+_GAUGES = {
+    "queued": "Events held by the outbox",
+    "in_flight": "Events on their way to the store",
+    "dead_letters": "Events that the store refused and that are kept",
+}
 
 
 def _meaning(response: AppendEvents.Response) -> Answer:
@@ -256,21 +298,22 @@ def _meaning(response: AppendEvents.Response) -> Answer:
     return Answer.REFUSED if response.code == _RESPONSE.PAYLOAD else Answer.LATER
 
 
-def _request(batch: Batch) -> AppendEvents.Request:
+def _request(batch: Batch, stamp: int) -> AppendEvents.Request:
+    """`stamp`: ns, time of the events that have none."""
     request = AppendEvents.Request()
     request.stream = batch.stream
     request.expected_version = _REQUEST.ANY
     request.delivery = _REQUEST.AUDIT if batch.delivery is Delivery.AUDIT else _REQUEST.TELEMETRY
-    request.events = [_message(event) for event in batch.events]
+    request.events = [_message(event, stamp) for event in batch.events]
     return request
 
 
-def _message(event: OutgoingEvent) -> Event:
+def _message(event: OutgoingEvent, stamp: int) -> Event:
     message = Event()
     message.id = str(event.id)
     message.type = event.type
     message.source = event.source
-    message.time = from_nanoseconds(event.time)
+    message.time = from_nanoseconds(event.time or stamp)
     if event.correlation:
         message.correlation = event.correlation
     if event.causation:
@@ -279,15 +322,3 @@ def _message(event: OutgoingEvent) -> Event:
     message.content_type = event.content_type
     message.payload.frombytes(event.payload)
     return message
-
-
-def _encoded(type: str, payload: Mapping[str, Any], version: int) -> tuple[str, bytes]:
-    """Content type and bytes. Most payloads are plain already: only one that does not fit is converted first."""
-    try:
-        return REGISTRY.encode(type, payload, version)
-    except PayloadError as error:
-        try:
-            plain = json.loads(to_json(payload))
-        except TypeError:
-            raise error from None
-        return REGISTRY.encode(type, plain, version)

@@ -89,6 +89,11 @@ class QikiNode(LifecycleNode, Generic[P]):
         """True if the node's lifecycle state is active."""
         return bool(self._state_machine.current_state[0] == State.PRIMARY_STATE_ACTIVE)
 
+    @property
+    def clock_runs(self) -> bool:
+        """False while the node's clock shows 0: simulated time before the first /clock, or at the moment of a reset."""
+        return bool(self.get_clock().now().nanoseconds > 0)
+
     # Life -----------------------------------------------------------------------------------------------------------
 
     def start(self) -> bool:

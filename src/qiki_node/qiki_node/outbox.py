@@ -25,13 +25,17 @@ class Delivery(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class OutgoingEvent:
-    """An event as emitted; the fields are those of qiki_msgs/Event, `time` in ns."""
+    """An event as emitted; the fields are those of qiki_msgs/Event.
+
+    Attributes:
+        time: ns; None: the clock did not run, so that the event is stamped when it goes to the store.
+    """
 
     id: UUID
     stream: str
     type: str
     source: str
-    time: int
+    time: int | None
     payload: bytes = field(repr=False)
     content_type: str = "application/json"
     schema_version: int = 1

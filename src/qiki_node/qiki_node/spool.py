@@ -2,18 +2,20 @@
 
 One file of JSON lines: an event, or the ids of events that are done with. It is not synced: it is to outlive the
 process; events that must outlive the machine belong in the store. It is emptied whenever nothing is open, and rewritten
-when most of it is done with.
+when most of it is done with. Lines that are no event that can be sent, as earlier versions may have left, go to the
+dead letters beside it, and so do the events that the store refuses.
 """
 
-import base64
 import fcntl
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from uuid import UUID
 
-from qiki_node.outbox import Delivery, OutgoingEvent
+from qiki_node.dead_letters import SUFFIX, DeadLetters
+from qiki_node.outbox import OutgoingEvent
+from qiki_node.spool_record import event_of, line_of
 
 REWRITE_AT = 4 * 1024 * 1024
 """Size in bytes from which a file with mostly acknowledged events is rewritten."""
@@ -28,6 +30,7 @@ class Spool:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.dead_letters = DeadLetters(path.with_suffix(SUFFIX))
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
@@ -36,12 +39,13 @@ class Spool:
             os.close(self._file)
             raise OSError(error.errno, f"events_spool: {path} is in use by another process") from error
         self._open: dict[UUID, bytes] = {}
+        self._unusable: list[bytes] = []
         self._read()
         self._rewrite()
 
     def left(self) -> list[OutgoingEvent]:
         """Events that an earlier process did not get acknowledged, in the order in which they were emitted."""
-        return [_event(line) for line in self._open.values()]
+        return [event_of(line) for line in self._open.values()]
 
     def add(self, event: OutgoingEvent) -> None:
         """Keep an event.
@@ -49,7 +53,7 @@ class Spool:
         Raises:
             OSError: it could not be written (disk full); the file is as before.
         """
-        line = _line(event)
+        line = line_of(event)
         self._append(line)
         self._open[event.id] = line
 
@@ -62,12 +66,22 @@ class Spool:
         known = [id for id in ids if self._open.pop(id, None) is not None]
         if not known:
             return
-        if not self._open:
+        if not self._open and not self._unusable:
             os.ftruncate(self._file, 0)
         elif os.fstat(self._file).st_size > max(REWRITE_AT, 2 * sum(map(len, self._open.values()))):
             self._rewrite()
         else:
             self._append(json.dumps({"done": [id.hex for id in known]}).encode() + b"\n")
+
+    def refuse(self, events: Sequence[OutgoingEvent], reason: str) -> int:
+        """Move events that the store refuses to the dead letters; the number of older ones that had to go for them.
+
+        Raises:
+            OSError: they could not be written; the events stay open, and are sent again after a restart.
+        """
+        dropped = self.dead_letters.add([line_of(event) for event in events], reason)
+        self.done([event.id for event in events])
+        return dropped
 
     def close(self) -> None:
         """Give the file back."""
@@ -88,21 +102,31 @@ class Spool:
         while block := os.pread(self._file, 1 << 20, len(data)):
             data += block
         for line in data.splitlines(keepends=True):
+            if not line.endswith(b"\n"):
+                break  # cut off by the end of a process: `emit` never returned for it
             try:
-                record = json.loads(line)
-                if "done" in record:
-                    for id in record["done"]:
-                        self._open.pop(UUID(hex=id), None)
-                else:
-                    _event(line)
-                    self._open[UUID(hex=record["id"])] = line
-            except (ValueError, KeyError, TypeError):
-                continue  # cut off by the end of a process: `emit` never returned for it
+                self._take(line)
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                self._set_aside(line, str(error))
+
+    def _take(self, line: bytes) -> None:
+        record = json.loads(line)
+        if "done" in record:
+            for id in record["done"]:
+                self._open.pop(UUID(hex=id), None)
+        else:
+            self._open[event_of(line).id] = line
+
+    def _set_aside(self, line: bytes, reason: str) -> None:
+        try:
+            self.dead_letters.add([line], reason)
+        except OSError:
+            self._unusable.append(line)  # stays where it is, for the next start
 
     def _rewrite(self) -> None:
         """Write the open events only, in one step: a crash leaves the old file or the new one."""
         size = os.fstat(self._file).st_size
-        data = b"".join(self._open.values())
+        data = b"".join((*self._unusable, *self._open.values()))
         if size == len(data):
             return
         fresh = self.path.with_suffix(".new")
@@ -112,32 +136,3 @@ class Spool:
         fresh.replace(self.path)
         os.close(self._file)
         self._file = file
-
-
-def _line(event: OutgoingEvent) -> bytes:
-    record = {
-        "id": event.id.hex,
-        "stream": event.stream,
-        "type": event.type,
-        "source": event.source,
-        "time": event.time,
-        "content_type": event.content_type,
-        "schema_version": event.schema_version,
-        "correlation": event.correlation,
-        "causation": event.causation,
-        "delivery": event.delivery.value,
-        "payload": base64.b64encode(event.payload).decode(),
-    }
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-
-
-def _event(line: bytes) -> OutgoingEvent:
-    record = json.loads(line)
-    return OutgoingEvent(
-        **{
-            **record,
-            "id": UUID(hex=record["id"]),
-            "delivery": Delivery(record["delivery"]),
-            "payload": base64.b64decode(record["payload"], validate=True),
-        }
-    )

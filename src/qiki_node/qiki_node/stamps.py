@@ -5,6 +5,9 @@ from builtin_interfaces.msg import Time
 SECOND = 1_000_000_000
 """ns"""
 
+EARLIEST, LATEST = -(2**31) * SECOND, 2**31 * SECOND - 1
+"""ns, the times that a stamp can hold: up to 2038-01-19T03:14:07.999999999Z."""
+
 
 def seconds(stamp: Time) -> float:
     """s."""
@@ -17,18 +20,40 @@ def nanoseconds(stamp: Time) -> int:
 
 
 def from_seconds(value: float) -> Time:
-    """Stamp of a time in s, to the nearest ns."""
-    return from_nanoseconds(round(value * SECOND))
+    """Stamp of a time in s, to the nearest ns.
+
+    Raises:
+        ValueError: see `set_nanoseconds`, or the time is not finite.
+    """
+    try:
+        return from_nanoseconds(round(value * SECOND))
+    except (OverflowError, ValueError):
+        allowed = f"{EARLIEST // SECOND} to {(LATEST + 1) // SECOND} s"
+        raise ValueError(f"time: {value!r} s cannot be a stamp; allowed: {allowed}") from None
 
 
 def from_nanoseconds(value: int) -> Time:
-    """Stamp of a time in ns; see `set_nanoseconds`."""
+    """Stamp of a time in ns.
+
+    Raises:
+        ValueError: see `set_nanoseconds`.
+    """
     stamp = Time()
     set_nanoseconds(stamp, value)
     return stamp
 
 
+def nearest(value: int) -> Time:
+    """Stamp that is nearest to a time in ns: for a bound, or to show a time that was made elsewhere."""
+    return from_nanoseconds(min(max(value, EARLIEST), LATEST))
+
+
 def set_nanoseconds(stamp: Time, value: int) -> None:
-    """Set a stamp to a time in ns. Seconds outside of -2**31 to 2**31 - 1 become the nearest that it can hold."""
-    whole, rest = divmod(value, SECOND)
-    stamp.sec, stamp.nanosec = min(max(whole, -(2**31)), 2**31 - 1), rest
+    """Set a stamp to a time in ns.
+
+    Raises:
+        ValueError: it is beyond the range of stamps; names the value.
+    """
+    if not EARLIEST <= value <= LATEST:
+        raise ValueError(f"time: {value} ns cannot be a stamp; allowed: {EARLIEST} to {LATEST}")
+    stamp.sec, stamp.nanosec = divmod(value, SECOND)

@@ -3,20 +3,27 @@
 import json
 import signal
 import sys
+import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
+from rosgraph_msgs.msg import Clock
 
 from qiki_events import PROTOBUF, REGISTRY, PayloadError
 from qiki_msgs.srv import AppendEvents
+from qiki_node.dead_letters import DeadLetters
 from qiki_node.deferred import Reply, create_deferred_service
 from qiki_node.node import QikiNode
 from qiki_node.parameters import NodeParameters
+from qiki_node.qos import CLOCK
+from qiki_node.stamps import SECOND, nanoseconds
 from qiki_node.testing import NodeProcess, Peer
 
 if TYPE_CHECKING:
@@ -228,6 +235,103 @@ def test_payloads_of_known_types_go_as_protobuf_and_may_hold_numbers_of_numpy(
     read = REGISTRY.decode(first.type, 1, first.content_type, first.payload.tobytes())
     assert (read["segment"], read["elapsed"], read["impulse"]) == (2, 0.5, [0.0, 1.0, 2.0, 3.0, 4.0, 5.0])
     assert REGISTRY.decode(second.type, 1, second.content_type, second.payload.tobytes())["soc"] is None
+
+
+def test_one_bad_emit_raises_at_its_caller_and_leaves_the_node_and_its_spool_well(peer: Peer, tmp_path: Path) -> None:
+    store = Store(peer)
+    store.behave = lambda _: RESPONSE.UNAVAILABLE
+    arguments = ["--ros-args", "-p", f"events_spool:={tmp_path}"]
+    node = QikiNode("poison", NodeParameters, context=peer.context, namespace="/alpha", cli_args=arguments)
+    peer.executor.add_node(node)
+    bad: list[dict[str, Any]] = [
+        {"correlation": uuid.uuid4()},
+        {"causation": "\ud800"},
+        {"time": time.time()},
+        {"time": -5},
+        {"time": 2**31 * 10**9},
+        {"schema_version": -1},
+        {"stream": "bad\nstream"},
+        {"delivery": "often"},
+    ]
+    for arguments_ in bad:
+        with pytest.raises(PayloadError, match=f"event 'x.y': {next(iter(arguments_))} "):
+            node.events.emit("x.y", {"a": 1}, **arguments_)
+    for payload in ([1], {"a": {1}}, {1: 2}, {"a": 2**70}, {"a": "\ud800"}):
+        with pytest.raises(PayloadError, match=r"event 'x\.y': payload"):
+            node.events.emit("x.y", payload)  # type: ignore[arg-type]
+    assert node.events.values()["queued"] == 0
+    assert (tmp_path / "alpha.poison.jsonl").read_bytes() == b""
+    node.events.emit("x.good", {"after": "all of it"}, time=2**31 * 10**9 - 1)
+    peer.spin_until(lambda: bool(store.requests))
+    peer.executor.remove_node(node)
+    node.close()
+    with (tmp_path / "alpha.poison.jsonl").open("a") as spool:
+        spool.write('{"id": "left by an earlier version", "correlation": 7}\n')
+    store.behave = lambda _: RESPONSE.OK
+    again = QikiNode("poison", NodeParameters, context=peer.context, namespace="/alpha", cli_args=arguments)
+    peer.executor.add_node(again)
+    peer.spin_until(lambda: again.events.values()["acknowledged"] == 1)
+    assert [event.type for event in store.stored.values()] == ["x.good"]
+    assert again.events.values()["dead_letters"] == 1
+    peer.executor.remove_node(again)
+    again.close()
+
+
+def test_what_the_store_refuses_is_a_dead_letter(peer: Peer, tmp_path: Path) -> None:
+    store = Store(peer)
+    store.behave = lambda request: RESPONSE.PAYLOAD if request.events[0].type == "x.bad" else RESPONSE.OK
+    arguments = ["--ros-args", "-p", f"events_spool:={tmp_path}", "-p", "diagnostics_period:=0.1"]
+    node = QikiNode("refused", NodeParameters, context=peer.context, namespace="/alpha", cli_args=arguments)
+    peer.executor.add_node(node)
+    node.events.emit("x.bad", {"a": 1})
+    node.events.emit("x.bad", {"a": 2}, delivery="telemetry")
+    node.events.emit("x.good", {})
+    peer.spin_until(lambda: node.events.values()["dead_letters"] == 2 and node.events.values()["queued"] == 0)
+    letters = DeadLetters(tmp_path / "alpha.refused.dead")
+    assert [letter.event.payload for letter in letters.letters()] == [b'{"a":1}', b'{"a":2}']
+    assert {letter.reason for letter in letters.letters()} == {"test"}
+    peer.spin_until(lambda: "2 events that the store refused" in str(node.health().get("events")))
+    assert node.registry.get_sample_value("qiki_node_events_dead_letters") == 2.0
+    letters.remove([letter.key for letter in letters.letters()])
+    peer.spin_until(lambda: node.health()["events"].level == 0)
+    peer.executor.remove_node(node)
+    node.close()
+
+
+def test_nothing_is_sent_before_the_clock_runs_and_nothing_has_time_0(peer: Peer, tmp_path: Path) -> None:
+    store = Store(peer)
+    clock = peer.node.create_publisher(Clock, "/clock", CLOCK)
+    arguments = ["--ros-args", "-p", "use_sim_time:=true", "-p", f"events_spool:={tmp_path}"]
+    node = QikiNode("early", NodeParameters, context=peer.context, namespace="/alpha", cli_args=arguments)
+    peer.executor.add_node(node)
+    peer.spin_until(lambda: clock.get_subscription_count() > 0)
+
+    def show(seconds: int) -> None:
+        clock.publish(Clock(clock=Time(sec=seconds)))
+
+    node.events.emit("x.first", {})
+    node.events.emit("x.second", {}, time=0)
+    for _ in range(3):
+        show(0)
+        peer.spin_for(0.2)
+    assert not store.requests, "a clock that shows 0 does not run"
+    assert node.events.values()["queued"] == 2
+    peer.spin_until(lambda: show(500) or node.clock_runs)
+    node.events.emit("x.third", {})
+    node.events.emit("x.past", {}, time=3)
+    peer.spin_until(lambda: len(store.stored) == 4)
+    peer.spin_until(lambda: show(0) or not node.clock_runs)
+    node.events.emit("x.after_reset", {})
+    peer.spin_until(lambda: show(1) or node.clock_runs)
+    peer.spin_until(lambda: len(store.stored) == 5)
+    found = [(event.type, nanoseconds(event.time)) for event in store.stored.values()]
+    assert found == [
+        *[(f"x.{name}", 500 * SECOND) for name in ("first", "second", "third")],
+        ("x.past", 3),
+        ("x.after_reset", SECOND),
+    ]
+    peer.executor.remove_node(node)
+    node.close()
 
 
 def test_a_payload_that_json_cannot_hold_is_refused(node: QikiNode[NodeParameters]) -> None:

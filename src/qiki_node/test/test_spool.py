@@ -98,9 +98,9 @@ def test_it_holds_what_was_added_and_is_not_done(tmp_path_factory: pytest.TempPa
     spool.close()
 
 
-def test_delivery_is_kept(path: Path) -> None:
+def test_delivery_is_kept_and_that_there_is_no_time_yet(path: Path) -> None:
     spool = Spool(path)
-    telemetry = OutgoingEvent(UUID(int=1), "a", "b.c", "", -5, b"", delivery=Delivery.TELEMETRY)
+    telemetry = OutgoingEvent(UUID(int=1), "a", "b.c", "", None, b"", delivery=Delivery.TELEMETRY)
     spool.add(telemetry)
     assert spool.left() == [telemetry]
     spool.close()

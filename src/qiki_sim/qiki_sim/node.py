@@ -129,18 +129,23 @@ class SimNode(QikiNode[SimParameters]):
 
     def _emit(self, what: str, payload: dict[str, Any]) -> None:
         """An event of the simulation as a whole."""
-        self.events.emit(f"simulator.{what}", payload, time=self.runner.world.time_us * 1000)
+        self.events.emit(f"simulator.{what}", payload, time=_event_time(self.runner.world))
 
     def _emit_scenario(self, what: str) -> None:
         world = self.runner.world
         payload: dict[str, Any] = {"scenario": world.scenario.file.name, "seed": world.seed}
         self._emit(what, payload if what == "reset" else {**payload, "bots": list(world.bots)})
 
-    def _emit_occurrence(self, what: Occurrence, time: int) -> None:
+    def _emit_occurrence(self, what: Occurrence) -> None:
         delivery = "telemetry" if what.is_sample else "audit"
         causation = None if what.cause is None else what.cause.event or None
         what.event = self.events.emit(
-            what.type, what.payload, stream=f"{what.bot}/sim", causation=causation, delivery=delivery, time=time
+            what.type,
+            what.payload,
+            stream=f"{what.bot}/sim",
+            causation=causation,
+            delivery=delivery,
+            time=_event_time(self.runner.world),
         )
 
     def _command(self, bot: str, command: ValveCommand) -> None:
@@ -238,6 +243,11 @@ class SimNode(QikiNode[SimParameters]):
             self._time_gauge.set(self._runner.world.time)
             self._factor_gauge.set(self._factor)
         return diagnosis.of_simulation(self._runner, self._factor, self._refusals, self._last_refusal)
+
+
+def _event_time(world: World) -> int:
+    """ns. The beginning of a scenario is 1 us: a clock that shows 0 does not run."""
+    return max(world.time_us, 1) * 1000
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from uuid import UUID
 from weakref import WeakSet
 
 from qiki_events import Projection
+from qiki_events.fields import check_name
 from qiki_eventstore.engine import reconstruction
 from qiki_eventstore.engine.backend import Backend
 from qiki_eventstore.engine.batch import Head
@@ -24,7 +25,7 @@ from qiki_eventstore.engine.upkeep import Signing, Upkeep
 from qiki_eventstore.engine.writer import Writer
 from qiki_eventstore.errors import EventStoreError, StoreUnavailable
 from qiki_eventstore.events import ANY, Event, Moment, RecordedEvent
-from qiki_eventstore.preparation import check_name, prepare
+from qiki_eventstore.preparation import prepare
 from qiki_eventstore.receipt import Receipt
 from qiki_eventstore.store import Delivery, EventStore, Query, Stats, Subscription, Verification, matcher
 

@@ -10,7 +10,7 @@ from qiki_eventstore.events import AtPosition, AtRecorded, AtTime, AtVersion, En
 from qiki_eventstore.store import Query, Stats
 from qiki_msgs.msg import Event as EventMessage
 from qiki_msgs.srv import AppendEvents, EventStoreStatus, QueryEvents, ReconstructState
-from qiki_node.stamps import from_nanoseconds, nanoseconds
+from qiki_node.stamps import nanoseconds, nearest
 
 EARLIEST, LATEST = -(2**63), 2**63 - 1
 
@@ -125,13 +125,13 @@ def _end(value: int) -> int | None:
 
 
 def to_message(event: RecordedEvent) -> EventMessage:
-    """A committed event as a message."""
+    """A committed event as a message; a time that a stamp cannot hold, which a store takes, becomes the nearest."""
     message = EventMessage()
     message.id = str(event.id)
     message.stream = event.stream
     message.type = event.type
     message.source = event.source
-    message.time = from_nanoseconds(event.time)
+    message.time = nearest(event.time)
     if event.correlation:
         message.correlation = event.correlation
     if event.causation:
@@ -141,7 +141,7 @@ def to_message(event: RecordedEvent) -> EventMessage:
     message.payload.frombytes(event.payload)
     message.position = event.position
     message.version = event.version
-    message.recorded = from_nanoseconds(event.recorded)
+    message.recorded = nearest(event.recorded)
     message.hash.frombytes(event.hash)
     return message
 

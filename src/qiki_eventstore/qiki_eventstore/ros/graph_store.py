@@ -270,7 +270,10 @@ def _message(event: Prepared) -> EventMessage:
     message = EventMessage()
     message.id = str(as_uuid(event.id))
     message.type, message.source = event.type, event.source
-    message.time = from_nanoseconds(time.time_ns() if event.time is None else event.time)
+    try:
+        message.time = from_nanoseconds(time.time_ns() if event.time is None else event.time)
+    except ValueError as error:
+        raise PayloadError(f"event {event.type!r}: {error}") from error
     message.correlation, message.causation = event.correlation or "", event.causation or ""
     message.schema_version, message.content_type = event.schema_version, event.content_type
     message.payload.frombytes(event.payload)

@@ -59,10 +59,9 @@ class Runner:
         marker_rate: float,
         wall: float,
         on_command: Callable[[str, ValveCommand], None],
-        on_occurrence: Callable[[Occurrence, int], None],
+        on_occurrence: Callable[[Occurrence], None],
     ) -> None:
-        """`on_command` is called with each valve command and the name of its bot, `on_occurrence` with each occurrence
-        and the simulated time in ns."""
+        """`on_command` is called with each valve command and the name of its bot."""
         self._node = node
         self._on_command = on_command
         self._on_occurrence = on_occurrence
@@ -134,7 +133,7 @@ class Runner:
     def report(self) -> None:
         """Report the occurrences since the last call."""
         for occurrence in self._watch.look(self.world):
-            self._on_occurrence(occurrence, self.world.time_us * 1000)
+            self._on_occurrence(occurrence)
 
     def _publish_clock(self) -> None:
         set_nanoseconds(self._clock.clock, 1000 * self.world.time_us)
