@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ from qiki_allocator.allocation.thrusters import Floats
 from qiki_allocator.flight.control_cycle import ControlCycle
 from qiki_allocator.flight.demand import Demand
 from qiki_allocator.flight.drive import Drive
+from qiki_allocator.flight.intake import Intake
 from qiki_allocator.flight.motion_control import MOVED, AttitudeMode, MotionControl
 from qiki_allocator.flight.occurrences import Journal, Standing
 from qiki_allocator.flight.profile import ProfileConfig, Segment
@@ -60,6 +62,7 @@ class Controller:
         self.journal = Journal()
         self._demand = Demand(motion, self.profile, len(drive.array), watchdog)
         self._cycle = ControlCycle(drive, self._demand, self.journal)
+        self._intake = Intake()
         self._now = -math.inf
 
     # Commands -------------------------------------------------------------------------------------------------------
@@ -200,30 +203,51 @@ class Controller:
     def update_energy(self, now: float, reading: EnergyReading) -> None:
         """Take energy telemetry; it counts in the same cycle."""
         self._keep_time(now)
-        self.drive.update_energy(reading)
+        if self._intake.admits("energy", now, reading.time, reading.problem()):
+            self.drive.update_energy(reading)
 
     def update_thermal(self, now: float, time: float, temperatures: Mapping[str, float]) -> None:
         """Take thermal telemetry, measured at `time`, s: degC by node; it counts in the same cycle."""
         self._keep_time(now)
-        self.drive.update_thermal(time, temperatures)
+        if self._intake.admits("thermal", now, time):
+            self.drive.update_thermal(time, temperatures)
 
     def update_motion(self, now: float, reading: MotionReading) -> list[Finding]:
         """Take odometry; findings about thrusters."""
         self._keep_time(now)
+        if not self._intake.admits("odom", now, reading.time, reading.problem()):
+            return []
         self.motion.read(reading)
         return self._record(now, self.drive.update_motion(reading))
 
     def update_valves(self, now: float, reading: ValveReading) -> list[Finding]:
         """Take a report of the valves; findings about thrusters."""
         self._keep_time(now)
+        if not self._intake.admits("thruster_state", now, reading.time):
+            return []
         return self._record(now, self.drive.update_valves(reading))
 
     def update_mass(self, now: float, body: MassProperties, *, composite: bool = False) -> bool:
-        """Take mass properties, see `MotionControl.take_mass`; whether the centre of mass moved."""
+        """Take mass properties, see `MotionControl.take_mass`; whether the centre of mass moved.
+
+        Raises:
+            ValueError: naming the field, value and allowed range; counted.
+        """
         self._keep_time(now)
-        before = self.drive.array.com
-        if not self.motion.take_mass(body, composite=composite):
-            return False
+        try:
+            changed = self.motion.take_mass(body, composite=composite)
+        except ValueError as error:
+            self._intake.refuse("mass_properties" if composite else "body/mass_properties", now, str(error))
+            raise
+        return changed and self._move()
+
+    def separate(self, now: float) -> bool:
+        """The body is docked to no other any more: its own mass properties count; whether the centre of mass moved."""
+        self._keep_time(now)
+        return self.motion.separate() and self._move()
+
+    def _move(self) -> bool:
+        before, body = self.drive.array.com, self.motion.body
         self.drive.move(body)
         return not np.allclose(before, body.com, rtol=0.0, atol=MOVED)
 
@@ -268,7 +292,8 @@ class Controller:
         self._keep_time(now)
         telemetry = self._cycle.telemetry(now)
         self._observe(now)
-        return telemetry
+        warnings = telemetry.warnings + self._intake.warnings(now)
+        return replace(telemetry, telemetry_refused=dict(self._intake.refused), warnings=warnings)
 
     # Time and journal ----------------------------------------------------------------------------------------------
 
@@ -279,6 +304,7 @@ class Controller:
 
     def _clear(self, now: float) -> None:
         """The clock was set back."""
+        self._intake.reset()
         self.drive.reset()
         self.motion.reset()
         self.profile.abort("clock: set back; allowed: forward only")

@@ -17,6 +17,16 @@ MOVED = 1e-4
 """m, and relative; smaller changes of mass properties are ignored."""
 
 
+_ALONE = 1e-3
+"""Relative; a composite that is heavier than the body by less is the body alone."""
+
+_MASS_RATIO = 1e4
+"""Largest ratio of a mass to that of the vehicle file, and the reverse."""
+
+_ARM = 1e3
+"""m, largest distance of a centre of mass from the origin of base_link, and radius of gyration."""
+
+
 class AttitudeMode(enum.Enum):
     """Law of the attitude."""
 
@@ -45,6 +55,18 @@ class RestConfig:
         require("timeout", self.timeout, "s", 0.0, above=True)
 
 
+def _check_mass(body: MassProperties, configured: MassProperties) -> None:
+    least, most = configured.mass / _MASS_RATIO, configured.mass * _MASS_RATIO
+    if not least <= body.mass <= most:
+        raise ValueError(f"mass: {body.mass:g} kg; allowed: {least:g} to {most:g} kg")
+    if not np.abs(body.com).max() <= _ARM:
+        raise ValueError(f"com: {body.com.tolist()} m; allowed: at most {_ARM:g} m in size")
+    moments = np.linalg.eigvalsh(body.inertia)
+    low, high = body.mass / _ARM**2, body.mass * _ARM**2
+    if not (low <= moments[0] and moments[-1] <= high):
+        raise ValueError(f"inertia: principal moments {moments.tolist()} kg m^2; allowed: {low:g} to {high:g} kg m^2")
+
+
 class MotionControl:
     """Attitude mode and brake of one body, fed by odometry.
 
@@ -54,7 +76,7 @@ class MotionControl:
     """
 
     def __init__(self, body: MassProperties, control: ControlConfig, rest: RestConfig) -> None:
-        self.body = body
+        self.body = self._own = self._configured = body
         self._control = control
         self._rest = rest
         self.mode = AttitudeMode.OFF
@@ -67,9 +89,8 @@ class MotionControl:
         self.mode, self.is_braking, self._reading = AttitudeMode.OFF, False, None
 
     def read(self, reading: MotionReading) -> None:
-        """Take odometry; what is not finite counts as not received."""
-        if reading.is_finite():
-            self._reading = reading
+        """Take odometry."""
+        self._reading = reading
 
     def age(self, now: float) -> float:
         """s, of the odometry; inf: there is none."""
@@ -87,7 +108,7 @@ class MotionControl:
         """
         if mode is not AttitudeMode.OFF:
             reading = self._fresh(now)
-            wanted = reading.attitude if target is None else np.asarray(target, dtype=float)
+            wanted = np.array(reading.attitude if target is None else target, dtype=float)
             attitude_error(reading.attitude, wanted)
             if mode is AttitudeMode.HOLD:
                 self._target = wanted
@@ -130,11 +151,25 @@ class MotionControl:
         """Take mass properties; whether they differ from those in use.
 
         Args:
-            composite: of this body docked to others. From the first of these on, the body's own are ignored.
+            composite: of this body docked to others. From the first of these on until `separate`, the body's own do
+                not count. A composite that is not heavier than the body is the body alone.
+
+        Raises:
+            ValueError: they cannot be those of this vehicle; the text names field, value and allowed range.
         """
-        if self._is_composite and not composite:
-            return False
-        self._is_composite = composite
+        _check_mass(body, self._configured)
+        if not composite:
+            self._own = body
+            return not self._is_composite and self._use(body)
+        self._is_composite = body.mass > self._own.mass * (1.0 + _ALONE)
+        return self._use(body if self._is_composite else self._own)
+
+    def separate(self) -> bool:
+        """The body is docked to no other any more; whether its own mass properties differ from those in use."""
+        self._is_composite = False
+        return self._use(self._own)
+
+    def _use(self, body: MassProperties) -> bool:
         before = self.body
         is_same = (
             np.allclose(before.com, body.com, rtol=0.0, atol=MOVED)

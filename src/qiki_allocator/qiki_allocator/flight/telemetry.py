@@ -1,7 +1,8 @@
 """Telemetry of the allocator as plain values."""
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +44,10 @@ class Mode(enum.Enum):
 
 @dataclass(frozen=True, eq=False)
 class Telemetry:
-    """Snapshot of the allocator; see qiki_msgs/Allocation. NaN: there was no solve."""
+    """Snapshot of the allocator; see qiki_msgs/Allocation. NaN: there was no solve.
+
+    telemetry_refused: number of messages refused for their stamp or values, by topic.
+    """
 
     state: State
     mode: Mode
@@ -65,3 +69,4 @@ class Telemetry:
     levels: Floats
     uncontrollable: tuple[str, ...]
     warnings: tuple[str, ...]
+    telemetry_refused: Mapping[str, int] = field(default_factory=dict)

@@ -3,10 +3,17 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import numpy.typing as npt
 
 from qiki_allocator.allocation.thrusters import Floats
 from qiki_allocator.health.table import Condition
+
+LARGEST_VELOCITY = 1e5
+"""m/s, beyond which odometry is taken for an error of its sender."""
+
+LARGEST_RATE = 1e3
+"""rad/s, the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,10 +32,23 @@ class MotionReading:
     velocity: Floats
     rates: Floats
 
-    def is_finite(self) -> bool:
-        """True if every value is finite and the attitude has length 1, within 1 %."""
-        values = self.time, *self.attitude.tolist(), *self.velocity.tolist(), *self.rates.tolist()
-        return all(map(math.isfinite, values)) and 0.99 <= math.sqrt(float(self.attitude @ self.attitude)) <= 1.01
+    def __post_init__(self) -> None:
+        for name in ("attitude", "velocity", "rates"):
+            object.__setattr__(self, name, np.array(getattr(self, name), dtype=float))
+
+    def problem(self) -> str:
+        """Why it cannot be, by field, value and allowed range; empty: it can."""
+        for name, values, most, unit in (
+            ("velocity", self.velocity, LARGEST_VELOCITY, "m/s"),
+            ("rates", self.rates, LARGEST_RATE, "rad/s"),
+            ("attitude", self.attitude, 1.01, ""),
+        ):
+            # Also true where a component is not finite.
+            if not all(abs(value) <= most for value in values.tolist()):
+                return f"{name}: {values.tolist()} {unit}; allowed: at most {most:g} {unit} in size".replace("  ", " ")
+        if not 0.99 <= math.sqrt(float(self.attitude @ self.attitude)) <= 1.01:
+            return f"attitude: {self.attitude.tolist()}; allowed: a quaternion of length 1"
+        return ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,3 +66,6 @@ class ValveReading:
     on_time: npt.ArrayLike
     conditions: tuple[Condition | None, ...]
     forced_closed: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "on_time", np.array(self.on_time, dtype=float))

@@ -129,7 +129,7 @@ class FaultWatch:
         if not self._by_motion:
             return []
         newest = self._waiting[-1].time if self._waiting else self._reader.time
-        if not reading.is_finite() or reading.time <= newest:
+        if reading.time <= newest:
             return []
         self._waiting.append(reading)
         until = max(self._known_until, reading.time - _REPORTS)

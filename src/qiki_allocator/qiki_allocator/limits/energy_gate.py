@@ -115,6 +115,10 @@ class EnergyReading:
     continuous_power: float = math.nan
     tripped: bool = False
 
+    def problem(self) -> str:
+        """Why it cannot be, by field, value and allowed range; empty: it can."""
+        return "" if 0.0 <= self.soc <= 1.0 else f"supercap_soc: {self.soc}; allowed: 0 to 1"
+
 
 @dataclass(frozen=True)
 class EnergyLimits:

@@ -52,9 +52,13 @@ class Inputs:
     def _take_mass(self, topic: str, composite: bool, message: InertiaStamped) -> None:
         try:
             self._node.check_frame(message.header.frame_id)
-            body = conversions.body(message)
+            if composite and message.inertia.m == 0.0:
+                moved = self._node.controller.separate(self._node.seconds())
+            else:
+                body = conversions.body(message)
+                moved = self._node.controller.update_mass(self._node.seconds(), body, composite=composite)
         except ValueError as error:
             self._node.log.warning(f"{topic} refused", throttle=1.0, reason=str(error))
             return
-        if self._node.controller.update_mass(self._node.seconds(), body, composite=composite):
-            self._node.log.info("centre of mass moved", com=body.com.tolist())
+        if moved:
+            self._node.log.info("centre of mass moved", com=self._node.controller.drive.array.com.tolist())

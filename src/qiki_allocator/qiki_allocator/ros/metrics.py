@@ -1,6 +1,6 @@
 """Telemetry as metrics, computed when they are scraped."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -49,6 +49,9 @@ class TelemetryMetrics(Collector):
             ("gate_level", "0 STABILISE, 1 HOLD, 2 BOOST", _GATES.index(limits.energy.gate)),
         ):
             yield GaugeMetricFamily(f"qiki_allocator_{name}", text, value=value)
+        yield _counted(
+            "telemetry_refused", "Telemetry refused for its stamp or values", "topic", latest.telemetry_refused
+        )
         yield CounterMetricFamily("qiki_allocator_energy_joules", "Energy of all pulses commanded", value=latest.energy)
 
 
@@ -69,10 +72,15 @@ def _of_wrenches(latest: Telemetry) -> Iterable[Metric]:
 def _of_thrusters(latest: Telemetry) -> Iterable[Metric]:
     thrusters = [str(i) for i in range(len(latest.duty))]
     yield _labelled("duty_ratio", "Share of the time commanded open", "thruster", thrusters, latest.duty.tolist())
-    firings = CounterMetricFamily("qiki_allocator_firings", "Openings commanded", labels=["thruster"])
-    for thruster, count in zip(thrusters, latest.firings.tolist(), strict=True):
-        firings.add_metric([thruster], count)
-    yield firings
+    firings = dict(zip(thrusters, latest.firings.tolist(), strict=True))
+    yield _counted("firings", "Openings commanded", "thruster", firings)
+
+
+def _counted(name: str, text: str, label: str, counts: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(f"qiki_allocator_{name}", text, labels=[label])
+    for of, count in counts.items():
+        family.add_metric([of], count)
+    return family
 
 
 def _labelled(name: str, text: str, label: str, labels: Sequence[str], values: Sequence[float]) -> Metric:
