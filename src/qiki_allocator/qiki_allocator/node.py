@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+from builtin_interfaces.msg import Time
 from geometry_msgs.msg import WrenchStamped
 from prometheus_client import Counter
 from visualization_msgs.msg import MarkerArray
@@ -26,6 +27,8 @@ from qiki_node.node import QikiNode
 from qiki_node.qos import COMMAND, TELEMETRY
 from qiki_node.run import run
 from qiki_vehicle import ConfigurationError, Vehicle
+
+_REPEAT = 1.0  # s of wall time after which the last status is repeated where the clock stands still
 
 
 class AllocatorNode(QikiNode[AllocatorParameters]):
@@ -83,7 +86,9 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
         ]
         self._inputs = Inputs(self)
         self._offered = Services(self)
+        self._fresh = True
         self.add_timer(1.0 / params.telemetry_rate, self._publish)
+        self.add_timer(_REPEAT, self._repeat, steady=True)
         lost = self.controller.drive.uncontrollable
         self.log.info(
             "vehicle loaded", vehicle=vehicle.name, thrusters=len(vehicle.thrusters), uncontrollable=list(lost)
@@ -200,6 +205,7 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
         self._allocation.header.stamp = stamp
         conversions.fill_allocation(self._allocation, telemetry)
         self._allocations.publish(self._allocation)
+        self._fresh = True
         self._metrics.latest = telemetry
         if self._forces.get_subscription_count():
             healthy = [condition is Condition.OK for condition in telemetry.conditions]
@@ -207,6 +213,12 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
             self._forces.publish(self._markers.update(stamp, self.controller.drive.array, forces, healthy))
         self._profiles.publish_feedback()
         self.report()
+
+    def _repeat(self) -> None:
+        """Publish the last status again where the clock stands still, for subscribers that came since."""
+        if not self._fresh and self._allocation.header.stamp != Time():
+            self._allocations.publish(self._allocation)
+        self._fresh = False
 
 
 def _vehicle_path(name: str) -> Path:

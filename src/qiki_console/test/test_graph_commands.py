@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,6 +83,22 @@ def flown(qiki: Run, *arguments: str, seconds: float) -> tuple[dict[str, Any], f
     return json.loads(result.stdout), excess(result)
 
 
+@pytest.fixture
+def run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that should have an allocator of bravo too."""
+    nodes = (("sim", "/qiki"), ("allocator", "/alpha"), ("allocator", "/bravo"))
+    state = {
+        "format": 1,
+        "phase": "running",
+        "boot": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
+        "supervisor": {"pid": 1, "start_ticks": -1},
+        "processes": [{"command": [f"__node:={name}", f"__ns:={space}"]} for name, space in nodes],
+    }
+    (tmp_path / "state.json").write_text(json.dumps(state))
+    monkeypatch.setenv("QIKI_RUN_DIR", str(tmp_path))
+
+
+@pytest.mark.usefixtures("run_folder")
 def test_status_shows_the_graph_and_its_missing_nodes(qiki: Run) -> None:
     def complete(result: Result) -> bool:
         value = json.loads(result.stdout)
@@ -96,7 +113,11 @@ def test_status_shows_the_graph_and_its_missing_nodes(qiki: Run) -> None:
     assert result.exit_code == 1
     value = json.loads(result.stdout)
     assert value["missing"] == ["/bravo/allocator"]
-    assert {"name": "/alpha/allocator", "state": "active", "problems": []} in value["nodes"]
+    nodes = {node["name"]: node for node in value["nodes"]}
+    assert nodes["/alpha/allocator"]["state"] == "active"
+    assert nodes["/qiki/sim"]["diagnostics_age_s"] < 2.5
+    assert not any("/_" in name for name in nodes), "hidden nodes, such as this command's own"
+    assert value["simulator"]["clock_publishers"] == ["/qiki/sim"]
     assert value["simulator"]["scenario"] == "fake"
     assert value["simulator"]["paused"] is False
     alpha = value["bots"]["alpha"]
@@ -108,6 +129,7 @@ def test_status_shows_the_graph_and_its_missing_nodes(qiki: Run) -> None:
     assert set(value["bots"]["bravo"].values()) == {None}
 
 
+@pytest.mark.usefixtures("run_folder")
 def test_status_is_one_screen(qiki: Run) -> None:
     parts = ("CORE 31.5 °C", "missing: /bravo/allocator\n")
     result = until(
@@ -123,6 +145,14 @@ def test_status_watches_until_it_is_told_to_stop(console: Any) -> None:
         time_s = json.loads(watching.process.stdout.readline())["simulator"]["time_s"]
         times += [] if time_s is None else [time_s]
     assert times == sorted(times)
+    watching.stop(signal.SIGINT)
+
+
+def test_watching_into_a_pipe_prints_each_look(console: Any) -> None:
+    watching = console("status", "--watch", "--period", "0.2", "--patience", "0.3")
+    lines = iter(watching.process.stdout.readline, "")
+    for _ in range(3):
+        assert next(line for line in lines if line.startswith("simulator ")).rstrip("\n").isprintable()
     watching.stop(signal.SIGINT)
 
 
@@ -196,11 +226,9 @@ def test_echo_says_when_a_topic_is_silent_or_not_there(qiki: Run) -> None:
 
 @pytest.mark.usefixtures("impatient")
 def test_echo_says_when_a_topic_is_not_there(qiki: Run) -> None:
-    complaint = "topic: '/alpha/nothing' is not there"
-    absent = until(
-        lambda result: complaint in result.output, lambda: qiki("topics", "echo", "/alpha/nothing", "--once")
-    )
-    assert absent.exit_code == 1
+    complaint = "topic: '/alpha/odm' is not there; allowed: /alpha/odom, "
+    absent = until(lambda result: complaint in result.output, lambda: qiki("topics", "echo", "/alpha/odm", "--once"))
+    assert absent.exit_code == 2
 
 
 def test_hz_measures_a_best_effort_topic(console: Any) -> None:

@@ -38,8 +38,9 @@ def test_problems_are_the_components_that_are_not_ok() -> None:
     book = DiagnosticsBook()
     book.note("alpha/allocator: lifecycle", 2, "cannot configure: vehicle", {}, 100.0)
     book.note("alpha/allocator: solver", 0, "fine", {}, 100.0)
-    assert book.problems("/alpha/allocator", 101.0) == ("lifecycle: cannot configure: vehicle",)
-    assert book.problems("/alpha/allocator", 200.0) == ()
-    assert book.problems("/qiki/sim", 101.0) == ()
-    assert book.knows("/alpha/allocator")
-    assert not book.knows("/qiki/sim")
+    assert book.problems("/alpha/allocator") == ("lifecycle: cannot configure: vehicle",)
+    assert book.age("/alpha/allocator", 130.0) == 30.0
+    assert (book.problems("/qiki/sim"), book.age("/qiki/sim", 101.0)) == ((), None)
+    assert book.nodes == {"/alpha/allocator"}
+    book.note("alpha/allocator: solver", 0, "fine", {}, 110.0)
+    assert book.problems("/alpha/allocator") == (), "not a component of its newest diagnostics"

@@ -1,12 +1,12 @@
 """Ages, freshness, what is missing, and how both are shown."""
 
 import json
+from dataclasses import replace
 from math import nan
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
 from qiki_console.model.report import report
 from qiki_console.model.screen import screen
@@ -24,6 +24,7 @@ from qiki_console.model.snapshot import (
     Snapshot,
 )
 from qiki_node.json_text import to_json
+from qiki_node.terminal import make_console
 
 LIVE = Now(wall=1000.0, simulated=50.0, silence=0.01)
 DEAD = Now(wall=1000.0, simulated=50.0, silence=9.0)
@@ -31,10 +32,10 @@ ZERO = (0.0, 0.0, 0.0)
 
 
 def shown(snapshot: Snapshot, width: int = 140) -> str:
-    console = Console(width=width, no_color=True, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
+    console = make_console()
+    console.width = width
     with console.capture() as capture:
         console.print(screen(snapshot))
-    console.file.close()
     return capture.get()
 
 
@@ -71,7 +72,12 @@ def snapshot(now: Now = LIVE) -> Snapshot:
             AllocationStatus("REFUSED", "AUTO", "force.x: nan", (ZERO, ZERO), (ZERO, ZERO)), 49.9, 999.9, 1.0
         ),
     )
-    nodes = {"/qiki/sim": Node("active"), "/alpha/allocator": Node("inactive", ("lifecycle: cannot activate",))}
+    nodes = {
+        "/alpha/allocator": Node("inactive", ("lifecycle: cannot activate",), 0.4, True),
+        "/bravo/allocator": Node("missing"),
+        "/qiki/eventstore": Node("no answer", (), 7.0, True),
+        "/qiki/sim": Node("active", (), None, True),
+    }
     return Snapshot(now, Simulator(50.0, 0.99, False, "station"), nodes, (alpha, Bot("bravo")))
 
 
@@ -79,7 +85,13 @@ def test_the_screen_tells_known_stale_and_missing_values_apart() -> None:
     text = shown(snapshot())
     assert "time 50.00 s  real-time factor 0.99  running  scenario station" in text
     assert "missing: /bravo/allocator" in text
-    assert "inactive  lifecycle: cannot activate" in text
+    shown_nodes = {line.split()[0]: " ".join(line.split()[1:]) for line in text.splitlines() if line.startswith("/")}
+    assert shown_nodes == {
+        "/alpha/allocator": "inactive lifecycle: cannot activate",
+        "/bravo/allocator": "missing",
+        "/qiki/eventstore": "no answer diagnostics STALE 7.0 s",
+        "/qiki/sim": "active diagnostics unknown: none received",
+    }
     lines = {line.split("  ")[0].strip(): line for line in text.splitlines()}
     assert "-0.500" in lines["velocity, world"]
     assert "STALE 10.0" in lines["supercap SoC"]
@@ -111,7 +123,46 @@ def test_json_has_null_for_the_unknown_and_age_for_the_known() -> None:
 
 def test_a_graph_is_whole_when_every_node_is_there_and_active() -> None:
     nodes = {"/qiki/sim": Node(None), "/alpha/allocator": Node("active")}
-    whole = Snapshot(LIVE, Simulator(None, None, None), nodes, (Bot("alpha"),))
+    whole = Snapshot(LIVE, Simulator(None, None, None), nodes, (Bot("alpha", expected=frozenset()),))
     assert whole.whole
-    assert not Snapshot(LIVE, Simulator(None, None, None), nodes | {"/alpha/x": Node("inactive")}, ()).whole
+    for node in (Node("inactive"), Node("no answer"), Node("active", (), 2.6, True), Node("active", (), None, True)):
+        assert not Snapshot(LIVE, Simulator(None, None, None), nodes | {"/alpha/x": node}, ()).whole
+    assert not replace(whole, bots=(Bot("alpha"),)).whole
+    assert not replace(whole, clocks=("/qiki/sim", "/qiki/sim")).whole
     assert Snapshot(LIVE, Simulator(None, None, None)).down
+
+
+def test_two_clocks_are_named() -> None:
+    text = shown(replace(snapshot(), clocks=("/qiki/sim", "/test/clock")))
+    assert "warning: 2 publishers of /clock: /qiki/sim, /test/clock: simulated time jumps between them" in text
+
+
+def test_thrusters_that_the_allocator_holds_for_dead_are_named() -> None:
+    status = AllocationStatus("IDLE", "ADAPTIVE", "", (ZERO, ZERO), (ZERO, ZERO), {3: "STUCK_CLOSED"})
+    alpha = Bot("alpha", allocation=Datum(status, 49.9, 999.9, 1.0))
+    assert "alpha thrusters, by the allocator: 3 STUCK_CLOSED" in shown(replace(snapshot(), bots=(alpha,)))
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 240])
+def test_on_a_narrow_screen_nothing_is_cut(width: int) -> None:
+    text = shown(snapshot(), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert "…" not in text
+    assert "".join(text.split()).count("N/A") == "".join(shown(snapshot(), 240).split()).count("N/A")
+
+
+@given(
+    text=st.text(st.characters() | st.sampled_from("\x1b\x9b\x07\r\n\u202e\u2028")), width=st.sampled_from([40, 200])
+)
+def test_no_text_of_the_graph_steers_the_terminal(text: str, width: int) -> None:
+    status = AllocationStatus(text, text, text, (ZERO, ZERO), (ZERO, ZERO), {3: text})
+    bot = Bot(
+        text,
+        power=Datum(Power(0.8, nan, 1200.0, 3000.0, text, 2), 40.0, 990.0, 1.0),
+        hottest=Datum(HottestNode(text, 121.0, 120.0, text), 49.9, 999.9, 1.0),
+        allocation=Datum(status, 49.9, 999.9, 1.0),
+    )
+    nodes = {text: Node(text, (text,), 0.1, True)}
+    hostile = Snapshot(LIVE, Simulator(50.0, 1.0, False, text), nodes, (bot,), (text, text))
+    assert all(line.isprintable() for line in shown(hostile, width).split("\n"))
+    assert to_json(report(hostile))

@@ -16,8 +16,6 @@ from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import click
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -63,15 +61,15 @@ def echo(text: str = "", *, err: bool = False) -> None:
 
     A part that must stay on its line goes through `printable` first. JSON stays the same JSON.
     """
-    # Not click's own streams: those write UTF-8 to a terminal that shows ASCII only.
-    click.echo(printable(str(text), keep="\n\t"), file=sys.stderr if err else sys.stdout)
+    # Not by click: it writes UTF-8 to a terminal that shows ASCII only.
+    print(printable(str(text), keep="\n\t"), file=sys.stderr if err else sys.stdout, flush=True)
 
 
 def make_console(plain_width: int | None = None) -> "Console":
     """rich's console without markup, emoji and highlighting, so that texts are shown as they are.
 
     Args:
-        plain_width: columns where the output is no terminal; None: rich's choice.
+        plain_width: columns where the output is no terminal and COLUMNS is not set; None: rich's choice.
     """
     from rich.console import Console
 
@@ -80,7 +78,7 @@ def make_console(plain_width: int | None = None) -> "Console":
             raise BrokenPipeError
 
     console = PlainConsole(markup=False, emoji=False, highlight=False)
-    if plain_width is not None and not console.is_terminal:
+    if plain_width is not None and not console.is_terminal and not os.environ.get("COLUMNS"):
         console.width = plain_width
     return console
 

@@ -1,18 +1,23 @@
 """`qiki status`."""
 
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
 
 from qiki_node.errors import UnreachableError, up_hint
-from qiki_node.terminal import echo
+from qiki_node.terminal import echo, make_console
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from qiki_console.graph.watcher import Watcher
     from qiki_console.model.snapshot import Snapshot
+
+
+_PLAIN_WIDTH = 240
+"""Columns where the output goes to no terminal: nothing is cut."""
 
 
 @click.command()
@@ -35,8 +40,9 @@ if TYPE_CHECKING:
 def status(watch: bool, as_json: bool, period: float, patience: float) -> None:
     """One screen of the graph: nodes, bots, energy, heat, allocation.
 
-    Unknown values are shown as N/A, outdated ones as STALE. Ends with 0 when the graph is whole, 1 when a node is
-    missing or not active, 3 when the graph is down.
+    Unknown values are shown as N/A, outdated ones as STALE. Ends with 0 when the graph is whole: every node that was
+    started is there, active, and publishes fresh diagnostics, as every bot does its data; with 1 when it is not, with 3
+    when the graph is down. --watch ends with 0; into a pipe it prints each look.
     """
     from qiki_console.graph.watcher import Watcher
     from qiki_node.session import Session
@@ -48,6 +54,8 @@ def status(watch: bool, as_json: bool, period: float, patience: float) -> None:
             _watch(watcher, snapshot, as_json, period)
             return
     if snapshot.down:
+        if as_json:
+            _show(snapshot, as_json)
         raise UnreachableError("the graph is down: no node is found", hint=up_hint())
     _show(snapshot, as_json)
     if not snapshot.whole:
@@ -61,22 +69,19 @@ def _show(snapshot: "Snapshot", as_json: bool) -> None:
 
         echo(to_json(report(snapshot)))
     else:
-        from rich.console import Console
-
-        Console().print(_screen(snapshot))
+        make_console(_PLAIN_WIDTH).print(_screen(snapshot))
 
 
 def _watch(watcher: "Watcher", snapshot: "Snapshot", as_json: bool, period: float) -> None:
-    from contextlib import nullcontext
-
     from rich.live import Live
 
-    live = nullcontext() if as_json else Live(auto_refresh=False, screen=True)
+    console = make_console()
+    live = Live(console=console, auto_refresh=False, screen=True) if console.is_terminal and not as_json else None
     try:
-        with live:
+        with live or nullcontext():
             while True:
                 due = time.monotonic() + period
-                if isinstance(live, Live):
+                if live:
                     live.update(_screen(snapshot), refresh=True)
                 else:
                     _show(snapshot, as_json)

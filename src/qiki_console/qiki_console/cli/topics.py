@@ -23,15 +23,17 @@ def topics() -> None:
 @click.option("--all", "everything", is_flag=True, help="ROS's own and hidden topics too.")
 def list_topics(types: bool, everything: bool) -> None:
     """Names of the topics on the graph."""
-    from qiki_console.graph.discovery import require_graph, topics_of_others
+    from qiki_console.graph.discovery import require_graph, several_clocks, topics_of_others
     from qiki_node.session import Session
 
     with Session("console") as session:
         require_graph(session)
-        found = topics_of_others(session)
+        found, warning = topics_of_others(session), several_clocks(session)
     for name, kinds in found.items():
         if everything or not is_plumbing(name):
             echo(printable(f"{name}  [{', '.join(kinds)}]" if types else name))
+    if warning:
+        echo(f"warning: {warning}", err=True)
 
 
 @topics.command("echo")
@@ -115,15 +117,16 @@ def hz(topic: str, window: int, duration: float | None) -> None:
 @click.argument("topic")
 def info(topic: str) -> None:
     """Type, publishers and subscribers of TOPIC, their quality of service, and incompatible pairs."""
-    from qiki_console.graph.discovery import require_topic, settle
-    from qiki_console.graph.endpoints import conflicts, describe
+    from qiki_console.graph.discovery import require_topic, settle, several_clocks
+    from qiki_console.graph.endpoints import conflicts, describe, visible
     from qiki_node.session import Session
 
     topic = absolute(topic)
     with Session("console") as session:
         kind = require_topic(session, topic)
         settle(session)
-        publishers, subscribers = session.publishers(topic), session.subscribers(topic)
+        publishers, subscribers = visible(session.publishers(topic)), visible(session.subscribers(topic))
+        warning = several_clocks(session)
     echo(f"type: {printable(kind)}")
     for title, ends in (("publishers", publishers), ("subscribers", subscribers)):
         echo(f"{title}: {len(ends)}")
@@ -132,6 +135,8 @@ def info(topic: str) -> None:
     found = conflicts(publishers, subscribers)
     for conflict in found:
         echo(f"incompatible: {conflict}")
+    if topic == "/clock" and warning:
+        echo(f"warning: {warning}")
 
 
 def _class_of(session: "Session", topic: str) -> Any:

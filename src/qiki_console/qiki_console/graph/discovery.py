@@ -4,8 +4,10 @@ import time
 
 from rclpy.qos import QoSProfile
 
+from qiki_console.graph.endpoints import full_name, visible
 from qiki_console.model.names import bots_of
-from qiki_node.errors import CommandError, RefusedError, UnreachableError, up_hint
+from qiki_console.model.screen import clock_warning
+from qiki_node.errors import CommandError, UnknownNameError, UnreachableError, up_hint
 from qiki_node.qos import strictest
 from qiki_node.session import Session
 
@@ -16,13 +18,18 @@ def bots(session: Session) -> list[str]:
 
 
 def topics_of_others(session: Session) -> dict[str, list[str]]:
-    """Types by topic name, without the topics that only this session has."""
-    own = session.node.get_name()
+    """Types by topic name, without the topics that only hidden nodes have."""
     return {
         topic: types
         for topic, types in session.topics().items()
-        if any(end.node_name != own for end in session.publishers(topic) + session.subscribers(topic))
+        if visible(session.publishers(topic) + session.subscribers(topic))
     }
+
+
+def several_clocks(session: Session) -> str:
+    """A warning where more than one node publishes /clock, else empty."""
+    names = [full_name(end) for end in visible(session.publishers("/clock"))]
+    return clock_warning(names)
 
 
 def settle(session: Session, quiet: float = 0.7) -> None:
@@ -52,13 +59,13 @@ def require_bot(session: Session, bot: str) -> None:
     """Wait for a bot.
 
     Raises:
-        RefusedError: only other bots are on the graph; names them.
+        UnknownNameError: only other bots are on the graph; names them.
         UnreachableError: no bot is on the graph.
     """
     if session.wait_for(lambda: bot in bots(session), session.discovery):
         return
     if others := bots(session):
-        raise RefusedError(f"bot: {bot!r} is not there; allowed: {', '.join(others)}")
+        raise UnknownNameError("bot", bot, others)
     raise UnreachableError(f"bot: {bot!r} is not there, and no other bot either", hint=up_hint())
 
 
@@ -67,12 +74,13 @@ def require_topic(session: Session, topic: str) -> str:
 
     Raises:
         UnreachableError: the graph is down.
-        CommandError: the topic is not there, or has more than one type.
+        UnknownNameError: the topic is not there; names those that are.
+        CommandError: it has more than one type.
     """
     if not session.wait_for(lambda: topic in session.topics(), session.discovery):
         if not session.nodes():
             raise UnreachableError("the graph is down: no node is found", hint=up_hint())
-        raise CommandError(f"topic: {topic!r} is not there", hint="qiki topics list shows all of them")
+        raise UnknownNameError("topic", topic, topics_of_others(session), "qiki topics list shows all of them")
     types = session.topics()[topic]
     if len(types) > 1:
         raise CommandError(f"topic: {topic!r} has several types: {', '.join(types)}")

@@ -6,10 +6,17 @@ from typing import Any
 from rclpy.duration import Infinite
 from rclpy.qos import QoSCompatibility, qos_check_compatible
 
+from qiki_node.session import is_hidden_node
+
 
 def full_name(end: Any) -> str:
     """Full name of the node of an endpoint (rclpy's TopicEndpointInfo)."""
     return f"{end.node_namespace.rstrip('/')}/{end.node_name}"
+
+
+def visible(ends: Iterable[Any]) -> list[Any]:
+    """The endpoints of nodes that are not hidden."""
+    return [end for end in ends if not is_hidden_node(full_name(end))]
 
 
 def describe(end: Any) -> str:

@@ -72,13 +72,14 @@ def hottest(message: Thermal) -> HottestNode | None:
 
 def thrusters(message: ThrusterState) -> Thrusters:
     """Valves and propellant."""
+    return Thrusters(message.working_mass, sum(message.open), _unhealthy(message.health), message.watchdog)
+
+
+def _unhealthy(health: Iterable[int]) -> dict[int, str]:
     fine = (ThrusterState.HEALTH_OK, ThrusterState.HEALTH_UNKNOWN)
-    unhealthy = {
-        index: constant_name(ThrusterState, "HEALTH_", health)
-        for index, health in enumerate(message.health)
-        if health not in fine
+    return {
+        index: constant_name(ThrusterState, "HEALTH_", value) for index, value in enumerate(health) if value not in fine
     }
-    return Thrusters(message.working_mass, sum(message.open), unhealthy, message.watchdog)
 
 
 def allocation(message: Allocation) -> AllocationStatus:
@@ -89,6 +90,7 @@ def allocation(message: Allocation) -> AllocationStatus:
         refusal=message.refusal,
         commanded=wrench(message.commanded),
         achieved=wrench(message.achieved),
+        unhealthy=_unhealthy(message.health),
     )
 
 

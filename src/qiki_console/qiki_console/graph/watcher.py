@@ -15,10 +15,12 @@ from rosgraph_msgs.msg import Clock
 
 from qiki_console.graph import messages
 from qiki_console.graph.discovery import bots
-from qiki_console.model.graph_state import NO_ANSWER, GraphState, Sample
-from qiki_console.model.snapshot import Snapshot
+from qiki_console.graph.endpoints import full_name
+from qiki_console.model.graph_state import GraphState, Sample
+from qiki_console.model.snapshot import NO_ANSWER, Snapshot
 from qiki_msgs.msg import Allocation, Energy, Thermal, ThrusterState
 from qiki_node.qos import CLOCK, STATE, TELEMETRY
+from qiki_node.run_file import domain_id, read_run_file
 from qiki_node.session import Session
 from qiki_node.stamps import seconds
 
@@ -48,19 +50,19 @@ class Watcher:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._state = GraphState()
+        self._state = GraphState(begun=time.monotonic())
         session.subscribe_serialized(Clock, "/clock", self._on_clock, CLOCK)
-        session.subscribe(DiagnosticArray, "/diagnostics", self._on_diagnostics, QoSProfile(depth=10))
+        session.subscribe(DiagnosticArray, "/diagnostics", self._on_diagnostics, QoSProfile(depth=100))
 
     def collect(self, patience: float) -> Snapshot:
-        """Wait, at most `patience` seconds of wall time, for data of every bot and node on the graph."""
-        session, state = self._session, self._state
+        """Wait, at most `patience` seconds of wall time, for data of every bot and node that should be there."""
+        session = self._session
         if session.wait_for(lambda: bool(session.nodes()), session.discovery):
             end = time.monotonic() + patience
             self.look()
-            while (left := end - time.monotonic()) > 0.0 and not state.complete(time.monotonic()):
-                session.wait_for(lambda: state.reported, min(0.25, left))
-                self.look()
+            while (left := end - time.monotonic()) > 0.0 and not self._settled():
+                time.sleep(min(0.1, left))
+                self.look(min(1.0, max(left, 0.1)))
         return self.snapshot()
 
     def snapshot(self) -> Snapshot:
@@ -69,13 +71,30 @@ class Watcher:
 
     def look(self, answer: float = 1.0) -> None:
         """Look for bots and nodes, and ask the nodes for their lifecycle state, waiting `answer` s at most."""
-        for bot in bots(self._session):
-            if bot not in self._state.bots:
-                self._state.bots.append(bot)
+        session, state = self._session, self._state
+        run = read_run_file()
+        # The run of another domain is another graph.
+        own = run is not None and run.domain in (None, domain_id())
+        state.wanted = run.nodes if run is not None and own else None
+        for bot in bots(session):
+            if bot not in state.bots:
+                state.bots.append(bot)
                 for name, source in _SOURCES.items():
                     keep = partial(self._keep, bot, name, source)
-                    self._session.subscribe_serialized(source.kind, f"/{bot}/{source.topic}", keep, source.qos)
-        self._state.states = self._lifecycle_states(answer)
+                    session.subscribe_serialized(source.kind, f"/{bot}/{source.topic}", keep, source.qos)
+        state.published = frozenset(
+            (bot, name)
+            for bot in state.bots
+            for name, source in _SOURCES.items()
+            if session.publishers(f"/{bot}/{source.topic}")
+        )
+        state.diagnosing = frozenset(map(full_name, session.publishers("/diagnostics")))
+        state.clocks = tuple(sorted(map(full_name, session.publishers("/clock"))))
+        states = self._lifecycle_states(answer)
+        session.between_callbacks(lambda: setattr(state, "states", states))
+
+    def _settled(self) -> bool:
+        return self._session.between_callbacks(lambda: self._state.settled(time.monotonic()))
 
     def _lifecycle_states(self, answer: float) -> dict[str, str | None]:
         nodes = self._session.nodes()

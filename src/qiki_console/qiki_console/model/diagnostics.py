@@ -4,10 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from qiki_console.model.names import SIMULATOR
-from qiki_console.model.snapshot import Simulator
-
-_OLD = 4.0
-"""s of wall time after which diagnostics (1 Hz) count as outdated."""
+from qiki_console.model.snapshot import OLD, Simulator
 
 
 @dataclass(frozen=True)
@@ -29,23 +26,33 @@ class DiagnosticsBook:
         node, _, component = name.partition(": ")
         self._entries.setdefault(f"/{node}", {})[component] = _Entry(level, message, values, received)
 
-    def knows(self, node: str) -> bool:
-        """True if a diagnostic of this node (by full name) has come."""
-        return node in self._entries
+    @property
+    def nodes(self) -> frozenset[str]:
+        """Full names of the nodes whose diagnostics have come."""
+        return frozenset(self._entries)
 
-    def problems(self, node: str, wall: float) -> tuple[str, ...]:
-        """Components of a node that are not OK, `component: message`; nothing from old diagnostics."""
-        entries = self._entries.get(node, {})
+    def age(self, node: str, wall: float) -> float | None:
+        """Wall time since a node's newest diagnostics (s), None if none have come."""
+        newest = self._newest(node)
+        return None if newest is None else wall - newest
+
+    def problems(self, node: str) -> tuple[str, ...]:
+        """Components of a node that are not OK by its newest diagnostics, however old: `component: message`."""
+        newest = self._newest(node)
         return tuple(
             f"{component}: {entry.message}"
-            for component, entry in sorted(entries.items())
-            if entry.level > 0 and wall - entry.received <= _OLD
+            for component, entry in sorted(self._entries.get(node, {}).items())
+            # A component that the node no longer reports is not among its newest.
+            if entry.level > 0 and newest is not None and newest - entry.received <= OLD
         )
+
+    def _newest(self, node: str) -> float | None:
+        return max((entry.received for entry in self._entries.get(node, {}).values()), default=None)
 
     def simulator(self, wall: float) -> Simulator:
         """Time values of the simulator's diagnostics; None for those that are missing or old."""
         entry = self._entries.get(SIMULATOR, {}).get("simulation")
-        if entry is None or wall - entry.received > _OLD:
+        if entry is None or wall - entry.received > OLD:
             return Simulator(None, None, None)
         return Simulator(
             time=_number(entry.values.get("time")),

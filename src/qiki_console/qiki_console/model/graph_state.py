@@ -5,11 +5,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qiki_console.model.diagnostics import DiagnosticsBook
-from qiki_console.model.names import SIMULATOR
-from qiki_console.model.snapshot import Bot, Datum, Node, Now, Simulator, Snapshot
-
-NO_ANSWER = "no answer"
-"""State of a node that did not answer the question for its lifecycle state."""
+from qiki_console.model.snapshot import (
+    MISSING,
+    NO_ANSWER,
+    OLD,
+    UNKNOWN,
+    Bot,
+    Datum,
+    Node,
+    Now,
+    Simulator,
+    Snapshot,
+)
 
 LIMITS = {"motion": 0.5, "power": 1.0, "hottest": 1.0, "thrusters": 1.0, "mass": 3.0, "allocation": 1.0}
 """Data of a bot (attributes of `Bot`), each with its age in s from which it is stale: several periods of its topic."""
@@ -28,26 +35,43 @@ class Sample:
 
 @dataclass
 class GraphState:
-    """Filled by the callbacks of messages, read by `snapshot`."""
+    """Filled by the callbacks of messages and by looks at the graph, read by `snapshot`.
 
+    Attributes:
+        begun: wall time from which messages are received (s).
+        wanted: full names of the nodes that the run should have, None if no run is known. Then it is those whose
+            diagnostics have come once.
+        bots: names.
+        states: lifecycle state by full name of every node on the graph; None for a node without one.
+        diagnosing: nodes that publish diagnostics.
+        published: data that something publishes, by bot and name.
+        clocks: publishers of /clock.
+        diagnostics: what they published.
+        clock: newest /clock.
+        samples: newest messages, by bot and name of the datum.
+    """
+
+    begun: float = 0.0
+    wanted: tuple[str, ...] | None = None
     bots: list[str] = field(default_factory=list)
     states: Mapping[str, str | None] = field(default_factory=dict)
-    """Lifecycle state by full name of every node on the graph; None for a node without one."""
+    diagnosing: frozenset[str] = frozenset()
+    published: frozenset[tuple[str, str]] = frozenset()
+    clocks: tuple[str, ...] = ()
     diagnostics: DiagnosticsBook = field(default_factory=DiagnosticsBook)
     clock: Sample | None = None
     samples: dict[tuple[str, str], Sample] = field(default_factory=dict)
-    """By bot and name of the datum."""
 
-    @property
-    def reported(self) -> bool:
-        """True if every datum of every bot, and the simulator's diagnostics, have come."""
-        complete = all((bot, name) in self.samples for bot in self.bots for name in LIMITS)
-        return complete and self.diagnostics.knows(SIMULATOR)
-
-    def complete(self, wall: float) -> bool:
-        """True if a snapshot at a wall time lacks nothing that a graph has."""
-        answered = all(state != NO_ANSWER for state in self.states.values())
-        return answered and bool(self.bots) and not self.snapshot(wall).missing and self.reported
+    def settled(self, wall: float) -> bool:
+        """True if waiting longer than until a wall time (s) would show no more of this graph: it is whole, or what it
+        lacks has been silent for long enough to be known as that."""
+        snapshot = self.snapshot(wall)
+        nodes = snapshot.nodes.values()
+        if wall - self.begun > OLD and any(node.state == NO_ANSWER and node.silent for node in nodes):
+            return True  # a frozen node neither answers nor publishes, and others may lack its data
+        heard = not any(node.silent or node.state in (MISSING, NO_ANSWER, UNKNOWN) for node in nodes)
+        some_bot = bool(self.bots) or self.wanted is not None
+        return bool(nodes) and heard and some_bot and not any(bot.lacking(snapshot.now) for bot in snapshot.bots)
 
     def snapshot(self, wall: float) -> Snapshot:
         """The graph as known at a wall time (s)."""
@@ -60,13 +84,30 @@ class GraphState:
             silence=wall - clock.received if clock else float("inf"),
             paused=simulator.paused,
         )
-        nodes = {name: Node(state, self.diagnostics.problems(name, wall)) for name, state in self.states.items()}
+        heard = self.diagnostics.nodes
+        names = {*self.states, *heard, *(self.wanted or ())}
+        if self.wanted is not None:
+            # One that another user stopped: its diagnostics came, but the run does not have it.
+            gone = {name for name in heard if (self.diagnostics.age(name, wall) or 0.0) > OLD}
+            names -= gone - {*self.states, *self.wanted}
         return Snapshot(
             now,
             Simulator(simulated, simulator.real_time_factor, simulator.paused, simulator.scenario),
-            nodes,
+            {name: self._node(name, wall) for name in sorted(names)},
             tuple(self._bot(name) for name in sorted(self.bots)),
+            self.clocks,
         )
+
+    def _node(self, name: str, wall: float) -> Node:
+        age = self.diagnostics.age(name, wall)
+        diagnosed = name in self.diagnosing or age is not None
+        if name not in self.states:
+            state: str | None = UNKNOWN if age is not None and age <= OLD else MISSING
+        else:
+            state = self.states[name]
+            if state is None and diagnosed and name in (self.wanted or ()) and wall - self.begun <= OLD:
+                state = UNKNOWN  # the service of its lifecycle may not be discovered yet
+        return Node(state, self.diagnostics.problems(name), age, diagnosed)
 
     def _bot(self, bot: str) -> Bot:
         data: dict[str, Datum[Any]] = {}
@@ -76,4 +117,6 @@ class GraphState:
                 value, stamp = sample.read()
                 if value is not None:
                     data[name] = Datum(value, stamp, sample.received, limit)
-        return Bot(bot, **data)
+        valueless = {name for name in LIMITS if (bot, name) in self.samples and name not in data}
+        published = frozenset(name for name in LIMITS if (bot, name) in self.published or self.wanted is None)
+        return Bot(bot, expected=published - valueless, **data)

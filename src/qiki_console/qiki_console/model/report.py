@@ -20,9 +20,16 @@ def report(snapshot: Snapshot) -> dict[str, Any]:
             "paused": simulator.paused,
             "scenario": simulator.scenario,
             "clock_silence_s": snapshot.now.silence,
+            "clock_publishers": list(snapshot.clocks),
         },
         "nodes": [
-            {"name": name, "state": node.state, "problems": list(node.problems)}
+            {
+                "name": name,
+                "state": node.state,
+                "problems": list(node.problems),
+                "diagnostics_age_s": node.age,
+                "silent": node.silent,
+            }
             for name, node in snapshot.nodes.items()
         ],
         "bots": {bot.name: _bot(bot, snapshot.now) for bot in snapshot.bots},
@@ -69,6 +76,7 @@ def _allocation(status: AllocationStatus) -> dict[str, Any]:
         "refusal": status.refusal,
         "commanded": _wrench(status.commanded),
         "achieved": _wrench(status.achieved),
+        "unhealthy": status.unhealthy,
     }
 
 

@@ -1,15 +1,17 @@
 """A snapshot as one screen for the operator."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import degrees, isfinite, sqrt
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from qiki_console.model.snapshot import (
+    MISSING,
     AllocationStatus,
     Bot,
     Datum,
@@ -20,6 +22,7 @@ from qiki_console.model.snapshot import (
     Snapshot,
     Thrusters,
 )
+from qiki_node.terminal import printable_values
 from qiki_vehicle.quaternion import roll_pitch_yaw, rotate
 
 NA = "N/A"
@@ -27,14 +30,26 @@ NA = "N/A"
 
 def screen(snapshot: Snapshot) -> RenderableType:
     """The whole graph; unknown values are shown as N/A, outdated ones as STALE."""
+    snapshot = printable_values(snapshot)
     parts: list[RenderableType] = [_headline(snapshot)]
+    if warning := clock_warning(snapshot.clocks):
+        parts.append(Text(f"warning: {warning}", style="bold red"))
     if snapshot.nodes:
         parts.append(_nodes(snapshot))
     if snapshot.missing:
         parts.append(Text("missing: " + ", ".join(snapshot.missing), style="bold red"))
     if snapshot.bots:
-        parts.append(_bots(snapshot))
+        parts.append(_Bots(snapshot))
+    for bot in snapshot.bots:
+        parts += [Text(remark) for remark in _remarks(bot)]
     return Group(*parts)
+
+
+def clock_warning(publishers: Sequence[str]) -> str:
+    """A sentence about several publishers of /clock, empty for one or none."""
+    if len(publishers) < 2:
+        return ""
+    return f"{len(publishers)} publishers of /clock: {', '.join(publishers)}: simulated time jumps between them"
 
 
 def number(value: float, digits: int) -> str:
@@ -59,24 +74,45 @@ def _headline(snapshot: Snapshot) -> Text:
 
 def _nodes(snapshot: Snapshot) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for _ in range(3):
+        table.add_column(overflow="fold")
     for name, node in snapshot.nodes.items():
         style = {"active": "green", None: "dim"}.get(node.state, "yellow")
-        table.add_row(name, Text(node.state or "no lifecycle", style=style), "; ".join(node.problems))
+        remarks = list(node.problems)
+        if node.state != MISSING and node.silent:
+            age = "unknown: none received" if node.age is None else f"STALE {node.age:.1f} s"
+            remarks.insert(0, f"diagnostics {age}")
+        table.add_row(name, Text(node.state or "no lifecycle", style=style), Text("; ".join(remarks)))
     return table
 
 
-def _bots(snapshot: Snapshot) -> Table:
-    table = Table(box=SIMPLE_HEAD, padding=0)
-    table.add_column("")
-    for bot in snapshot.bots:
-        table.add_column(bot.name, justify="right")
-        table.add_column("age s", justify="right", style="dim")
-    for label, source, text in _ROWS:
-        cells = [cell for bot in snapshot.bots for cell in _cell(getattr(bot, source), text, snapshot.now)]
-        table.add_row(label, *cells)
-    for bot in snapshot.bots:
-        _add_remarks(table, bot)
-    return table
+class _Bots:
+    """The bots side by side, as many as fit into the width, the others below."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        bots, unbounded = list(self._snapshot.bots), options.update(max_width=10_000)
+        while bots:
+            count = len(bots)
+            while (
+                count > 1 and Measurement.get(console, unbounded, self._table(bots[:count])).maximum > options.max_width
+            ):
+                count -= 1
+            yield self._table(bots[:count])
+            bots = bots[count:]
+
+    def _table(self, bots: list[Bot]) -> Table:
+        table = Table(box=SIMPLE_HEAD, padding=0)
+        table.add_column("", overflow="fold")
+        for bot in bots:
+            table.add_column(bot.name, justify="right", overflow="fold")
+            table.add_column("age s", justify="right", style="dim", overflow="fold")
+        for label, source, text in _ROWS:
+            cells = [cell for bot in bots for cell in _cell(getattr(bot, source), text, self._snapshot.now)]
+            table.add_row(label, *cells)
+        return table
 
 
 def _cell(datum: Datum[Any] | None, text: Callable[[Any], str], now: Now) -> tuple[Text, Text]:
@@ -88,15 +124,19 @@ def _cell(datum: Datum[Any] | None, text: Callable[[Any], str], now: Now) -> tup
     return Text(text(datum.value)), Text(age)
 
 
-def _add_remarks(table: Table, bot: Bot) -> None:
+def _remarks(bot: Bot) -> list[str]:
     remarks = []
     if bot.allocation and bot.allocation.value.refusal:
         remarks.append(f"{bot.name} refused: {bot.allocation.value.refusal}")
     if bot.thrusters and bot.thrusters.value.unhealthy:
-        faults = (f"{index} {health}" for index, health in bot.thrusters.value.unhealthy.items())
-        remarks.append(f"{bot.name} thrusters: " + ", ".join(faults))
-    if remarks:
-        table.caption = "\n".join(filter(None, [str(table.caption or ""), *remarks]))
+        remarks.append(f"{bot.name} thrusters: {_faults(bot.thrusters.value.unhealthy)}")
+    if bot.allocation and bot.allocation.value.unhealthy:
+        remarks.append(f"{bot.name} thrusters, by the allocator: {_faults(bot.allocation.value.unhealthy)}")
+    return remarks
+
+
+def _faults(unhealthy: Mapping[int, str]) -> str:
+    return ", ".join(f"{index} {health}" for index, health in unhealthy.items())
 
 
 def _vector(vector: Iterable[float], digits: int) -> str:

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Generic, TypeVar
-
-from qiki_console.model.names import SIMULATOR
+from typing import Any, Generic, TypeVar
 
 Vector = tuple[float, float, float]
 Quaternion = tuple[float, float, float, float]
@@ -105,18 +103,23 @@ class Thrusters:
 
 @dataclass(frozen=True)
 class AllocationStatus:
-    """Last report of the allocator: wrenches as (force N, torque N m)."""
+    """Last report of the allocator: wrenches as (force N, torque N m), thrusters that it believes to be unhealthy."""
 
     state: str
     mode: str
     refusal: str
     commanded: tuple[Vector, Vector]
     achieved: tuple[Vector, Vector]
+    unhealthy: Mapping[int, str] = field(default_factory=dict)
+
+
+DATA = ("motion", "power", "hottest", "thrusters", "mass", "allocation")
+"""Data of a bot: attributes of `Bot`."""
 
 
 @dataclass(frozen=True)
 class Bot:
-    """Data of one bot; None until the first message of each has come."""
+    """Data of one bot; None until the first message of each has come. `expected`: those that something publishes."""
 
     name: str
     motion: Datum[Motion] | None = None
@@ -125,11 +128,16 @@ class Bot:
     thrusters: Datum[Thrusters] | None = None
     mass: Datum[float] | None = None
     allocation: Datum[AllocationStatus] | None = None
+    expected: frozenset[str] = frozenset(DATA)
 
-    @property
-    def complete(self) -> bool:
-        """True if every datum has come."""
-        return None not in (self.motion, self.power, self.hottest, self.thrusters, self.mass, self.allocation)
+    def lacking(self, now: Now) -> list[str]:
+        """Expected data that have not come, or are stale."""
+        found: dict[str, Datum[Any] | None] = {name: getattr(self, name) for name in DATA}
+        return [
+            name
+            for name, datum in found.items()
+            if (name in self.expected and datum is None) or (datum and datum.freshness(now) is Freshness.STALE)
+        ]
 
 
 @dataclass(frozen=True)
@@ -142,40 +150,66 @@ class Simulator:
     scenario: str | None = None
 
 
+NO_ANSWER = "no answer"
+"""State of a node that did not answer the question for its lifecycle state."""
+
+MISSING = "missing"
+"""State of a node that should be there and is not."""
+
+UNKNOWN = "unknown"
+"""State of a node that lives, but whose service for the question is not found."""
+
+OLD = 2.5
+"""s of wall time after which diagnostics (1 Hz) count as outdated."""
+
+
 @dataclass(frozen=True)
 class Node:
-    """A node on the graph: lifecycle state (None for a node without one), problems from its diagnostics."""
+    """A node: its lifecycle state (None for a node without one; NO_ANSWER, MISSING, UNKNOWN), problems from its newest
+    diagnostics and their age (s of wall time, None if none have come), and whether it publishes diagnostics at all."""
 
     state: str | None
     problems: tuple[str, ...] = ()
+    age: float | None = None
+    diagnosed: bool = False
+
+    @property
+    def silent(self) -> bool:
+        """True if its diagnostics are missing or outdated."""
+        return self.diagnosed and (self.age is None or self.age > OLD)
 
     @property
     def ready(self) -> bool:
-        """True if its lifecycle, if it has one, is active."""
-        return self.state in (None, "active")
+        """True if its lifecycle, if it has one, is active, and its diagnostics, if it has any, are fresh."""
+        return self.state in (None, "active") and not self.silent
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The graph at one moment; nodes by full name."""
+    """The graph at one moment; nodes by full name, those that should be there included.
+
+    `clocks`: full names of the publishers of /clock, one entry for each.
+    """
 
     now: Now
     simulator: Simulator
     nodes: Mapping[str, Node] = field(default_factory=dict)
     bots: tuple[Bot, ...] = ()
+    clocks: tuple[str, ...] = ()
 
     @property
     def missing(self) -> list[str]:
-        """Names of the nodes that every graph has, but this one has not."""
-        wanted = [SIMULATOR, *(f"/{bot.name}/allocator" for bot in self.bots)]
-        return [name for name in wanted if name not in self.nodes]
+        """Names of the nodes that should be there and are not."""
+        return [name for name, node in self.nodes.items() if node.state == MISSING]
 
     @property
     def down(self) -> bool:
         """True if no node is there at all."""
-        return not self.nodes
+        return all(node.state == MISSING for node in self.nodes.values())
 
     @property
     def whole(self) -> bool:
-        """True if every node that should be there is there, and active as far as it has a state."""
-        return not self.down and not self.missing and all(node.ready for node in self.nodes.values())
+        """True if every node that should be there is there, active as far as it has a state, and fresh, and the data of
+        every bot too, in the time of one clock."""
+        ready = all(node.ready for node in self.nodes.values())
+        return not self.down and ready and not any(bot.lacking(self.now) for bot in self.bots) and len(self.clocks) <= 1

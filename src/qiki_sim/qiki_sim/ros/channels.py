@@ -68,6 +68,7 @@ class BotChannel:
         )
         self._period_us = [round(1e6 / rate) for rate in per_topic]
         self._due_us = [world.time_us] * len(per_topic)
+        self._published: set[int] = set()
         conversions.set_covariance(self._odom, sensors.noise)
         self._thrust_before = (world.time, world.bot(self._bot).energy.thrust_energy)
         self._valves_before = (world.time, world.bot(self._bot).valves.on_time)
@@ -84,6 +85,13 @@ class BotChannel:
             if (index == MASS or publisher.get_subscription_count()) and fill(world):
                 set_nanoseconds(message.header.stamp, 1000 * now_us)
                 publisher.publish(message)
+                self._published.add(index)
+
+    def repeat(self) -> None:
+        """Publish the last messages again, with their stamps, for subscribers that came since."""
+        for index in self._published - {MASS}:
+            publisher, message, _ = self._topics[index]
+            publisher.publish(message)
 
     def close(self) -> None:
         for publisher, _, _ in self._topics:

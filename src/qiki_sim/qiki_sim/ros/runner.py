@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 TICK = TICK_US * 1e-6
 IDLE_PERIOD = 0.1  # s of wall time between two /clock messages while paused: who comes then needs the time too
+REPEAT = 5  # of these after which the last telemetry is repeated, for the same reason
 
 
 def load_world(name: str, seed: int) -> World:
@@ -73,6 +74,7 @@ class Runner:
         self.pacer = Pacer(TICK, speed, wall)
         self.paused = True
         self._idle_due = wall
+        self._idle_looks = 0
         self.begin(world, wall)
 
     def begin(self, world: World, wall: float) -> None:
@@ -102,6 +104,10 @@ class Runner:
         elif wall >= self._idle_due:
             self._idle_due = wall + IDLE_PERIOD
             self._publish_clock()
+            self._idle_looks += 1
+            if self._idle_looks % REPEAT == 0:
+                for channel in self._channels.values():
+                    channel.repeat()
 
     def step(self, duration: float) -> None:
         """Advance by `duration` s at once, publishing as it goes.
