@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import WrenchStamped
@@ -29,6 +30,8 @@ from qiki_node.run import run
 from qiki_vehicle import ConfigurationError, Vehicle
 
 _REPEAT = 1.0  # s of wall time after which the last status is repeated where the clock stands still
+_CLOSING = 0.25
+"""s, window of the command that closes all valves when the core cannot make one."""
 
 
 class AllocatorNode(QikiNode[AllocatorParameters]):
@@ -60,6 +63,7 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
 
     def on_configure_node(self) -> None:
         params = self.params
+        self.configured.callback(self._forget)
         vehicle = Vehicle.from_file(_vehicle_path(params.vehicle_file))
         self._controller = assemble(
             vehicle,
@@ -80,12 +84,10 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
         self._commands = self.create_lifecycle_publisher(ThrusterCommand, "thruster_command", COMMAND)
         self._allocations = self.create_lifecycle_publisher(Allocation, "allocation", TELEMETRY)
         self._forces = self.create_lifecycle_publisher(MarkerArray, "markers", TELEMETRY)
-        self._orders = [
-            self.create_subscription(WrenchStamped, "cmd_wrench", self._take_wrench, COMMAND),
-            self.create_subscription(ThrusterLevels, "cmd_levels", self._take_levels, COMMAND),
-        ]
-        self._inputs = Inputs(self)
-        self._offered = Services(self)
+        self.create_subscription(WrenchStamped, "cmd_wrench", self._take_wrench, COMMAND)
+        self.create_subscription(ThrusterLevels, "cmd_levels", self._take_levels, COMMAND)
+        Inputs(self)
+        Services(self)
         self._fresh = True
         self.add_timer(1.0 / params.telemetry_rate, self._publish)
         self.add_timer(_REPEAT, self._repeat, steady=True)
@@ -95,7 +97,7 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
         )
 
     def on_activate_node(self) -> None:
-        self._cycle = self.create_timer(1.0 / self.params.control_rate, self._tick)
+        self._cycle = self.create_timer(1.0 / self.params.control_rate, self._tick, clock=self.control_clock)
         self._cycle.cancel()
 
     def on_deactivate_node(self) -> None:
@@ -104,16 +106,20 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
         # The last that metrics and diagnostics show while telemetry pauses: closed valves.
         self._metrics.latest = self.controller.telemetry(self.seconds())
         self.report()
-        self._cycle.cancel()
-        self.destroy_timer(self._cycle)
 
-    def on_cleanup_node(self) -> None:
-        for part in (self._inputs, self._offered):
-            part.close()
-        for subscription in self._orders:
-            self.destroy_subscription(subscription)
-        for publisher in (self._commands, self._allocations, self._forces):
-            self.destroy_publisher(publisher)
+    def make_safe(self, callback: str) -> None:
+        """Close the valves: commands count again after a pause, as after `stop`."""
+        if self._controller is None:
+            return
+        try:
+            self._send(self._controller.stop(self.seconds(), f"exception in {callback}"))
+        except Exception:
+            # The core itself fails: a command that needs nothing of it.
+            n = len(self._controller.drive.array)
+            self._send(ValveCommand(self.seconds(), _CLOSING, np.full(n, np.nan), np.zeros(n)))
+            raise
+
+    def _forget(self) -> None:
         self._controller, self._metrics.latest = None, None
 
     def seconds(self) -> float:

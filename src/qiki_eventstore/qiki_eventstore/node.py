@@ -93,6 +93,7 @@ class EventStoreNode(QikiNode[EventStoreParameters]):
             self._opened(store)
         else:
             self._opening = opening
+            self.configured.callback(self._give_up)
             self.log.error("the store is not open yet, it is tried on", url=self._url, reason=opening.reason)
         self.add_timer(_INBOX_PERIOD, self._look, steady=True)
 
@@ -109,37 +110,34 @@ class EventStoreNode(QikiNode[EventStoreParameters]):
 
     def _opened(self, store: EventStore) -> None:
         self._opening, self._store = None, store
-        self._appending = Appending(self, store, self._append_metrics, lambda: self.is_active)
-        self._reading = Reading(self, store, self._url)
+        # What is queued becomes durable and is answered: the append service is there until after it.
+        self.configured.callback(self._close_store)
+        Appending(self, store, self._append_metrics, lambda: self.is_active)
+        self.configured.callback(Reading(self, store, self._url).close)
         if self.params.inbox:
             self._inbox = Inbox(Path(self.params.inbox), store, self._refused_file)
         stats = store.stats()
         self.log.info("store opened", url=self._url, events=stats.events, head=stats.head)
 
     def _follow(self, store: EventStore) -> None:
+        self.activated.callback(self._forget_activation)
         self._broadcast = Broadcast(self, store)
+        self.activated.callback(self._broadcast.close)
         self._retaining = Retaining(store, self._policy, self.params.retention_period, self.log)
+        self.activated.callback(self._retaining.close)
 
-    def on_deactivate_node(self) -> None:
-        if self._retaining is not None:
-            self._retaining.close()
-            self._retaining = None
-        if self._broadcast is not None:
-            self._broadcast.close()
-            self._broadcast = None
+    def _forget_activation(self) -> None:
+        self._broadcast = self._retaining = None
 
-    def on_cleanup_node(self) -> None:
-        if self._opening is not None:
-            self._opening.close()
-            self._opening = None
-        if self._store is None:
-            return
-        self._inbox = None
-        self._reading.close()
-        store, self._store = self._store, None
-        store.close()  # what is queued becomes durable and is answered
-        self._appending.close()
-        self._metrics.latest = None
+    def _give_up(self) -> None:
+        opening, self._opening = self._opening, None
+        if opening is not None:
+            opening.close()
+
+    def _close_store(self) -> None:
+        store, self._store, self._inbox, self._metrics.latest = self._store, None, None, None
+        if store is not None:
+            store.close()
 
     def _refused_file(self, file: Path, reason: str) -> None:
         self.log.error("event left as a file is refused", file=str(file), reason=reason)

@@ -62,6 +62,13 @@ def create_deferred_service(
         return reply
 
     service: Any = node.create_service(kind, name, called, qos_profile=MANY_REQUESTS)
-    service.send_response = lambda reply, header: reply.take_header(header)
+
+    def send(answer: Any, header: Any) -> None:
+        if isinstance(answer, Reply):
+            answer.take_header(header)
+        else:  # the callback has failed
+            Service.send_response(service, answer, header)
+
+    service.send_response = send
     answering: Service = service
     return answering

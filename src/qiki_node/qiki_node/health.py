@@ -56,6 +56,10 @@ class HealthBoard:
             raise ValueError(f"component: {component!r} is already there")
         self._checks[component] = check
 
+    def remove(self, component: str) -> None:
+        """Forget a component."""
+        del self._checks[component]
+
     def ask(self) -> Mapping[str, Health]:
         """Health of every component. A check that fails is itself an error of its component."""
         self.last = {component: self._ask_one(check) for component, check in self._checks.items()}

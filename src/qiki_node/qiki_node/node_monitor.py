@@ -107,4 +107,4 @@ class NodeMonitor:
         return Page("application/json", to_json(details).encode(errors="backslashreplace") + b"\n", status)
 
     def _failed(self, path: str, error: Exception) -> None:
-        self._node.log.error("page failed", throttle=5.0, page=path, reason=f"{type(error).__name__}: {error}")
+        self._node.callbacks.failed(f"page {path}", error, drives=False)

@@ -10,6 +10,7 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
+from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -33,6 +34,31 @@ _OF_RCLPY = ("use_sim_time", "start_type_description_service")
 _OF_RCLPY_PREFIX = ("qos_overrides.",)
 
 _LARGEST_INTEGER = 2**63 - 1
+
+
+def refusing_unknown_types(set_parameters: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """rclpy's callback of SetParameters or SetParametersAtomically, which raises for a type that does not exist."""
+
+    def checked(request: Any, response: Any) -> Any:
+        known = [kind.value for kind in Parameter.Type]
+        refused = [item for item in request.parameters if item.value.type not in known]
+        if not refused:
+            return set_parameters(request, response)
+        results = {id(item): _unknown_type(item, known) for item in refused}
+        if isinstance(request, SetParametersAtomically.Request):
+            response.result = next(iter(results.values()))
+            return response
+        good = [item for item in request.parameters if id(item) not in results]
+        answers = iter(set_parameters(SetParameters.Request(parameters=good), response).results)
+        response.results = [results.get(id(item)) or next(answers) for item in request.parameters]
+        return response
+
+    return checked
+
+
+def _unknown_type(item: Any, known: list[int]) -> SetParametersResult:
+    reason = f"parameter {item.name}: type = {item.value.type}; allowed: {min(known)} to {max(known)}"
+    return SetParametersResult(successful=False, reason=reason)
 
 
 class ParameterServer(Generic[P]):

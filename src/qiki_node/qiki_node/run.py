@@ -79,7 +79,7 @@ def _run(make_node: Callable[[], QikiNode[Any]], args: Sequence[str] | None) -> 
             node.turns.note()
             return not stop.is_set and rclpy.ok()
 
-        spin_while(executor, goes_on)
+        spin_while(executor, goes_on, on_error=node.spin_failed)
         node.stop()
         node.events.flush(executor)
         executor.remove_node(node)

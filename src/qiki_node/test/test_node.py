@@ -222,18 +222,19 @@ def test_json_log_is_one_object_per_line(example, peer: Peer) -> None:
 def test_what_python_itself_would_print_is_json_too(example, peer: Peer) -> None:
     process = example(QIKI_LOG_FORMAT="json")
     peer.wait_until_active("/example")
-    client = peer.client(Trigger, "/example/break")
-    peer.spin_until(client.service_is_ready)
-    client.call_async(Trigger.Request())
-    peer.spin_until(lambda: process.process.poll() is not None)
-    code, _, err = process.wait()
-    assert code == 1
+    levels: dict[str, int] = {}
+    peer.node.create_subscription(
+        DiagnosticArray, "/diagnostics", lambda m: levels.update((s.name, s.level[0]) for s in m.status), 10
+    )
+    peer.call(Trigger, "/example/break", Trigger.Request())
+    peer.spin_until(lambda: levels.get("example: callbacks") == 2)
+    err = process.stop()
     records = {record["message"]: record for record in map(json.loads, err.splitlines())}
     assert records["lamp is hot"]["category"] == "RuntimeWarning"
     assert records["ZeroDivisionError: division by zero"]["level"] == "error"
-    crash = records["LookupError: lamp is broken"]
-    assert (crash["level"], crash["node"]) == ("fatal", "/example")
-    assert "raise LookupError" in crash["traceback"]
+    failed = records["timer Example.tick failed"]
+    assert (failed["level"], failed["node"], failed["error"]) == ("error", "example", "LookupError: lamp is broken")
+    assert "raise LookupError" in failed["traceback"]
 
 
 def test_an_unknown_log_format_is_refused(example) -> None:

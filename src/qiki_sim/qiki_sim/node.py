@@ -78,6 +78,7 @@ class SimNode(QikiNode[SimParameters]):
 
     def on_configure_node(self) -> None:
         params = self.params
+        self.configured.callback(self._forget)
         world = load_world(params.scenario, params.seed)
         self._runner = Runner(
             self,
@@ -98,7 +99,8 @@ class SimNode(QikiNode[SimParameters]):
             (LoadScenario, "load_scenario", self._load_scenario),
             (InjectFault, "inject_fault", self._inject_fault),
         )
-        self._sim_services = [self.create_service(kind, f"~/{name}", callback) for kind, name, callback in services]
+        for kind, name, callback in services:
+            self.create_service(kind, f"~/{name}", callback)
         self.log.info("scenario loaded", scenario=world.scenario.file.name, bots=", ".join(world.bots))
         self._emit_scenario("scenario_loaded")
 
@@ -109,10 +111,7 @@ class SimNode(QikiNode[SimParameters]):
     def on_deactivate_node(self) -> None:
         self._stop_timer()
 
-    def on_cleanup_node(self) -> None:
-        for service in self._sim_services:
-            self.destroy_service(service)
-        self.runner.close()
+    def _forget(self) -> None:
         self._runner = None
         self._time_gauge.set(0.0)
 

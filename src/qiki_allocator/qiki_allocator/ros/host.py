@@ -50,14 +50,8 @@ class Host(Protocol):
     def wake(self) -> None:
         """Start the control cycle if needed."""
 
-    def create_subscription(self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile) -> Any:
+    def create_subscription(self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile, /) -> Any:
         """See `rclpy.node.Node`."""
 
-    def destroy_subscription(self, subscription: Any) -> bool:
-        """See `rclpy.node.Node`."""
-
-    def create_service(self, kind: type, name: str, callback: Callable[[Any, Any], Any]) -> Any:
-        """See `rclpy.node.Node`."""
-
-    def destroy_service(self, service: Any) -> bool:
+    def create_service(self, kind: type, name: str, callback: Callable[[Any, Any], Any], /) -> Any:
         """See `rclpy.node.Node`."""

@@ -18,19 +18,12 @@ class Inputs:
     def __init__(self, node: Host) -> None:
         self._node = node
         own, composite = "body/mass_properties", "mass_properties"
-        self._subscriptions = [
-            node.create_subscription(Energy, "energy", self._take_energy, TELEMETRY),
-            node.create_subscription(Thermal, "thermal", self._take_thermal, TELEMETRY),
-            node.create_subscription(ThrusterState, "thruster_state", self._take_valves, TELEMETRY),
-            node.create_subscription(Odometry, "odom", self._take_odometry, TELEMETRY),
-            node.create_subscription(InertiaStamped, own, partial(self._take_mass, own, False), STATE),
-            node.create_subscription(InertiaStamped, composite, partial(self._take_mass, composite, True), STATE),
-        ]
-
-    def close(self) -> None:
-        """Unsubscribe."""
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
+        node.create_subscription(Energy, "energy", self._take_energy, TELEMETRY)
+        node.create_subscription(Thermal, "thermal", self._take_thermal, TELEMETRY)
+        node.create_subscription(ThrusterState, "thruster_state", self._take_valves, TELEMETRY)
+        node.create_subscription(Odometry, "odom", self._take_odometry, TELEMETRY)
+        node.create_subscription(InertiaStamped, own, partial(self._take_mass, own, False), STATE)
+        node.create_subscription(InertiaStamped, composite, partial(self._take_mass, composite, True), STATE)
 
     def _take_energy(self, message: Energy) -> None:
         self._node.controller.update_energy(self._node.seconds(), conversions.energy(message))

@@ -26,13 +26,9 @@ class Services:
             (SetAttitudeMode, "~/set_attitude_mode", self._set_attitude_mode),
             (SetThrusterHealth, "~/set_thruster_health", self._set_health),
         ]
-        self._services = [node.create_service(kind, name, self._answered(name[2:], do)) for kind, name, do in served]
-        self._services.append(node.create_service(ListGroups, "~/list_groups", self._list_groups))
-
-    def close(self) -> None:
-        """Destroy the services."""
-        for service in self._services:
-            self._node.destroy_service(service)
+        for kind, name, do in served:
+            node.create_service(kind, name, self._answered(name[2:], do))
+        node.create_service(ListGroups, "~/list_groups", self._list_groups)
 
     def _answered(self, name: str, do: Callable[[Any], str]) -> Callable[[Any, Any], Any]:
         def answer(request: Any, response: Any) -> Any:

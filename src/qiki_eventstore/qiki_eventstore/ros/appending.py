@@ -14,6 +14,7 @@ from qiki_eventstore.receipt import Receipt
 from qiki_eventstore.ros.conversions import to_append_response, to_event
 from qiki_eventstore.store import Delivery, EventStore
 from qiki_msgs.srv import AppendEvents
+from qiki_node.callbacks import failed_answer, reason_of
 from qiki_node.deferred import Reply, create_deferred_service
 from qiki_node.node import QikiNode
 
@@ -57,11 +58,7 @@ class Appending:
         self, node: QikiNode[Any], store: EventStore, metrics: AppendMetrics, is_open: "Callable[[], bool]"
     ) -> None:
         self._node, self._store, self._metrics, self._is_open = node, store, metrics, is_open
-        self._service = create_deferred_service(node, AppendEvents, "~/append", self._append)
-
-    def close(self) -> None:
-        """Leave the graph."""
-        self._node.destroy_service(self._service)
+        create_deferred_service(node, AppendEvents, "~/append", self._append)
 
     def _append(self, request: AppendEvents.Request, reply: Reply) -> None:
         began = time.monotonic()
@@ -72,8 +69,12 @@ class Appending:
             reply(response)
 
         def committed(receipt: Receipt) -> None:
-            error = receipt.exception()
-            answer(None if error else receipt.result(), error)
+            try:
+                error = receipt.exception()
+                answer(None if error else receipt.result(), error)
+            except Exception as failure:  # in the writer's thread, which must go on
+                self._node.callbacks.failed("receipt of append", failure, drives=False)
+                reply(failed_answer(AppendEvents.Response, reason_of(failure)))
 
         try:
             receipt = self._submit(request)

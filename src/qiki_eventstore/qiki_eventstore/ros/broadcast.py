@@ -51,14 +51,17 @@ class Broadcast:
             except EventStoreError as error:
                 self._node.log.warning("events cannot be followed", throttle=5.0, reason=str(error))
                 self._end.wait(_PAUSE)
+            except Exception as error:  # one event that cannot be published must not end the others
+                self._node.callbacks.failed("broadcast", error, drives=False)
+                self._end.wait(_PAUSE)
 
     def _follow(self) -> None:
         with self._store.subscribe(self.position) as subscription:
             while not self._end.is_set() and self._is_heard():
                 event = subscription.get(_WAIT)
                 if event is not None:
-                    self._publisher.publish(to_message(event))
                     self.position = event.position
+                    self._publisher.publish(to_message(event))
 
     def _is_heard(self) -> bool:
         return bool(self._publisher.get_subscription_count())

@@ -71,10 +71,11 @@ class RecorderNode(QikiNode[RecorderParameters]):
             capacity=self.params.capacity,
             flush_period=self.params.flush_period,
         )
+        self.activated.callback(self._end_recording)
         self.log.info("recording", destination=self.params.destination)
         self._look()
 
-    def on_deactivate_node(self) -> None:
+    def _end_recording(self) -> None:
         for subscription in self._heard.values():
             self.destroy_subscription(subscription)
         self._heard.clear()

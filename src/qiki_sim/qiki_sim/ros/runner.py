@@ -144,10 +144,3 @@ class Runner:
     def _publish_clock(self) -> None:
         set_nanoseconds(self._clock.clock, 1000 * self.world.time_us)
         self._clock_publisher.publish(self._clock)
-
-    def close(self) -> None:
-        """Leave the graph."""
-        for channel in self._channels.values():
-            channel.close()
-        self._node.destroy_publisher(self._clock_publisher)
-        self._node.destroy_publisher(self._marker_publisher)

@@ -1,0 +1,159 @@
+"""A lifecycle node that no callback and no request of a client can end.
+
+Everything that rclpy calls goes through `Callbacks`: subscriptions, services, timers, actions, events of the
+middleware. Deliveries to entities that were destroyed are dropped: rclpy's EventsExecutor still makes those that it has
+queued.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.srv import SetParameters, SetParametersAtomically
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action.server import ServerGoalHandle
+from rclpy.event_handler import EventHandler
+from rclpy.exceptions import InvalidHandle
+from rclpy.lifecycle import LifecycleNode
+from rclpy.lifecycle.publisher import LifecyclePublisher
+from rclpy.service import Service
+from rclpy.timer import Timer
+from rclpy.waitable import Waitable
+
+from qiki_node.callbacks import Callbacks, Life, failed_answer
+from qiki_node.log import NodeLog, json_wanted
+from qiki_node.ros_parameters import refusing_unknown_types
+
+
+class GuardedNode(LifecycleNode):
+    """See the module. A subclass that drives hardware overrides `make_safe`.
+
+    Attributes:
+        log: logger of the node.
+        callbacks: where the exceptions of its callbacks end.
+    """
+
+    def __init__(self, name: str, **node_arguments: Any) -> None:
+        self.callbacks = Callbacks(self._log_error, self.make_safe)
+        super().__init__(name, **node_arguments)
+        self.log = NodeLog(self.get_logger(), as_json=json_wanted())
+        self._guard_lifecycle_services()
+
+    def make_safe(self, callback: str) -> None:
+        """Bring what the node drives into a safe state: `callback` has raised an exception, and may do so again."""
+
+    def spin_failed(self, error: Exception) -> None:
+        """Take what the executor itself raised, such as a message that is no valid text."""
+        if not isinstance(error, InvalidHandle):  # a late delivery to something that was destroyed
+            self.callbacks.failed("executor", error)
+
+    def _log_error(self, text: str, **fields: Any) -> None:
+        self.log.error(text, **fields)  # which is made after the first services
+
+    # Entities -------------------------------------------------------------------------------------------------------
+
+    def create_subscription(
+        self, msg_type: type, topic: str, callback: Callable[..., None], qos_profile: Any, **options: Any
+    ) -> Any:
+        """See `rclpy.node.Node`."""
+        life = Life()
+        guarded = self.callbacks.guard(f"topic {topic}", callback, life=life)
+        return life.of(super().create_subscription(msg_type, topic, guarded, qos_profile, **options))
+
+    def create_service(self, srv_type: Any, srv_name: str, callback: Callable[..., Any], **options: Any) -> Service:
+        """See `rclpy.node.Node`. A request whose callback raises is answered with `success` False and the reason."""
+        if srv_type in (SetParameters, SetParametersAtomically):
+            callback = refusing_unknown_types(callback)
+        life = Life()
+        guarded = self._guarded_service(srv_name, srv_type, callback, life)
+        service: Service = life.of(super().create_service(srv_type, srv_name, guarded, **options))
+        return service
+
+    def create_timer(
+        self, timer_period_sec: float, callback: Callable[[], None] | None, *arguments: Any, **options: Any
+    ) -> Timer:
+        """See `rclpy.node.Node`."""
+        if callback is None:  # of a rate
+            rate: Timer = super().create_timer(timer_period_sec, callback, *arguments, **options)  # type: ignore[arg-type]
+            return rate
+        name = getattr(callback, "__qualname__", type(callback).__name__).replace("<locals>.", "")
+        life = Life()
+        guarded = self.callbacks.guard(f"timer {name}", callback, life=life)
+        timer: Timer = life.of(super().create_timer(timer_period_sec, guarded, *arguments, **options))
+        return timer
+
+    def add_waitable(self, waitable: Waitable) -> None:
+        """See `rclpy.node.Node`. Guards the callbacks of action servers and of the middleware's events."""
+        if isinstance(waitable, EventHandler):
+            waitable.callback = self.callbacks.guard(f"event {waitable.event_type.name}", waitable.callback)
+        elif isinstance(waitable, ActionServer):
+            self._guard_action(waitable)
+        super().add_waitable(waitable)
+
+    def destroy_publisher(self, publisher: Any) -> bool:
+        """See `rclpy.node.Node`. A lifecycle publisher leaves the managed entities too."""
+        if isinstance(publisher, LifecyclePublisher):
+            return bool(super().destroy_lifecycle_publisher(publisher))
+        return bool(super().destroy_publisher(publisher))
+
+    # Guards ---------------------------------------------------------------------------------------------------------
+
+    def _guarded_service(
+        self, name: str, kind: Any, callback: Callable[..., Any], life: Life | None = None
+    ) -> Callable[..., Any]:
+        def failed(_request: Any, _response: Any, reason: str) -> Any:
+            return failed_answer(kind.Response, reason)
+
+        return self.callbacks.guard(f"service {name}", callback, failed, life)
+
+    def _guard_action(self, server: ActionServer) -> None:
+        name = f"action {server.action_type.__name__}"
+        guard = self.callbacks.guard
+        failed = server.action_type.Result
+
+        def abort(goal: ServerGoalHandle, reason: str) -> Any:
+            if goal.is_active:
+                goal.abort()
+            return failed_answer(failed, reason)
+
+        def abandon(goal: ServerGoalHandle, reason: str) -> None:
+            if goal.is_active:
+                goal.execute(lambda goal: abort(goal, reason))
+
+        # rclpy offers no way to read them.
+        goal, cancel = server._goal_callback, server._cancel_callback
+        accepted, execute = server._handle_accepted_callback, server._execute_callback
+        server.register_goal_callback(guard(f"{name} goal", goal, lambda *_: GoalResponse.REJECT))
+        server.register_cancel_callback(guard(f"{name} cancel", cancel, lambda *_: CancelResponse.REJECT))
+        server.register_handle_accepted_callback(guard(f"{name} accepted", accepted, abandon))
+        server.register_execute_callback(guard(f"{name} execute", execute, abort))
+
+    def _guard_lifecycle_services(self) -> None:
+        """rclpy makes these without `create_service`."""
+        change = self._service_change_state
+        change.callback = self._changing_state(change.callback)
+        for service in (
+            change,
+            self._service_get_state,
+            self._service_get_available_states,
+            self._service_get_available_transitions,
+            self._service_get_transition_graph,
+        ):
+            service.callback = self._guarded_service(service.srv_name, service.srv_type, service.callback)
+
+    def _changing_state(self, change: Callable[..., Any]) -> Callable[..., Any]:
+        """rclpy raises for a transition that the present state does not have, in the middle of its state machine."""
+
+        def changing(request: ChangeState.Request, response: ChangeState.Response) -> Any:
+            wanted, state = request.transition, self._state_machine.current_state[1]
+            known = {label: number for number, label, *_ in self._state_machine.available_transitions}
+            if wanted.label in known if wanted.label else wanted.id in known.values():
+                return change(request, response)
+            allowed = ", ".join(f"{number} ({label})" for label, number in known.items()) or "none"
+            self.log.warning(
+                "transition refused", throttle=1.0, id=wanted.id, label=wanted.label, state=state, allowed=allowed
+            )
+            response.success = False
+            return response
+
+        return changing
