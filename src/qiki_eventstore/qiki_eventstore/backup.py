@@ -34,6 +34,7 @@ def restore(backup: Path, path: Path) -> Verification:
         FileNotFoundError: there is no such backup.
         FileExistsError: the path, or a file that would belong to it, is there already; nothing was written.
         StoreCorrupt: the backup does not verify; nothing was written. Or the copy does not: it was removed again.
+        StoreFull: no room for the copy; nothing is left of it.
     """
     if not backup.is_file():
         raise FileNotFoundError(f"{backup}: there is no such backup")
@@ -46,9 +47,13 @@ def restore(backup: Path, path: Path) -> Verification:
     try:
         segments = _beside(backup, ".segments")
         if segments.is_dir():
-            made.append(_beside(path, ".segments"))
-            shutil.copytree(segments, made[-1])
-            sync_folder(made[-1])
+            folder = _beside(path, ".segments")
+            folder.mkdir()
+            made.append(folder)
+            for segment in sorted(segments.iterdir()):
+                with segment.open("rb") as file, new_file(folder / segment.name) as copy:
+                    shutil.copyfileobj(file, copy)
+            sync_folder(folder)
         # The database last: a store is there when all that belongs to it is.
         for suffix in (*_BESIDE, ""):
             source = _beside(backup, suffix)

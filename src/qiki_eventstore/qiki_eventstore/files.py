@@ -1,11 +1,26 @@
 """Files that are there whole and durably, or not at all."""
 
 import contextlib
+import errno
+import itertools
 import os
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
+
+import apsw
+
+from qiki_eventstore.errors import StoreFull
+
+_NO_LINKS: Final = frozenset(
+    (errno.EPERM, errno.EACCES, errno.EINVAL, errno.EMLINK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+)
+"""Errors of file systems that have no hard links, such as FAT and some network drives."""
+
+_NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+
+_numbers: Final = itertools.count()
 
 
 @contextlib.contextmanager
@@ -14,18 +29,70 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
 
     Raises:
         FileExistsError: the name is taken.
+        StoreFull: no room for it.
     """
-    if path.exists():
-        raise FileExistsError(f"{path} is there already: choose another name")
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
+    with draft_of(path) as draft:
+        with draft.open("wb") as file:
             yield file
             sync(file)
-        # Unlike a rename, a link does not replace a file that has come to be meanwhile.
-        os.link(part, path)
+        publish(draft, path)
+
+
+@contextlib.contextmanager
+def draft_of(path: Path, *, replaces: bool = False) -> Iterator[Path]:
+    """Name of a file for the block to fill and to `publish`; nothing of it is left afterwards.
+
+    Raises:
+        FileExistsError: the path is taken.
+        StoreFull: no room.
+    """
+    if not replaces and os.path.lexists(path):
+        raise FileExistsError(f"{path} is there already: nothing is overwritten, give another path")
+    draft = path.with_name(f"{path.name}.{os.getpid()}-{next(_numbers)}.part")
+    try:
+        with room_for(path):
+            yield draft
     finally:
-        part.unlink(missing_ok=True)
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            draft.with_name(draft.name + suffix).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def room_for(path: Path) -> Iterator[None]:
+    """Raise errors of a full disk as `StoreFull` that names the file."""
+    try:
+        yield
+    except apsw.FullError as error:
+        raise StoreFull(f"{path}: no room for it ({error}): give another disk") from error
+    except apsw.IOError as error:
+        raise StoreFull(f"{path}: no room for it, or the disk failed ({error}): give another disk") from error
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise StoreFull(f"{path}: no room for it ({error.strerror}): give another disk") from error
+
+
+def publish(draft: Path, path: Path) -> None:
+    """Give a file that is whole and durable its name, durably.
+
+    Raises:
+        FileExistsError: the name is taken.
+    """
+    try:
+        # Unlike a rename, a link does not replace a file that has come to be meanwhile.
+        os.link(draft, path)
+    except FileExistsError:
+        raise FileExistsError(f"{path} is there already: nothing is overwritten, give another path") from None
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))  # take the name first
+        try:
+            draft.replace(path)
+        except BaseException:
+            path.unlink()
+            raise
+    draft.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 

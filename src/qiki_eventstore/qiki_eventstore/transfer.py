@@ -82,6 +82,7 @@ def export_events(store: EventStore, path: Path, query: Query = EVERYTHING) -> E
 
     Raises:
         FileExistsError: the file is there already.
+        StoreFull: no room for it; nothing is left of it.
         ValueError: the query is backwards: a file is always in order of positions.
     """
     if query.backwards:

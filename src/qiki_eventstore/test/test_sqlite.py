@@ -569,7 +569,7 @@ def test_a_backup_overwrites_nothing(path: Path, tmp_path: Path) -> None:
     with opened(path) as store:
         store.append(ALLOCATOR, [event()])
         copy.write_text("mine")
-        with pytest.raises(FileExistsError, match=r"copy\.db exists"):
+        with pytest.raises(FileExistsError, match=r"copy\.db is there already"):
             store.backup(copy)
         assert copy.read_text() == "mine"
         with pytest.raises(StoreUnavailable, match="cannot be written"):

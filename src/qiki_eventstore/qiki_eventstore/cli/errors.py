@@ -26,3 +26,6 @@ def store_errors(*, on_graph: bool, write: bool = False) -> Iterator[None]:
         raise RefusedError(str(error)) from error
     except FileNotFoundError as error:
         raise RefusedError(f"{error.filename}: no such file" if error.filename else str(error)) from error
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise CommandError(f"{where}{error.strerror or error}") from error

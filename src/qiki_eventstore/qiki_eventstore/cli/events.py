@@ -235,8 +235,14 @@ def restore(file: Path, *, url: str) -> None:
 
     path = path_of(url, "a backup of PostgreSQL is restored with pg_restore")
     with store_errors(on_graph=False):
+        made = not path.parent.exists()
         path.parent.mkdir(parents=True, exist_ok=True)
-        found = backup.restore(file, path)
+        try:
+            found = backup.restore(file, path)
+        except BaseException:
+            if made:
+                path.parent.rmdir()
+            raise
     echo(f"{found.checked} events restored to {path}")
 
 

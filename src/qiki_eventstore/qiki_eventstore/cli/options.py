@@ -1,5 +1,6 @@
 """Options that several verbs share: the store, the events, the time."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +15,31 @@ from qiki_node.errors import RefusedError, UnknownNameError, UnreachableError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-store_option = click.option(
-    "--store", "url", metavar="URL", help="A store itself (sqlite:///path or postgresql://…) instead of the graph's."
-)
+_SEGMENTS = f"{__name__}.segments"
+
+
+def store_option(function: F) -> F:
+    """Options that name a store; `opened` opens it."""
+
+    def keep(context: click.Context, _: click.Parameter, value: str | None) -> None:
+        context.meta[_SEGMENTS] = value
+
+    url = click.option(
+        "--store",
+        "url",
+        metavar="URL",
+        help="A store itself (sqlite:///path, path.db or postgresql://…) instead of the graph's.",
+    )
+    segments = click.option(
+        "--segments",
+        metavar="FOLDER",
+        expose_value=False,
+        callback=keep,
+        help="Folder of dropped segments; with --store postgresql://…",
+    )
+    return url(segments(function))
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON, one line per item.")
 
 
@@ -112,7 +135,7 @@ def opened(url: str | None, *, write: bool = False, **options: Any) -> Iterator[
             return
         from qiki_eventstore.opening import open_store
 
-        with open_store(url if write else _to_read(url), **options) as store:
+        with open_store(url if write else _to_read(url), **options, **_segments_of(url)) as store:
             yield store
 
 
@@ -130,6 +153,10 @@ def url_of_graph(elsewhere: str) -> str:
     """URL of the running graph's store itself; `elsewhere` is the hint where that is on another machine."""
     with opened(None) as store:
         url = str(store.url)  # type: ignore[attr-defined]
+    if ":***@" in url or "=***" in url:
+        raise UnreachableError(
+            "the URL of the graph's store has a password, which is not shown", "name it with --store"
+        )
     if url.startswith("sqlite:") and not path_of(url, "").exists():
         raise UnreachableError(f"the store is on another machine ({url})", elsewhere)
     return url
@@ -144,7 +171,24 @@ def _of_graph() -> EventStore:
     return GraphStore()
 
 
+def _segments_of(url: str) -> dict[str, Any]:
+    from qiki_eventstore.opening import engine_of
+
+    context = click.get_current_context(silent=True)
+    folder = context.meta.get(_SEGMENTS) if context is not None else None
+    if folder is None:
+        return {}
+    if engine_of(url) == "sqlite":
+        raise ValueError("--segments: allowed with a PostgreSQL store only; those of SQLite are beside the database")
+    return {"segments": folder}
+
+
 def _to_read(url: str) -> str:
-    if not url.startswith(("sqlite:", "postgres")) or "mode=" in url:
+    from qiki_eventstore.opening import engine_of
+    from qiki_eventstore.sqlite.location import parse_url, url_of
+
+    if engine_of(url) == "sqlite":
+        return url_of(parse_url(url)[0], read_only=True)
+    if re.search(r"[?&]mode=", url):
         return url
     return f"{url}{'&' if '?' in url else '?'}mode=ro"

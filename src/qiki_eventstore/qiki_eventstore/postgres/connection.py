@@ -84,6 +84,9 @@ class Connector:
         except psycopg.ProgrammingError:
             # The driver's message may quote the URL, password included.
             raise ValueError("the store URL is not a URL of libpq (postgresql://user@host:port/database?…)") from None
+        places = (given.get("host"), given.get("hostaddr"), given.get("port"), given.get("dbname"))
+        if any("@" in str(place) for place in places if place) or not re.fullmatch(r"[\d,]*", str(places[2] or "")):
+            raise ValueError("the store URL has an @, : or / in its password or name: write %40, %3A or %2F instead")
         options = f"{given.pop('options', '') or ''} -c search_path={schema} -c jit=off".strip()
         self._parameters: Parameters = {**_DEFAULTS, **given, "options": options}
         self._password_file = password_file

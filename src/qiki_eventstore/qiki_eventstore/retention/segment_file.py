@@ -3,7 +3,6 @@
 So it is verified by the walk that verifies a store, and `open_store("sqlite:///FILE?mode=ro")` reads it.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ import apsw
 
 from qiki_eventstore.errors import StoreCorrupt
 from qiki_eventstore.events import RecordedEvent
-from qiki_eventstore.files import sync, sync_folder
+from qiki_eventstore.files import draft_of, sync, sync_folder
 from qiki_eventstore.retention.parquet import read_parquet
 from qiki_eventstore.retention.segment import Extent, Segment
 from qiki_eventstore.sqlite.restoring import restore_events
@@ -21,10 +20,12 @@ from qiki_eventstore.sqlite.schema import check, open_reader, open_writer
 
 
 def write_segment(path: Path, events: Sequence[RecordedEvent], extent: Extent, store_id: str) -> None:
-    """Write the events of a segment to a new file, whole and durable, or not at all; replaces a file of that name."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.part")
-    draft.unlink(missing_ok=True)
-    try:
+    """Write the events of a segment to a new file, whole and durable, or not at all; replaces a file of that name.
+
+    Raises:
+        StoreFull: no room for it.
+    """
+    with draft_of(path, replaces=True) as draft:
         connection = open_writer(draft, "OFF")  # synced as a whole below
         try:
             _fill(connection, events, extent, store_id)
@@ -35,8 +36,6 @@ def write_segment(path: Path, events: Sequence[RecordedEvent], extent: Extent, s
         with draft.open("rb") as file:
             sync(file)
         draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 

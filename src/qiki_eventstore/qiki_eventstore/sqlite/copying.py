@@ -1,12 +1,12 @@
 """A consistent copy of a store while it is written to."""
 
-import os
 from pathlib import Path
 
 import apsw
 
 from qiki_eventstore.engine.heads import load_head
-from qiki_eventstore.errors import StoreFull, StoreUnavailable
+from qiki_eventstore.errors import StoreUnavailable
+from qiki_eventstore.files import draft_of, publish, sync
 from qiki_eventstore.heads import public_keys_file, read_heads
 from qiki_eventstore.sqlite.location import beside
 from qiki_eventstore.sqlite.pool import Readers
@@ -20,28 +20,31 @@ def backup(readers: Readers, path: Path, heads: Path) -> None:
         StoreFull: no room for the copy.
         StoreUnavailable: it cannot be written.
     """
-    copies = (path, beside(path, ".heads"), beside(path, ".pub"))
-    for file in copies:
-        if os.path.lexists(file):
-            raise FileExistsError(f"{file} exists: a backup overwrites nothing, give another path")
-    draft = beside(path, f".{os.getpid()}.part")
+    to_heads, to_keys = beside(path, ".heads"), beside(path, ".pub")
+    made: list[Path] = []
     try:
-        position = _copy(readers, draft)
-        _copy_heads(heads, copies[1:], position)
-        # A link fails if somebody made the file meanwhile; a rename would replace it.
-        path.hardlink_to(draft)
-        _sync(path.parent)
-    except apsw.FullError as error:
-        raise StoreFull(f"{path}: no room for a backup: give another disk") from error
-    except apsw.CantOpenError as error:
-        raise StoreUnavailable(f"{path}: cannot be written: {error}") from error
-    finally:
-        draft.unlink(missing_ok=True)
+        with draft_of(path) as draft, draft_of(to_heads) as head_lines, draft_of(to_keys) as keys:
+            position = _copy(readers, draft)
+            # The database last: a backup is there when all that belongs to it is.
+            if lines := _lines_up_to(position, heads):
+                for file, text, target in (
+                    (keys, public_keys_file(heads).read_bytes(), to_keys),
+                    (head_lines, b"".join(lines), to_heads),
+                ):
+                    _write(file, text)
+                    publish(file, target)
+                    made.append(target)
+            publish(draft, path)
+    except BaseException as error:
+        for target in made:
+            target.unlink(missing_ok=True)
+        if isinstance(error, apsw.CantOpenError):
+            raise StoreUnavailable(f"{path}: cannot be written: {error}") from error
+        raise
 
 
 def _copy(readers: Readers, draft: Path) -> int:
     """Copy the database in one step, which is one moment of it; the position that it goes up to."""
-    draft.unlink(missing_ok=True)
     with readers.connection() as source:
         target = apsw.Connection(str(draft))
         try:
@@ -52,24 +55,17 @@ def _copy(readers: Readers, draft: Path) -> int:
             target.execute("PRAGMA journal_mode = DELETE")
         finally:
             target.close()
-    _sync(draft)
+    with draft.open("rb") as file:
+        sync(file)
     return position
 
 
-def _copy_heads(heads: Path, copies: tuple[Path, ...], position: int) -> None:
-    to_heads, to_keys = copies
+def _lines_up_to(position: int, heads: Path) -> list[bytes]:
     lines = heads.read_bytes().splitlines(keepends=True) if heads.exists() else []
-    kept = [line for line, head in zip(lines, read_heads(heads), strict=False) if head.position <= position]
-    if kept:
-        to_keys.write_bytes(public_keys_file(heads).read_bytes())
-        to_heads.write_bytes(b"".join(kept))
-        _sync(to_keys)
-        _sync(to_heads)
+    return [line for line, head in zip(lines, read_heads(heads), strict=False) if head.position <= position]
 
 
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+def _write(path: Path, text: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(text)
+        sync(file)

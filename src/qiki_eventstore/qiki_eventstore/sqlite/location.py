@@ -19,8 +19,11 @@ def parse_url(url: str) -> tuple[Path, bool]:
     Raises:
         ValueError: neither of them.
     """
-    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", url):
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):", url)
+    if scheme is None:
         return _checked(url, url), False
+    if scheme[1] != "sqlite":  # its URLs may contain a password
+        raise ValueError(f"store URL {scheme[0]}…: {_EXPECTED}")
     address, _, query = url.partition("?")
     path = unquote(address.removeprefix(_SCHEME), errors="surrogateescape")
     if not address.startswith(_SCHEME) or not path or path.endswith("/"):
