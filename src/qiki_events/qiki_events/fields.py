@@ -14,6 +14,9 @@ MAX_DEPTH: Final = 32
 """Mappings and lists within each other, the payload (or the free part of it) counted. A message of protobuf with three
 times as many levels can be written, but not read."""
 
+MAX_TIME: Final = 2**31 * 10**9 - 1
+"""ns since the epoch that builtin_interfaces/Time can hold, by which events travel."""
+
 MAX_VERSION: Final = 2**31 - 1
 """Largest version of a schema."""
 

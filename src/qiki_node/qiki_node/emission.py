@@ -10,9 +10,8 @@ from typing import Any
 from uuid_utils.compat import uuid7
 
 from qiki_events import JSON, PROTOBUF, REGISTRY, PayloadError
-from qiki_events.fields import MAX_DEPTH, MAX_PAYLOAD, MAX_VERSION, check_concrete, check_integer, check_name
+from qiki_events.fields import MAX_DEPTH, MAX_PAYLOAD, MAX_TIME, MAX_VERSION, check_concrete, check_integer, check_name
 from qiki_node.outbox import Delivery, OutgoingEvent
-from qiki_node.stamps import LATEST
 
 _LOWEST, _HIGHEST = -(2**63), 2**64 - 1
 """Integers that programs other than Python read too."""
@@ -98,7 +97,7 @@ def check(event: OutgoingEvent) -> None:
         if (text := getattr(event, field)) is not None:
             check_name(field, text)
     if event.time is not None:
-        check_integer("time", event.time, 0, LATEST)
+        check_integer("time", event.time, 0, MAX_TIME)
     check_integer("schema_version", event.schema_version, 1, MAX_VERSION)
     if event.content_type not in (JSON, PROTOBUF):
         raise PayloadError(f"content_type {event.content_type!r}: must be one of {JSON}, {PROTOBUF}")

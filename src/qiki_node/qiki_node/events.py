@@ -215,12 +215,12 @@ class Events:
             return
         self._trouble = ""
         self._silent_since = now if self._outbox.held else None
-        self._stamps.pop(batch.number, None)
+        stamp = self._stamps.pop(batch.number, None)
         for other in self._futures.pop(batch.number, ()):
             if not other.done():
                 self._client.remove_pending_request(other)
         if answer is Answer.REFUSED and done:
-            self._refuse(done, reason)
+            self._refuse([replace(event, time=event.time or stamp) for event in done], reason)
         elif self._spool and done:
             self._on_disk(lambda spool: spool.done([event.id for event in done]))
 

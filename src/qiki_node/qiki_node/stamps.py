@@ -2,10 +2,12 @@
 
 from builtin_interfaces.msg import Time
 
+from qiki_events.fields import MAX_TIME
+
 SECOND = 1_000_000_000
 """ns"""
 
-EARLIEST, LATEST = -(2**31) * SECOND, 2**31 * SECOND - 1
+EARLIEST, LATEST = -(2**31) * SECOND, MAX_TIME
 """ns, the times that a stamp can hold: up to 2038-01-19T03:14:07.999999999Z."""
 
 

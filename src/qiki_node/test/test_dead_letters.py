@@ -121,6 +121,7 @@ POISON = {
 POISONED = [{name: value} for name, values in POISON.items() for value in values]
 
 
+@pytest.mark.requirement("EVENT-11d")
 def test_a_poisoned_spool_is_opened_and_its_bad_records_become_dead_letters(tmp_path: Path) -> None:
     path = tmp_path / "a.b.jsonl"
     good = [event(number) for number in range(2)]
@@ -161,6 +162,7 @@ def test_bad_records_stay_where_the_dead_letters_cannot_be_written(tmp_path: Pat
     again.close()
 
 
+@pytest.mark.requirement("EVENT-11d")
 def test_a_refused_event_survives_kill_9_at_any_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the two files it is in both: then it is sent once more and refused once more, and counts once."""
     path = tmp_path / "a.b.jsonl"

@@ -65,6 +65,7 @@ CIRCLE: dict[str, Any] = {}
 CIRCLE["again"] = CIRCLE
 
 
+@pytest.mark.requirement("EVENT-11c")
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
@@ -175,6 +176,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.requirement("EVENT-11c")
 @given(
     type=st.sampled_from(["test.happened", COMMAND, "energy.sampled"]) | VALUES,
     payload=st.dictionaries(st.text(max_size=9), VALUES) | VALUES | st.builds(Hostile),

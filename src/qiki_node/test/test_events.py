@@ -237,6 +237,7 @@ def test_payloads_of_known_types_go_as_protobuf_and_may_hold_numbers_of_numpy(
     assert REGISTRY.decode(second.type, 1, second.content_type, second.payload.tobytes())["soc"] is None
 
 
+@pytest.mark.requirement("EVENT-11c")
 def test_one_bad_emit_raises_at_its_caller_and_leaves_the_node_and_its_spool_well(peer: Peer, tmp_path: Path) -> None:
     store = Store(peer)
     store.behave = lambda _: RESPONSE.UNAVAILABLE
@@ -277,6 +278,7 @@ def test_one_bad_emit_raises_at_its_caller_and_leaves_the_node_and_its_spool_wel
     again.close()
 
 
+@pytest.mark.requirement("EVENT-11d")
 def test_what_the_store_refuses_is_a_dead_letter(peer: Peer, tmp_path: Path) -> None:
     store = Store(peer)
     store.behave = lambda request: RESPONSE.PAYLOAD if request.events[0].type == "x.bad" else RESPONSE.OK
@@ -298,6 +300,7 @@ def test_what_the_store_refuses_is_a_dead_letter(peer: Peer, tmp_path: Path) -> 
     node.close()
 
 
+@pytest.mark.requirement("EVENT-11e")
 def test_nothing_is_sent_before_the_clock_runs_and_nothing_has_time_0(peer: Peer, tmp_path: Path) -> None:
     store = Store(peer)
     clock = peer.node.create_publisher(Clock, "/clock", CLOCK)

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from qiki_eventstore.cli import retention
+from qiki_eventstore.cli.dead_letters import dead_letters
 from qiki_eventstore.cli.errors import store_errors
 from qiki_eventstore.cli.options import (
     json_option,
@@ -246,7 +247,7 @@ def restore(file: Path, *, url: str) -> None:
     echo(f"{found.checked} events restored to {path}")
 
 
-for verb in retention.VERBS:
+for verb in (*retention.VERBS, dead_letters):
     events.add_command(verb)
 
 
