@@ -108,7 +108,12 @@ def _write(record: dict[str, Any], stream: TextIO) -> None:
 def write_crash(error: BaseException, node: str, stream: TextIO = sys.stderr) -> None:
     """The last record of a dying process, as a JSON line with its traceback."""
     text = f"{type(error).__name__}: {error}"
-    _write(_record("fatal", node, text, {"traceback": "".join(traceback.format_exception(error))}), stream)
+    write_fatal(text, node, {"traceback": "".join(traceback.format_exception(error))}, stream)
+
+
+def write_fatal(text: str, node: str, fields: dict[str, Any], stream: TextIO = sys.stderr) -> None:
+    """A last record as a JSON line. It waits for no lock."""
+    _write(_record("fatal", node, text, fields), stream)
 
 
 def python_as_json(node: str) -> None:

@@ -5,17 +5,25 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rclpy
+from rclpy.executors import Executor
 from rclpy.signals import SignalHandlerOptions
 
 from qiki_node.executor import make_executor, spin_while
 from qiki_node.log import json_wanted, python_as_json, write_crash
 from qiki_node.node import QikiNode
 from qiki_node.parameters import ParameterError
+from qiki_node.watchdog import Watchdog, end_stuck_process
+
+if TYPE_CHECKING:
+    from qiki_node.turns import Turns
 
 EXIT_BAD_CONFIGURATION = 2
+
+_FLUSH = 1.0
+"""s that the end of a node waits for the store to acknowledge its last events."""
 
 
 class StopSignal:
@@ -24,15 +32,21 @@ class StopSignal:
 
     def __init__(self) -> None:
         self.is_set = False
+        self.turns: Turns | None = None
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._set)
 
     def _set(self, _number: int, _frame: FrameType | None) -> None:
         self.is_set = True
+        if self.turns is not None:
+            self.turns.stopping = True
 
 
 def run(make_node: Callable[[], QikiNode[Any]], args: Sequence[str] | None = None) -> None:
-    """Run one node until SIGINT or SIGTERM, then exit: 0 after an ordered stop, 2 for a bad parameter."""
+    """Run one node until SIGINT or SIGTERM, then exit: 0 after an ordered stop, 2 for a bad parameter.
+
+    A process whose executor does not turn ends by its watchdog, with 70.
+    """
     try:
         _run(make_node, args)
     finally:
@@ -66,24 +80,47 @@ def _run(make_node: Callable[[], QikiNode[Any]], args: Sequence[str] | None) -> 
         sys.exit(EXIT_BAD_CONFIGURATION)
     if as_json:
         python_as_json(node.get_fully_qualified_name())
+    stop.turns = node.turns
+    node.turns.stopping = stop.is_set
+    name = node.get_fully_qualified_name()
+    watchdog = Watchdog(node.turns, lambda: end_stuck_process(name, as_json=as_json))
     try:
         executor = make_executor(node.params.executor)
         executor.add_node(node)
+        watchdog.start()
         if node.params.autostart:
             node.start()
         # The objects of now stay: garbage collections that walk all of them would make callbacks late.
         gc.collect()
         gc.freeze()
 
+        failed = False
+
         def goes_on() -> bool:
-            node.turns.note()
+            nonlocal failed
+            if not failed:  # an executor that only fails does not turn
+                node.turns.note()
+            failed = False
             return not stop.is_set and rclpy.ok()
 
-        spin_while(executor, goes_on, on_error=node.spin_failed)
-        node.stop()
-        node.events.flush(executor)
-        executor.remove_node(node)
-        node.close()
-        executor.shutdown()
+        def take(error: Exception) -> None:
+            nonlocal failed
+            failed = True
+            node.spin_failed(error)
+
+        spin_while(executor, goes_on, on_error=take)
+        _bring_down(node, executor)
     finally:
+        watchdog.close()
         rclpy.try_shutdown()
+
+
+def _bring_down(node: QikiNode[Any], executor: Executor) -> None:
+    """In order; the watchdog gives each step its time."""
+    node.stop()
+    node.turns.note()
+    node.events.flush(executor, _FLUSH)
+    executor.remove_node(node)
+    node.turns.note()
+    node.close()
+    executor.shutdown()
