@@ -6,7 +6,9 @@ and `check` see to it, `decode` relies on it.
 
 import base64
 import json
+import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import cache
@@ -194,7 +196,7 @@ class Registry:
         """
         known = self.message_class(type, version) is not None
         if content_type == JSON:
-            mapping = _from_json(type, payload)
+            mapping = _from_json(type, payload, _finite)
             if known:
                 self.typed(type, mapping, version)
         elif content_type == PROTOBUF:
@@ -276,14 +278,20 @@ def has_maps(descriptor: Descriptor, within: tuple[Descriptor, ...] = ()) -> boo
     return any(m.GetOptions().map_entry or has_maps(m, (*within, descriptor)) for m in messages)
 
 
-def _from_json(type: str, payload: bytes) -> Mapping[str, Any]:
+def _from_json(type: str, payload: bytes, number: Callable[[str], float] = float) -> Mapping[str, Any]:
     try:
-        data = json.loads(payload.decode(), parse_constant=_refuse_constant)
+        data = json.loads(payload.decode(), parse_constant=_refuse_constant, parse_float=number)
     except (ValueError, RecursionError) as error:
         raise PayloadError(f"event {type!r}: the payload is not JSON: {error}") from error
     if not isinstance(data, dict):
         raise PayloadError(f"event {type!r}: the payload is a JSON {data.__class__.__name__}; allowed: an object")
     return data
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text[:40]} is past the largest number, {sys.float_info.max:.5g}")
+    return number
 
 
 def _refuse_constant(name: str) -> None:

@@ -73,6 +73,7 @@ def test_what_its_type_does_not_allow_is_refused(type: str, data: Any, names: li
         ("nobody.knows", JSON, b"[1]", ["nobody.knows", "object"]),
         ("nobody.knows", JSON, b"{", ["nobody.knows", "not JSON"]),
         ("nobody.knows", JSON, b'{"x": NaN}', ["nobody.knows", "NaN"]),
+        ("nobody.knows", JSON, b'{"x": [-1e999]}', ["nobody.knows", "-1e999"]),
         ("nobody.knows", "text/plain", b"x", ["text/plain", JSON, PROTOBUF]),
     ],
 )

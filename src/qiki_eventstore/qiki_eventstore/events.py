@@ -6,7 +6,7 @@ store: stream, version, position, correlation, causation, recording time.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, Self, TypeAlias
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -39,12 +39,24 @@ class Encoded:
 Data: TypeAlias = Message | Mapping[str, Any] | Encoded
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class _Fields(NamedTuple):
+    type: str
+    data: Data
+    id: UUID
+    time: int | None
+    source: str
+    correlation: str | None
+    causation: str | None
+    schema_version: int
+
+
+class Event(_Fields):
     """An event to be appended. It has its id from the beginning: to append the same object again is a retry.
 
         event = Event("allocator.mode_changed", {"mode": "AUTO", "before": "ADAPTIVE"}, source="/alpha/allocator")
         store.append("alpha/allocator", [event])
+
+    A tuple, as a frozen dataclass takes three times as long to make.
 
     Attributes:
         type: dotted name in the past tense, such as `allocator.mode_changed`.
@@ -57,14 +69,25 @@ class Event:
         schema_version: version of the type's schema that `data` follows, from 1.
     """
 
-    type: str
-    data: Data
-    id: UUID = field(default_factory=new_uuid)
-    time: int | None = None
-    source: str = ""
-    correlation: str | None = None
-    causation: str | None = None
-    schema_version: int = 1
+    __slots__ = ()
+
+    def __new__(  # noqa: PLR0917 - in the order in which events are read
+        cls,
+        type: str,
+        data: Data,
+        id: UUID | None = None,
+        time: int | None = None,
+        source: str = "",
+        correlation: str | None = None,
+        causation: str | None = None,
+        schema_version: int = 1,
+    ) -> Self:
+        if id is None:
+            id = new_uuid()
+        return _new(cls, (type, data, id, time, source, correlation, causation, schema_version))
+
+
+_new: Final = tuple.__new__  # half the time of `super().__new__(…)`
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,15 @@ from uuid_utils import uuid7
 # Half the time of `UUID(int=…)`, which checks what is known here: each event costs one.
 _set_int: Final = UUID.int.__set__  # type: ignore[attr-defined, misc]
 _set_is_safe: Final = UUID.is_safe.__set__  # type: ignore[attr-defined, misc]
+_new: Final = UUID.__new__
+_UNKNOWN: Final = SafeUUID.unknown
 
 
 def new_uuid() -> UUID:
     """A new UUIDv7."""
-    id = UUID.__new__(UUID)
+    id = _new(UUID)
     _set_int(id, uuid7().int)
-    _set_is_safe(id, SafeUUID.unknown)
+    _set_is_safe(id, _UNKNOWN)
     return id
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
-from typing import Final, NamedTuple, cast
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -20,26 +20,13 @@ from qiki_eventstore.payload import encode
 _INT64 = 2**63
 
 
-class Prepared(NamedTuple):
-    """An event that can be stored: everything but its position, version and recording time.
+Prepared: TypeAlias = tuple[bytes, str, str, int | None, str | None, str | None, int, str, bytes, bytes]
+"""An event that can be stored: everything but its position, version and recording time. A plain tuple, for speed.
 
-    Attributes:
-        id: the UUID's 16 bytes.
-        time: event time, ns; None: the recording time.
-        payload: bytes of `content_type`.
-        tail: the end of what its hash covers: `chain.texts` and the SHA-256 of the payload.
-    """
-
-    id: bytes
-    type: str
-    source: str
-    time: int | None
-    correlation: str | None
-    causation: str | None
-    schema_version: int
-    content_type: str
-    payload: bytes
-    tail: bytes
+The UUID's 16 bytes; type; source; event time, ns (None: the recording time); correlation; causation; schema version;
+content type; payload, bytes of that content type; and the end of what its hash covers: `chain.texts` and the SHA-256 of
+the payload.
+"""
 
 
 def prepare(stream: str, events: Sequence[Event], expected_version: int = ANY) -> list[Prepared]:
@@ -48,6 +35,8 @@ def prepare(stream: str, events: Sequence[Event], expected_version: int = ANY) -
     Raises:
         PayloadError: a field or payload that cannot be stored, or an id that comes twice.
     """
+    if not events:
+        check_concrete("stream", stream)
     if type(expected_version) is not int or not ANY <= expected_version < _INT64:
         raise PayloadError(f"expected_version {expected_version!r}: must be ANY, NO_STREAM or an integer from 0")
     try:
@@ -60,98 +49,70 @@ def prepare(stream: str, events: Sequence[Event], expected_version: int = ANY) -
     return prepared
 
 
-def _check_stream(stream: str) -> None:
-    try:
-        _check_stream_once(stream)
-    except TypeError:  # not hashable, so that it is no text
-        check_concrete("stream", stream)
 
 
-@lru_cache(4096)
-def _check_stream_once(stream: str) -> None:
-    check_concrete("stream", stream)
-
-
-def _prepared(stream: str, events: Sequence[Event]) -> list[Prepared]:  # noqa: PLR0912 - one loop, for speed
+def _prepared(stream: str, events: Sequence[Event]) -> list[Prepared]:
     prepared = []
-    last_type = last_source = last_content = last_schema = last_class = None
-    kind, maps = b"", False
-    for event in events:
-        if not isinstance(event, Event):
+    last_type = last_source = last_schema = None
+    last_class: Any = None
+    data: Any
+    for event in events:  # one loop, for speed
+        if event.__class__ is not Event and not isinstance(event, Event):
             raise PayloadError(f"event {event!r}: must be an Event, not {type(event).__name__}")
-        name, data, time, source, schema = event.type, event.data, event.time, event.source, event.schema_version
-        correlation, causation = event.correlation, event.causation
-        if name is not last_type or source is not last_source:  # most events of a call are of one kind
-            _check_kind_of(name, source)
-            last_type, last_source, last_content, last_class = name, source, None, None
+        name, data, id, time, source, correlation, causation, schema = event
+        if id.__class__ is not UUID and not isinstance(id, UUID):
+            raise PayloadError(f"event {name!r}: id {id!r} must be a uuid.UUID")
         if time is not None and not (time.__class__ is int and -_INT64 <= time < _INT64):
             check_integer(f"event {name!r}: time", time, -_INT64, _INT64 - 1)
-        if schema != 1 or type(schema) is not int:
+        if schema != 1 or schema.__class__ is not int:
             check_integer(f"event {name!r}: schema_version", schema, 1, MAX_VERSION)
-        if data.__class__ is last_class and schema == last_schema:  # a message like the one before
-            content, payload = PROTOBUF, _serialized(name, cast("Message", data), schema, maps)
-        elif isinstance(data, Encoded):
-            content, payload = encode(event)
+        if (
+            data.__class__ is not last_class
+            or name is not last_type
+            or source is not last_source
+            or schema != last_schema
+        ):  # most events of a call are of one kind
+            last_class, last_type, last_source, last_schema = data.__class__, name, source, schema
+            fits, maps, kind = _kind(stream, name, source, last_class, schema)
+        content, texts = PROTOBUF, kind
+        if fits:
+            try:
+                payload = data.SerializeToString(deterministic=True) if maps else data.SerializeToString()
+            except Exception:
+                content, payload = REGISTRY.encode(name, data, schema)  # which says why
         else:
-            content, payload = REGISTRY.encode(name, data, schema)
-            if isinstance(data, Message):
-                last_class, last_schema, maps = data.__class__, schema, has_maps(data.DESCRIPTOR)
+            content, payload = encode(event) if isinstance(data, Encoded) else REGISTRY.encode(name, data, schema)
+            texts = _kind_texts(stream, name, source, content)
         if len(payload) > MAX_PAYLOAD:
             raise PayloadError(f"event {name!r}: the payload has {len(payload)} bytes, allowed are {MAX_PAYLOAD}")
-        if correlation is None and causation is None:
-            if content is not last_content:
-                kind, last_content = _kind_texts(stream, name, source, content), content
-            texts = kind
-        else:
+        if correlation is not None or causation is not None:
             texts = _flow_texts(stream, event, content)
-        prepared.append(
-            _new(
-                Prepared,
-                (
-                    _id(event),
-                    name,
-                    source,
-                    time,
-                    correlation,
-                    causation,
-                    schema,
-                    content,
-                    payload,
-                    texts + sha256(payload).digest(),
-                ),
-            )
-        )
+        tail = texts + sha256(payload).digest()
+        id_bytes = id.int.to_bytes(16, "big")
+        prepared.append((id_bytes, name, source, time, correlation, causation, schema, content, payload, tail))
     return prepared
 
 
-def _serialized(type: str, message: Message, version: int, maps: bool) -> bytes:
+def _kind(stream: str, type: str, source: str, data: type, schema: int) -> tuple[bool, bool, bytes]:
     try:
-        return message.SerializeToString(deterministic=True) if maps else message.SerializeToString()
-    except Exception:
-        return REGISTRY.encode(type, message, version)[1]  # which says why
-
-
-def _id(event: Event) -> bytes:
-    if not isinstance(event.id, UUID):
-        raise PayloadError(f"event {event.type!r}: id {event.id!r} must be a uuid.UUID")
-    return event.id.bytes
-
-
-_new: Final = tuple.__new__  # half the time of `Prepared(…)`
-
-
-def _check_kind_of(type: str, source: str) -> None:
-    try:
-        _check_kind(type, source)
+        return _kind_once(stream, type, source, data, schema)
     except TypeError:  # not hashable, so that it is no text
-        _check_kind.__wrapped__(type, source)
+        return _kind_once.__wrapped__(stream, type, source, data, schema)
 
 
-# A store sees few kinds of events, most of them without correlation: their names are checked and encoded once.
+# A store sees few kinds of events, most of them without correlation: each is checked and its texts encoded once.
 @lru_cache(4096)
-def _check_kind(type: str, source: str) -> None:
+def _kind_once(stream: str, type: str, source: str, data: type, schema: int) -> tuple[bool, bool, bytes]:
+    """Check the names; whether the data's class is the message of the type, whether that may hold maps, and the texts
+    of such an event."""
+    check_concrete("stream", stream)
     check_concrete("type", type)
     check_name("source", source, least=0)
+    if not issubclass(data, Message):
+        return False, False, b""
+    wanted = REGISTRY.message_class(type, schema)
+    fits = wanted is None or wanted.DESCRIPTOR is data.DESCRIPTOR
+    return fits, has_maps(data.DESCRIPTOR), _kind_texts(stream, type, source, PROTOBUF)
 
 
 @lru_cache(4096)

@@ -174,12 +174,11 @@ class AsyncStateStore:
             raise ValueError(f"expected_version: {expected_version!r}; allowed: {allowed}")
         if time is None and self._clock is not None:
             time = self._clock()
-        event = Event(STATE_SET, state, time=time, source=source, correlation=correlation)
+        event = Event(STATE_SET, state, event_id, time, source, correlation)
         if event_id is None:
             await self._call(self._events.append(stream, [event], expected_version))
             self._metrics.sets += 1
             return expected_version + 1
-        event = replace(event, id=event_id)
         (position,) = await self._call(self._events.append(stream, [event], expected_version))
         (stored,) = await self._call(self._at(position))
         self._metrics.sets += 1

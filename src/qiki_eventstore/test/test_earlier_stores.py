@@ -1,6 +1,6 @@
 """Stores that earlier versions of the program wrote open, verify and read to the end.
 
-`stores/version_1.db` was written by the program of schema version 1 with `fill`.
+`stores/version_N.db` was written by the program of schema version N with `fill`.
 """
 
 import shutil
@@ -70,7 +70,7 @@ class Count:
         return int(data["count"])
 
 
-@pytest.fixture(params=["version_1"])
+@pytest.fixture(params=["version_1", "version_2"])
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A copy of a store of each earlier version."""
     for file in STORES.glob(f"{request.param}.db*"):

@@ -285,9 +285,48 @@ def test_a_signal_that_strikes_the_writing_caller_leaves_the_store_whole(
                 store.append(ALLOCATOR, calls[:1])
             monkeypatch.setattr(SqliteBackend, "commit", commit)
             assert store.head() == before + done
+            if done:  # also without another append
+                with store.subscribe(before) as follower:
+                    found = follower.get(10)
+                assert found is not None
+                assert found.id == calls[0].id
             assert store.append(ALLOCATOR, calls[:1]) == [before + 1]
             assert store.append(ALLOCATOR, calls[1:]) == [before + 2]
             assert store.verify().ok
+
+
+def test_a_retry_is_recognized_however_old_and_whatever_its_ids(path: Path) -> None:
+    """Ids of the newest events are in memory, the others in a table; random ids come in no order."""
+    calls = [[event(id=uuid4() if number % 3 else None) for _ in range(700)] for number in range(15)]
+    with opened(path) as store:
+        positions = [store.append(ALLOCATOR, call) for call in calls]
+        assert positions == [list(range(first, first + 700)) for first in range(1, 10_500, 700)]
+        assert [store.append(ALLOCATOR, call) for call in calls] == positions
+        with pytest.raises(PayloadError, match="position 1 in stream"):
+            store.append("other", calls[0][:1])
+    with opened(path) as store:
+        assert [store.append(ALLOCATOR, call) for call in calls] == positions
+        assert store.head() == 10_500
+        assert store.verify().ok
+
+
+@pytest.mark.parametrize(
+    ("statement", "reason"),
+    [
+        ("DELETE FROM ids WHERE position = 3000", "event 3000"),
+        ("UPDATE ids SET position = 7 WHERE position = 3000", "event 3000"),
+        ("INSERT INTO ids SELECT id, position FROM events WHERE position = 4200", "event 4200"),
+        ("INSERT INTO ids VALUES (zeroblob(16), 9999)", "no event"),
+    ],
+)
+def test_ids_that_would_not_be_found_are_named(path: Path, statement: str, reason: str) -> None:
+    with opened(path) as store:
+        store.append(ALLOCATOR, [event() for _ in range(4_200)])
+    tamper(path, statement)
+    with opened(path) as store:
+        verification = store.verify()
+    assert not verification.ok
+    assert reason in verification.reason
 
 
 def test_closing_refuses_those_who_wait_for_room(path: Path, hold: Hold) -> None:

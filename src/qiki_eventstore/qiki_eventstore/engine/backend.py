@@ -74,8 +74,11 @@ class Backend(Protocol):
     def load(self) -> Heads:
         """The state of the store, being the only one that writes to it from now on."""
 
-    def find(self, ids: Iterable[bytes]) -> Found:
-        """Position and stream of those ids that are stored."""
+    def find(self, ids: Sequence[bytes], surely: bool) -> Found:
+        """Position and stream of those of some ids, at least one, that are stored.
+
+        If not `surely`, it may find none where asking costs much, and leave it to `commit` to raise `Stale`.
+        """
 
     def commit(self, batch: Batch, tasks: Sequence[Task]) -> None:
         """Store a batch and do the tasks in one transaction; when this returns, it is durable.

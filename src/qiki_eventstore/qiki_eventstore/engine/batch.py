@@ -3,7 +3,7 @@
 Plain computing on the state after the last commit; the database is asked only for ids that may be stored already.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -75,12 +75,12 @@ class Batch:
     Args:
         heads: state before; `advance` makes it the state after.
         clock: ns since the Unix epoch.
-        find: finds stored ids.
-        careful: look every id up before it is appended, instead of only where a version does not fit. Without it a
-            retry breaks the unique index on ids, and the batch is computed again with care.
+        find: finds stored ids, see `Backend.find`.
+        careful: look surely for every id before it is appended, instead of only where a version does not fit.
 
     Attributes:
-        rows: rows of the table `events`, see `COLUMNS`.
+        values: of the new rows of the table `events`, one row after the other, see `COLUMNS`.
+        ids: positions of the ids of the new rows.
         versions: version of the last event of each stream that the batch appends to.
         new_streams, new_types, new_sources: names to be inserted and their numbers, which run from 1 without gap.
         conflicts: calls that met another version.
@@ -88,11 +88,12 @@ class Batch:
     """
 
     def __init__(
-        self, heads: Heads, clock: int, find: Callable[[Iterable[bytes]], Found], *, careful: bool = False
+        self, heads: Heads, clock: int, find: Callable[[Sequence[bytes], bool], Found], *, careful: bool = False
     ) -> None:
         self._heads, self._clock, self._find, self._careful = heads, clock, find, careful
         self._head = heads.head
-        self.rows: list[tuple[Any, ...]] = []
+        self.values: list[Any] = []
+        self.ids: dict[bytes, int] = {}
         self.versions: dict[str, int] = {}
         self.new_streams: dict[str, int] = {}
         self.new_types: dict[str, int] = {}
@@ -117,13 +118,15 @@ class Batch:
         if actual is None:
             actual = self._heads.versions.get(stream, NO_STREAM)
         fits = call.expected == ANY or call.expected == actual  # noqa: PLR1714 - for every append
-        if (self._careful or not fits) and call.events and self._repeated(call):
+        ids = [event[0] for event in call.events]
+        if ids and self._repeated(call, ids, self._careful or not fits):
             return
-        if fits:
-            self._append(call, actual)
-        else:
+        if not fits:
             self.conflicts += 1
             call.error = VersionConflict(stream, call.expected, actual)
+        elif ids:
+            self._append(call, actual)
+            self.ids.update(zip(ids, call.positions, strict=True))
 
     def advance(self) -> Head:
         """The batch is committed: its end is the new state."""
@@ -137,10 +140,8 @@ class Batch:
         return heads.head
 
     def _append(self, call: Call, version: int) -> None:
-        if not call.events:
-            return
-        head, heads, clock, rows = self._head, self._heads, self._clock, self.rows
-        position, hash, recorded = head.position, head.hash, head.recorded
+        head, heads, clock, extend = self._head, self._heads, self._clock, self.values.extend
+        position, hash, recorded = head
         first = position + 1
         stream = _number(call.stream, heads.streams, self.new_streams)
         last_type = last_source = None
@@ -158,7 +159,7 @@ class Batch:
             if source is not last_source:
                 source_number, last_source = _number(source, heads.sources, self.new_sources), source
             hash = sha256(hash + pack(position, version, time, recorded, schema, id) + tail).digest()
-            rows.append(
+            extend(
                 (
                     position,
                     stream,
@@ -180,15 +181,17 @@ class Batch:
         self.versions[call.stream] = version
         call.positions = list(range(first, position + 1))
 
-    def _repeated(self, call: Call) -> bool:
+    def _repeated(self, call: Call, ids: list[bytes], surely: bool) -> bool:
         """True if the call ends here, because ids of it are stored or come earlier in this batch."""
-        ids = [event.id for event in call.events]
-        found = self._find(ids)
-        if self.rows:
-            earlier = {row[3]: row for row in self.rows}
-            names = {**{number: name for name, number in self._heads.streams.items()}} if earlier else {}
-            names.update({number: name for name, number in self.new_streams.items()})
-            found.update((id, (earlier[id][0], names[earlier[id][1]])) for id in ids if id in earlier)
+        found = self._find(ids, surely)
+        if not self.ids.keys().isdisjoint(ids):
+            names = {
+                number: name for names in (self._heads.streams, self.new_streams) for name, number in names.items()
+            }
+            first = self.values[0]
+            for id in self.ids.keys() & set(ids):
+                position = self.ids[id]
+                found[id] = position, names[self.values[(position - first) * len(COLUMNS) + 1]]
         if not found:
             return False
         elsewhere = next(((id, place) for id, place in found.items() if place[1] != call.stream), None)

@@ -24,7 +24,7 @@ class Call(Receipt):
     def __init__(self, stream: str, events: list[Prepared], expected: int) -> None:
         super().__init__()
         self.stream, self.events, self.expected = stream, events, expected
-        self.size = len(events[0].payload) if len(events) == 1 else sum([len(event.payload) for event in events])
+        self.size = sum([len(event[8]) for event in events])  # payloads
         self.positions: list[int] = []
         self.error: Exception | None = None
 

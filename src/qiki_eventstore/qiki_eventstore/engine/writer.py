@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 from qiki_eventstore.engine.backend import Backend, Stale
@@ -114,7 +115,7 @@ class Writer:
             return
         self.read_only = ""
         self.commits += 1
-        self.appended += len(batch.rows) + batch.duplicates
+        self.appended += len(batch.ids) + batch.duplicates
         self.conflicts += batch.conflicts
         # What a repeated batch finds stored, its first attempt stored.
         self.duplicates += 0 if repeated else batch.duplicates
@@ -141,7 +142,7 @@ class Writer:
                     self._heads = None
                 continue
             batch.advance()
-            if any(task.moves_head for task in tasks):
+            if tasks and any(task.moves_head for task in tasks):
                 self._heads = None
                 self._load()
             return batch, repeated
@@ -161,9 +162,14 @@ class Writer:
             self._fail(calls, tasks, lambda: type(failure)(*failure.args))
 
     def _interrupted(self, calls: Sequence[Call]) -> None:
-        """A signal struck the caller that stored them: whether they are stored is not known."""
+        """A signal struck the caller that stored them: whether they are stored is not known.
+
+        Followers learn it from a task that reads the head again.
+        """
         if calls:
             self._heads = None
+            with suppress(StoreUnavailable):  # closed: nobody follows any more
+                self._queue.put_task(Task(lambda _connection: None, lambda _task: None, moves_head=True))
         for call in calls:
             if not call.done():
                 reason = "interrupted; it is not known whether it is stored: append it again with the same ids"

@@ -3,7 +3,7 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -115,9 +115,11 @@ class PostgresBackend:
                 if not self._session.is_lost(error) or time.monotonic() > deadline:
                     raise StoreUnavailable(f"PostgreSQL at {self._connector} cannot be used: {error}") from error
 
-    def find(self, ids: Iterable[bytes]) -> Found:
+    def find(self, ids: Sequence[bytes], surely: bool) -> Found:
+        if not surely:
+            return {}
         try:
-            rows = self._session.connection().execute(_FIND, (uuid_array(list(ids)),))
+            rows = self._session.connection().execute(_FIND, (uuid_array(ids),))
         except psycopg.Error as error:
             self._session.fail(error)
         return {id: (position, stream) for id, position, stream in rows}
@@ -134,12 +136,12 @@ class PostgresBackend:
             if names
         ]
         try:
-            if new or tasks or (batch.duplicates and not batch.rows):
+            if new or tasks or (batch.duplicates and not batch.values):
                 with session.transaction():
                     self._store(session, batch, new)
                     for task in tasks:
                         self._perform(session, task)
-            elif batch.rows:
+            elif batch.values:
                 self._insert(session, batch)  # one statement is a transaction
         except psycopg.Error as error:
             self._session.fail(error)
@@ -151,7 +153,7 @@ class PostgresBackend:
                 f"INSERT INTO {table} (name, id) SELECT * FROM unnest($1, $2)",
                 (text_array(list(names)), int8_array(list(names.values()))),
             )
-        if batch.rows:
+        if batch.values:
             self._insert(session, batch)
         elif batch.duplicates:
             # "Stored before" must be as durable as "stored": a commit waits for disk and replica only if it wrote.
@@ -159,8 +161,8 @@ class PostgresBackend:
 
     @staticmethod
     def _insert(session: Connection, batch: Batch) -> None:
-        columns = zip(*batch.rows, strict=True)
-        session.execute(_INSERT, [array(values) for array, values in zip(_COLUMNS, columns, strict=True)], prepare=True)
+        columns = [array(batch.values[place :: len(_COLUMNS)]) for place, array in enumerate(_COLUMNS)]
+        session.execute(_INSERT, columns, prepare=True)
 
     def _perform(self, session: Connection, task: Task) -> None:
         """A task that fails is undone alone; a disk that fails ends the transaction."""

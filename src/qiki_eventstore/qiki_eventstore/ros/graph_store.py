@@ -267,14 +267,15 @@ def _error(answer: AppendEvents.Response, stream: str, expected: int) -> EventSt
 
 
 def _message(event: Prepared) -> EventMessage:
+    id, type, source, event_time, correlation, causation, schema_version, content_type, payload, _ = event
     message = EventMessage()
-    message.id = str(as_uuid(event.id))
-    message.type, message.source = event.type, event.source
+    message.id = str(as_uuid(id))
+    message.type, message.source = type, source
     try:
-        message.time = from_nanoseconds(time.time_ns() if event.time is None else event.time)
+        message.time = from_nanoseconds(time.time_ns() if event_time is None else event_time)
     except ValueError as error:
-        raise PayloadError(f"event {event.type!r}: {error}") from error
-    message.correlation, message.causation = event.correlation or "", event.causation or ""
-    message.schema_version, message.content_type = event.schema_version, event.content_type
-    message.payload.frombytes(event.payload)
+        raise PayloadError(f"event {type!r}: {error}") from error
+    message.correlation, message.causation = correlation or "", causation or ""
+    message.schema_version, message.content_type = schema_version, content_type
+    message.payload.frombytes(payload)
     return message

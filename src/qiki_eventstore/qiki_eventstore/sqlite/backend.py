@@ -4,10 +4,9 @@ import ctypes
 import math
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import cache
-from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -23,9 +22,10 @@ from qiki_eventstore.engine.reader import Reader
 from qiki_eventstore.errors import StoreCorrupt, StoreFull, StoreUnavailable
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.retention.archive import Archive
-from qiki_eventstore.sqlite import copying, schema
+from qiki_eventstore.sqlite import copying, ids, schema
 from qiki_eventstore.sqlite.checkpoints import Checkpointer
 from qiki_eventstore.sqlite.holding import FileHold
+from qiki_eventstore.sqlite.ids import Ids
 from qiki_eventstore.sqlite.location import beside
 from qiki_eventstore.sqlite.options import Options
 from qiki_eventstore.sqlite.pool import SQLITE, Readers
@@ -33,10 +33,11 @@ from qiki_eventstore.sqlite.segments import SqliteCatalogue
 from qiki_eventstore.sqlite.verification import SqliteContent
 from qiki_eventstore.store import Query, Verification
 
-_CHUNK: Final = 64
-"""Rows of one statement: a row costs less than by itself, and SQLite gives up Python's lock once for all."""
+_CHUNK: Final = 64 * len(COLUMNS)
+"""Values of the 64 rows of one statement: a row costs less than alone, and SQLite gives up Python's lock once."""
+_ROW: Final = f"({','.join('?' * len(COLUMNS))})"
 _FREE: Final = "free space; the store goes on by itself"
-_FIND: Final = "SELECT position, name FROM events JOIN streams ON streams.id = stream WHERE events.id = ?"
+_PLACE: Final = "SELECT position, name FROM events JOIN streams ON streams.id = stream WHERE position = ?"
 
 
 class SqliteBackend:
@@ -90,47 +91,51 @@ class SqliteBackend:
     def load(self) -> Heads:
         with _translated():
             heads = load_heads(self._connection)
+            self._ids = Ids(self._connection, heads.head.position)
         self._blocks = spans.full_blocks(heads.head.position)
         return heads
 
-    def find(self, ids: Iterable[bytes]) -> Found:
-        rows = ((id, self._connection.execute(_FIND, (id,)).get) for id in ids)
-        return {id: row for id, row in rows if row is not None}
+    def find(self, ids: Sequence[bytes], surely: bool) -> Found:  # noqa: ARG002 - it costs little
+        with _translated():
+            found = self._ids.find(ids)
+            places = {id: self._connection.execute(_PLACE, (position,)).get for id, position in found.items()}
+        return {id: place for id, place in places.items() if place is not None}  # None: retention dropped it
 
     def commit(self, batch: Batch, tasks: Sequence[Task]) -> None:
         self._check_files()
-        blocks = spans.full_blocks(batch.end)
-        execute, rows = self._connection.execute, batch.rows
+        head = batch.end
+        blocks = spans.full_blocks(head)
+        execute, values = self._connection.execute, batch.values
         with _translated(), self._gate:
             if self._connection.in_transaction:  # a rollback failed with the disk, or a signal struck
                 execute("ROLLBACK")
-            if 0 < len(rows) <= _CHUNK and not tasks and not batch.new_names and blocks == self._blocks:
-                execute(_insert(len(rows)), list(chain.from_iterable(rows)))  # a transaction of its own
-                self._look()
-                return
-            execute("BEGIN IMMEDIATE")
-            try:
-                self._insert(batch)
-                if blocks > self._blocks:
-                    spans.extend(self._connection, batch.end)
-                for task in tasks:
-                    self._perform(task)
-                execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    execute("ROLLBACK")
-                raise
+            if 0 < len(values) <= _CHUNK and not tasks and not batch.new_names and blocks == self._blocks:
+                execute(_insert(len(values)), values)  # a transaction of its own
+            else:
+                execute("BEGIN IMMEDIATE")
+                try:
+                    self._insert(batch)
+                    if blocks > self._blocks:
+                        spans.extend(self._connection, head)
+                        ids.extend(self._connection, head - len(batch.ids), head)
+                    for task in tasks:
+                        self._perform(task)
+                    execute("COMMIT")
+                except BaseException:
+                    if self._connection.in_transaction:
+                        execute("ROLLBACK")
+                    raise
         self._blocks = blocks
+        self._ids.add(batch.ids, head)
         self._look()
 
     def _insert(self, batch: Batch) -> None:
         for table, new in (("streams", batch.new_streams), ("types", batch.new_types), ("sources", batch.new_sources)):
             if new:
                 self._connection.executemany(f"INSERT INTO {table}(name, id) VALUES (?, ?)", new.items())
-        rows = batch.rows
-        for start in range(0, len(rows), _CHUNK):
-            part = rows[start : start + _CHUNK]
-            self._connection.execute(_insert(len(part)), list(chain.from_iterable(part)))
+        for start in range(0, len(batch.values), _CHUNK):
+            part = batch.values[start : start + _CHUNK]
+            self._connection.execute(_insert(len(part)), part)
 
     def _perform(self, task: Task) -> None:
         """A task that fails is undone alone; a disk that fails ends the transaction."""
@@ -268,9 +273,8 @@ class SqliteBackend:
 
 
 @cache
-def _insert(rows: int) -> str:
-    row = f"({','.join('?' * len(COLUMNS))})"
-    return f"INSERT INTO events VALUES {','.join([row] * rows)}"
+def _insert(values: int) -> str:
+    return f"INSERT INTO events VALUES {','.join([_ROW] * (values // len(COLUMNS)))}"
 
 
 class _translated:  # noqa: N801

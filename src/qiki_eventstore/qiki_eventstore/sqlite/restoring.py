@@ -10,6 +10,8 @@ from qiki_eventstore.engine.batch import CONTENT_TYPES
 from qiki_eventstore.engine.heads import load_head
 from qiki_eventstore.errors import StoreUnavailable
 from qiki_eventstore.events import RecordedEvent
+from qiki_eventstore.sqlite import ids
+from qiki_eventstore.sqlite.ids import Ids
 
 _PAGE = 1000
 
@@ -57,6 +59,9 @@ def restore_events(connection: apsw.Connection, events: Iterable[RecordedEvent],
         ]
         connection.executemany(f"INSERT INTO events VALUES ({','.join('?' * 14)})", rows)
         count += len(page)
-    spans.extend(connection, load_head(connection).position)
+    head = load_head(connection).position
+    spans.extend(connection, head)
+    ids.extend(connection, 0, head)
+    Ids(connection, head)  # which refuses an id that comes twice
     connection.execute("UPDATE meta SET value = ? WHERE key = 'store'", (store,))
     return count

@@ -11,9 +11,10 @@ import apsw
 from qiki_eventstore.engine import spans
 from qiki_eventstore.engine.heads import load_head
 from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
+from qiki_eventstore.sqlite import ids
 
 APPLICATION_ID: Final = 0x51494B49  # "QIKI"
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 # Streams, types and sources are integers: the B-trees cost more than all else. `dropped` is the last version of the
 # stream that retention took out of `events`, and the table `dropped` the ranges it took, with the chain's hash at their
@@ -41,7 +42,6 @@ CREATE TABLE events(
     hash BLOB NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX events_stream ON events(stream, version);
-CREATE UNIQUE INDEX events_id ON events(id);
 CREATE INDEX events_correlation ON events(correlation) WHERE correlation IS NOT NULL;
 CREATE TABLE dropped(first INTEGER PRIMARY KEY, last INTEGER NOT NULL, recorded INTEGER NOT NULL, hash BLOB NOT NULL)
     STRICT;
@@ -56,6 +56,7 @@ CREATE TABLE snapshots(
 ) STRICT, WITHOUT ROWID;
 """
     + spans.DDL
+    + ids.DDL
 )
 
 
@@ -83,11 +84,16 @@ def _prepare(connection: apsw.Connection, path: Path, synchronous: str) -> None:
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     check(connection, path)
-    if pragma(connection, "user_version") == 1:
+    if (version := pragma(connection, "user_version")) < SCHEMA_VERSION:
         with connection:
-            connection.execute("DROP INDEX events_time")
-            connection.execute(spans.DDL)
-            spans.extend(connection, load_head(connection).position)
+            head = load_head(connection).position
+            if version == 1:
+                connection.execute("DROP INDEX events_time")
+                connection.execute(spans.DDL)
+                spans.extend(connection, head)
+            connection.execute("DROP INDEX events_id")
+            connection.execute(ids.DDL)
+            ids.extend(connection, 0, head)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 

@@ -2,6 +2,8 @@
 
 from qiki_eventstore.engine import spans
 from qiki_eventstore.engine.content import StoredEvents
+from qiki_eventstore.engine.heads import load_head
+from qiki_eventstore.sqlite import ids
 from qiki_eventstore.sqlite.pool import SQLITE, Readers
 from qiki_eventstore.sqlite.schema import store_id
 
@@ -21,4 +23,6 @@ class SqliteContent(StoredEvents):
         """Indexes agree with tables, so that `read` and retries find stored events; every name is numbered once."""
         with self._readers.connection() as connection:
             answer = connection.execute("PRAGMA integrity_check(1)").get
-            return spans.damage(connection) if answer == "ok" else str(answer)
+            if answer != "ok":
+                return str(answer)
+            return spans.damage(connection) or ids.damage(connection, load_head(connection).position)
