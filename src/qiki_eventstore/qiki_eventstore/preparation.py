@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from google.protobuf.message import Message
@@ -35,20 +35,17 @@ def prepare(stream: str, events: Sequence[Event], expected_version: int = ANY) -
     Raises:
         PayloadError: a field or payload that cannot be stored, or an id that comes twice.
     """
-    if not events:
-        check_concrete("stream", stream)
     if type(expected_version) is not int or not ANY <= expected_version < _INT64:
         raise PayloadError(f"expected_version {expected_version!r}: must be ANY, NO_STREAM or an integer from 0")
     try:
-        _check_stream(stream)
+        if not events:
+            check_concrete("stream", stream)
         prepared = _prepared(stream, events)
     except qiki_events.PayloadError as error:
         raise PayloadError(str(error)) from error
     if len(prepared) > 1 and len({event[0] for event in prepared}) < len(prepared):
         raise PayloadError("two events of one append have the same id: every event needs its own")
     return prepared
-
-
 
 
 def _prepared(stream: str, events: Sequence[Event]) -> list[Prepared]:
