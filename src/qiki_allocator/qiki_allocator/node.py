@@ -126,6 +126,15 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
         """s, now."""
         return conversions.seconds(self.get_clock().now())
 
+    def check_clock(self) -> None:
+        """Refuse to fly before the clock runs: what is commanded at time 0 would be flown on at the first /clock.
+
+        Raises:
+            ValueError: the clock shows 0.
+        """
+        if not self.clock_runs:
+            raise ValueError("the clock does not run: commands count from the first /clock on")
+
     def check_frame(self, frame: str) -> None:
         """Refuse values in another frame than base_link.
 
@@ -154,6 +163,12 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
 
     def _take(self, command: Callable[[], ValveCommand | None]) -> None:
         if not self.is_active:
+            return
+        try:
+            self.check_clock()
+        except ValueError as error:
+            self._refused.inc()
+            self.log.warning("command dropped", throttle=5.0, reason=str(error))
             return
         try:
             self.act(command())

@@ -142,9 +142,9 @@ def send_odometry(bench, velocity=0.0, tilt=0.0):
 class Flight:
     """A thrust profile asked for, and its results."""
 
-    def __init__(self, bench, *segments, goal_id=None, client=None, wait=True):
+    def __init__(self, bench, *segments, goal_id=None, client=None, wait=True, command_id="test"):
         self.bench, self.feedback = bench, []
-        goal = ExecuteThrustProfile.Goal(command_id="test", segments=list(segments))
+        goal = ExecuteThrustProfile.Goal(command_id=command_id, segments=list(segments))
         client = client or bench.profiles
         keep = lambda message: self.feedback.append(message.feedback)  # noqa: E731
         self._sent = client.send_goal_async(goal, keep, goal_uuid=goal_id)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from bench import NODE, send_odometry
+from bench import NODE, TICK, send_odometry
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
@@ -165,6 +165,26 @@ def test_a_new_centre_of_mass_is_used(bench, array: ThrusterArray):
     assert bench.allocation().achieved.force.x == pytest.approx(200.0, rel=1e-5)
     bench.send_mass((0.0, 0.0, 0.1))
     bench.tick(0.1)
+
+
+@pytest.mark.requirement("EVENT-11e")
+def test_nothing_is_commanded_while_the_clock_does_not_run(bench):
+    before, bench.now = bench.now, -TICK
+    bench.tick()
+    assert bench.now == 0.0
+    for _ in range(3):
+        bench.command(300, 0, 0, 0, 0, 0)
+        bench.valves.publish(ThrusterState())
+        bench.peer.spin_for(0.05)
+    refused = bench.peer.call(Trigger, f"{NODE}/brake", Trigger.Request())
+    assert not refused.success
+    assert "the clock does not run" in refused.message
+    assert not bench.commands
+    bench.now = before
+    bench.tick(0.2)
+    assert not bench.commands, "the wrench of before is not flown"
+    bench.command(300, 0, 0, 0, 0, 0)
+    bench.peer.spin_until(lambda: bool(bench.commands))
 
 
 def test_a_clock_set_back_does_not_stop_the_node(bench):

@@ -114,6 +114,16 @@ def test_a_new_goal_right_after_a_cancellation(bench):
     assert first.result().impulse.force.x > 0.0 > second.result().impulse.force.x
 
 
+@pytest.mark.requirement("EVENT-11c")
+@pytest.mark.parametrize("command_id", ["x" * 201, "a\nb"])
+def test_a_command_id_that_no_event_can_carry_is_refused(bench, command_id):
+    flight = Flight(bench, segment(100.0), command_id=command_id)
+    result = flight.result()
+    assert result.outcome == ExecuteThrustProfile.Result.REJECTED
+    assert result.reason.startswith("command_id ")
+    assert not bench.commands
+
+
 @pytest.mark.requirement("ALLOC-12")
 def test_goals_beside_the_one_in_flight_are_refused_and_a_dead_client_leaves_it_alone(bench):
     """One from another client, which is cancelled in vain, and one with the same id."""

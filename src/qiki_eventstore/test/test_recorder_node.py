@@ -5,16 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import WrenchStamped
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState
 from mcap.reader import make_reader
 from rclpy.serialization import deserialize_message
+from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
 
 from qiki_eventstore.mcap_file import read_samples, summarise
-from qiki_node.qos import STATE, TELEMETRY
+from qiki_node.qos import CLOCK, STATE, TELEMETRY
 from qiki_node.testing import PATIENCE, NodeProcess, Peer, use_private_domain
 
 # The message generators' parser imports modules that Python has deprecated.
@@ -92,6 +94,30 @@ def test_records_what_was_published_with_definitions(tmp_path: Path) -> None:
     assert schema is not None
     assert (schema.name, schema.encoding) == ("geometry_msgs/msg/WrenchStamped", "ros2msg")
     assert b"MSG: geometry_msgs/Vector3" in schema.data
+
+
+@pytest.mark.requirement("EVENT-11e")
+def test_a_recording_begins_with_the_first_clock_and_no_message_has_time_0(tmp_path: Path) -> None:
+    path = tmp_path / "flight.mcap"
+    with Peer() as peer, start(f"mcap:///{path}", "-p", "topics:=['/alpha/*']", "-p", "use_sim_time:=true") as node:
+        flight = Flight(peer)
+        clock = peer.node.create_publisher(Clock, "/clock", CLOCK)
+        flight.name.publish(String(data="latched before the clock ran"))
+        flight.wait_until_heard(clock)
+        peer.spin_until(lambda: flight.message != "")
+        assert flight.wrench.get_subscription_count() == 0
+
+        def show() -> None:
+            clock.publish(Clock(clock=Time(sec=500)))
+
+        peer.spin_until(lambda: show() or flight.wrench.get_subscription_count() > 0)
+        flight.publish(5)
+        peer.spin_until(lambda: int(flight.values.get("stored", 0)) >= 6)
+        node.stop()
+    with path.open("rb") as file:
+        messages = list(make_reader(file, validate_crcs=True).iter_messages())
+    assert {message.log_time for _, _, message in messages} == {500 * 10**9}
+    assert {channel.topic for _, channel, _ in messages} == {"/alpha/wrench", "/alpha/name"}
 
 
 @pytest.mark.requirement("EVENT-12")

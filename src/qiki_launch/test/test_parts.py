@@ -4,6 +4,7 @@ import dataclasses
 import fcntl
 import io
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from qiki_launch.errors import RunError
 from qiki_launch.plan.launch_plan import LaunchPlan
 from qiki_launch.run.backoff import Backoff, BackoffPolicy
 from qiki_launch.run.child import describe_exit
+from qiki_launch.run.event_files import EventFiles
 from qiki_launch.run.identity import Identity, boot_id, session_members
 from qiki_launch.run.output import LineSplitter, LogFile, Screen
 from qiki_launch.run.run_state import RUNNING, ProcessRecord, RunFolder, RunState
@@ -260,3 +262,11 @@ def test_only_what_nobody_holds_is_removed(tmp_path: Path) -> None:
         assert remove_stale(tmp_path) == ["fastdds_port7400", "fastrtps_0123456789abcdef"]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*held, *fresh, *others])
     assert remove_stale(tmp_path / "missing") == []
+
+
+def test_an_event_with_a_file_name_that_is_no_utf_8_can_be_stored(tmp_path):
+    EventFiles(tmp_path, show=print).emit("launch.started", {"file": "/tmp/\udcff.yaml"})
+    (file,) = tmp_path.glob("*.json")
+    record = json.loads(file.read_text(encoding="utf-8"))
+    assert record["payload"] == {"file": "/tmp/?.yaml"}
+    assert record["time"] > 0

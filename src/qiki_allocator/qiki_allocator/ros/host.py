@@ -31,6 +31,17 @@ class Host(Protocol):
     def is_active(self) -> bool:
         """True while the node is in the state ACTIVE."""
 
+    @property
+    def clock_runs(self) -> bool:
+        """False while the clock shows 0."""
+
+    def check_clock(self) -> None:
+        """Refuse to fly before the clock runs.
+
+        Raises:
+            ValueError: the clock shows 0.
+        """
+
     def check_frame(self, frame: str) -> None:
         """Refuse values in another frame than base_link.
 

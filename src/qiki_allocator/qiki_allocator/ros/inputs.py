@@ -1,6 +1,8 @@
 """Subscriptions of the allocator node beside commands: energy, heat, valves, odometry, mass properties."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 from geometry_msgs.msg import InertiaStamped
 from nav_msgs.msg import Odometry
@@ -11,6 +13,8 @@ from qiki_msgs.msg import Energy, Thermal, ThrusterState
 from qiki_node import stamps
 from qiki_node.qos import STATE, TELEMETRY
 
+T = TypeVar("T")
+
 
 class Inputs:
     """Converts telemetry and passes it to the controller of a node."""
@@ -18,12 +22,21 @@ class Inputs:
     def __init__(self, node: Host) -> None:
         self._node = node
         own, composite = "body/mass_properties", "mass_properties"
-        node.create_subscription(Energy, "energy", self._take_energy, TELEMETRY)
-        node.create_subscription(Thermal, "thermal", self._take_thermal, TELEMETRY)
-        node.create_subscription(ThrusterState, "thruster_state", self._take_valves, TELEMETRY)
-        node.create_subscription(Odometry, "odom", self._take_odometry, TELEMETRY)
+        node.create_subscription(Energy, "energy", self._timely(self._take_energy), TELEMETRY)
+        node.create_subscription(Thermal, "thermal", self._timely(self._take_thermal), TELEMETRY)
+        node.create_subscription(ThrusterState, "thruster_state", self._timely(self._take_valves), TELEMETRY)
+        node.create_subscription(Odometry, "odom", self._timely(self._take_odometry), TELEMETRY)
         node.create_subscription(InertiaStamped, own, partial(self._take_mass, own, False), STATE)
         node.create_subscription(InertiaStamped, composite, partial(self._take_mass, composite, True), STATE)
+
+    def _timely(self, take: Callable[[T], None]) -> Callable[[T], None]:
+        """Drop telemetry that comes before the clock runs: its age is unknown, and what follows from it has no time."""
+
+        def taken(message: T) -> None:
+            if self._node.clock_runs:
+                take(message)
+
+        return taken
 
     def _take_energy(self, message: Energy) -> None:
         self._node.controller.update_energy(self._node.seconds(), conversions.energy(message))

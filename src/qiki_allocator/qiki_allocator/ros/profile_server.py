@@ -11,6 +11,7 @@ from rclpy.action.server import ServerGoalHandle
 from qiki_allocator.flight.profile import Outcome, Segment
 from qiki_allocator.ros import conversions
 from qiki_allocator.ros.host import Host
+from qiki_events.fields import check_name
 from qiki_msgs.action import ExecuteThrustProfile
 
 
@@ -102,8 +103,12 @@ class ProfileServer:
         self.follow()
         goal.execute()
         request = goal.request
-        name = request.command_id or bytes(goal.goal_id.uuid).hex()[:12]
+        name = bytes(goal.goal_id.uuid).hex()[:12]
         try:
+            self._node.check_clock()
+            if request.command_id:
+                check_name("command_id", request.command_id)
+                name = request.command_id
             segments = self._segments(request.segments)
             self._node.controller.start_profile(self._node.seconds(), segments, name)
         except Exception as error:

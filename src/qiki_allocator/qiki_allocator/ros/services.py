@@ -57,6 +57,7 @@ class Services:
 
     def _brake(self, _request: Any) -> str:
         self._check_active()
+        self._node.check_clock()
         self._node.act(self._node.controller.brake(self._node.seconds()))
         self._node.log.info("brake by service")
         return "braking; it ends at rest, or by stop"
@@ -68,6 +69,7 @@ class Services:
 
     def _set_attitude_mode(self, request: Any) -> str:
         self._check_active()
+        self._node.check_clock()
         mode = _choice("mode", request.mode, _ATTITUDE_MODES)
         q = request.target
         target = None if request.current else np.array([q.x, q.y, q.z, q.w])

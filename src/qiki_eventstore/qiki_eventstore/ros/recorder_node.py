@@ -103,6 +103,9 @@ class RecorderNode(QikiNode[RecorderParameters]):
     # Topics ---------------------------------------------------------------------------------------------------------
 
     def _look(self) -> None:
+        # Nothing has a time before the clock runs. Latched messages come all the same: with the subscription.
+        if not self.clock_runs:
+            return
         for topic, types in self.get_topic_names_and_types():
             if topic not in self._heard and topic not in self._unknown and self._is_wanted(topic):
                 self._subscribe(topic, types[0])
@@ -125,8 +128,10 @@ class RecorderNode(QikiNode[RecorderParameters]):
             return
 
         def take(data: bytes) -> None:
-            if self._recorder is not None:
-                self._recorder.offer(Sample(topic, type_name, data, self.get_clock().now().nanoseconds))
+            now = self.get_clock().now().nanoseconds
+            # At the moment of a reset the clock shows 0, which is no time.
+            if self._recorder is not None and now > 0:
+                self._recorder.offer(Sample(topic, type_name, data, now))
 
         self._heard[topic] = self.create_subscription(kind, topic, take, qos, raw=True)
 

@@ -41,7 +41,8 @@ class EventFiles:
             # Names sort as the events came.
             file = self._folder / f"{now:020d}-{id}.json"
             fresh = file.with_suffix(".new")
-            fresh.write_text(json.dumps(record), encoding="utf-8")
+            # A name of a file need not be UTF-8: its other bytes are shown as ?, for the store takes text only.
+            fresh.write_bytes(json.dumps(record, ensure_ascii=False).encode(errors="replace"))
             fresh.replace(file)
         except OSError as error:
             self._lost += 1
