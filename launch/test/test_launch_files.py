@@ -130,3 +130,11 @@ def test_bad_arguments_are_refused_by_name(
     with pytest.raises(LaunchError) as refused:
         plan("fleet.launch.yaml", environment, **arguments)
     assert message in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["a b", "a#b", "%41", "a?mode=ro", "Übung", "it's", 'say "x"', "a\\b", "$x"])
+def test_a_run_directory_of_any_name_holds_store_inbox_and_spool(environment: dict[str, str], name: str) -> None:
+    fleet = plan("fleet.launch.yaml", {**environment, "QIKI_RUN_DIR": f"/run/{name}"})
+    store = parameters(fleet)["qiki/eventstore"]
+    assert (store["url"], store["inbox"]) == (f"/run/{name}/events/events.db", f"/run/{name}/inbox")
+    assert parameters(fleet)["alpha/allocator"]["events_spool"] == f"/run/{name}/outbox"

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from qiki_eventstore.files import sync_folder
 from qiki_eventstore.mcap_file import McapWriter, Sample
@@ -57,9 +57,8 @@ def open_sink(destination: str, define: Callable[[str], str | None], now: dateti
         ValueError: not such a URL.
         OSError: the file is there already, or cannot be written.
     """
-    parts = urlsplit(destination)
-    path = unquote(parts.path).removeprefix("/")
-    if parts.scheme != "mcap" or parts.netloc or not path:
+    path = unquote(destination.removeprefix("mcap:///"))
+    if not destination.startswith("mcap:///") or not path or "\0" in path:
         raise ValueError(
             f"destination {destination!r}: allowed: mcap:///relative/file.mcap, mcap:////absolute/file.mcap,"
             " mcap:////absolute/folder/"

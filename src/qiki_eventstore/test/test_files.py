@@ -71,6 +71,7 @@ def unlimited() -> Any:
     return limited(resource.RLIM_INFINITY)
 
 
+@pytest.mark.requirement("EVENT-7d")
 @pytest.mark.parametrize("copy", COPIES)
 @pytest.mark.parametrize("size", [0, 50, 20_000, 150_000])
 def test_a_copy_without_room_leaves_nothing_and_names_it(

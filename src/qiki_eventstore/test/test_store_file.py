@@ -89,6 +89,7 @@ def unmounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 
 @pytest.mark.usefixtures("unmounted")
+@pytest.mark.requirement("EVENT-15h")
 @pytest.mark.parametrize(
     "name",
     [
@@ -203,6 +204,7 @@ def move_folder(path: Path) -> None:
     path.parent.rename(path.parent.with_name("elsewhere"))
 
 
+@pytest.mark.requirement("EVENT-15i")
 @pytest.mark.parametrize(
     "change", [move, remove, remove_all, remove_log, remove_index, replace_log, replace, move_folder]
 )
@@ -240,6 +242,7 @@ def test_nothing_is_acknowledged_between_two_looks(path: Path) -> None:
         assert store.head() == 21
 
 
+@pytest.mark.requirement("EVENT-15i")
 def test_closing_leaves_the_files_of_a_successor_alone(path: Path) -> None:
     first = opened(path)
     append(first, 3)
@@ -291,6 +294,7 @@ def test_a_copy_over_the_open_database_stops_it(path: Path, tmp_path: Path) -> N
 # The store that signed ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.requirement("EVENT-5b")
 def test_a_store_that_was_rolled_back_takes_nothing(path: Path, tmp_path: Path) -> None:
     with opened(path) as store:
         append(store, 5)
@@ -364,6 +368,7 @@ def broken_heads(path: Path) -> None:
     path.with_name("events.db.heads").mkdir()
 
 
+@pytest.mark.requirement("EVENT-15h")
 @pytest.mark.parametrize("spoil", [bad_key, newer, damaged, folder, folder_for_the_log, fifo, broken_heads])
 def test_an_opening_that_fails_keeps_no_lock(path: Path, tmp_path: Path, spoil: Callable[[Path], None]) -> None:
     with opened(path) as store:
@@ -439,6 +444,7 @@ def check_three(path: Path) -> None:
         assert store.verify().ok
 
 
+@pytest.mark.requirement("EVENT-15j")
 @pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user needs root")
 def test_another_user_reads_a_closed_store() -> None:
     with tempfile.TemporaryDirectory() as folder:
