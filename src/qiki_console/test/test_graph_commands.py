@@ -73,7 +73,8 @@ def flown(qiki: Run, *arguments: str, seconds: float) -> tuple[dict[str, Any], f
     def push() -> Result:
         assert qiki("sim", "reset").exit_code == 0
         result = qiki("thrust", "alpha", *arguments, "--for", str(seconds), "--json")
-        assert result.exit_code == 0, result.output
+        assert result.exit_code in (0, 1), result.output
+        assert json.loads(result.stdout)["closes"] == (result.exit_code == 0)
         return result
 
     def excess(result: Result) -> float:
@@ -339,6 +340,21 @@ def test_an_interrupted_flight_ends_with_a_zero_wrench(qiki: Run, console: Any, 
         lambda result: result.stdout == "1\n---\n",
         lambda: qiki("topics", "echo", "/alpha/allocation", "--once", "--field", "state"),
     )
+
+
+def test_others_are_noticed_on_the_way_and_a_reset_ends_a_flight(qiki: Run, console: Any) -> None:
+    flying = console("thrust", "alpha", "--force", "10", "0", "0", "--for", "600")
+    assert qiki("topics", "echo", "/alpha/cmd_wrench", "--once", "--timeout", str(PATIENCE)).exit_code == 0
+    second = qiki("thrust", "alpha", "--force", "-10", "0", "0", "--for", "1", "--json")
+    # Half of the commands are those of the other: about nothing is gained.
+    assert second.exit_code == 1
+    assert json.loads(second.stdout)["other_publishers"] == ["another command line"]
+    assert "more than 5 % off: others command the bot too: another command line" in second.stderr
+    assert qiki("sim", "reset").exit_code == 0
+    code, _, err = flying.wait()
+    assert code == 1
+    assert "note: others command the bot too" in err
+    assert "simulated time jumped back (reset?): the burn ended with a zero wrench" in err
 
 
 def test_the_simulator_is_driven(qiki: Run) -> None:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from qiki_node.errors import RefusedError
-from qiki_node.terminal import echo, make_console
+from qiki_node.errors import CommandError, RefusedError
+from qiki_node.terminal import echo, make_console, printable
 
 if TYPE_CHECKING:
     from qiki_console.graph.burn import Outcome
@@ -35,25 +35,30 @@ def thrust(
 ) -> None:
     """Command a wrench to BOT for a time and account for the velocity gained.
 
-    The account compares odometry with the integral of force / mass, turned with the bot's attitude. Ends with 2 when
-    the allocator refuses the command. Ctrl-C sends a zero wrench.
+    The account compares odometry with the integral of force / mass, turned with the bot's attitude. Ends with 1 when
+    the gained motion is more than 5 % off, and names likely causes; with 2 when the allocator refuses the command.
+    Ctrl-C, or a reset of simulated time, ends it with a zero wrench and 1.
     """
     _check(force, torque, duration, rate)
     import numpy as np
 
     from qiki_console.graph.burn import Burn
     from qiki_console.model.burn_account import Command
+    from qiki_console.model.burn_causes import TOLERANCE
     from qiki_node.session import Session
 
     command = Command(np.array(force or _ZERO), np.array(torque or _ZERO), duration)
     with Session("console") as session:
-        outcome = Burn(session, bot, command, rate).run()
+        outcome = Burn(session, bot, command, rate, lambda text: echo(f"note: {printable(text)}", err=True)).run()
     if as_json:
         from qiki_node.json_text import to_json
 
         echo(to_json(_values(bot, outcome)))
     else:
         _print(bot, outcome)
+    if not outcome.closes:
+        causes = "; ".join(outcome.causes) or "no cause was seen in allocation, valves, mass and timing"
+        raise CommandError(f"more than {100 * TOLERANCE:.0f} % off: {causes}")
 
 
 def _check(force: Any, torque: Any, duration: float, rate: float) -> None:
@@ -87,8 +92,13 @@ def _values(bot: str, outcome: "Outcome") -> dict[str, Any]:
         "gained_rate_rad_s": result.gained_rate.tolist(),
         "energy_j": outcome.energy,
         "achieved": achieved and {"force_n": achieved[0], "torque_nm": achieved[1]},
-        "late_edges": outcome.late_edges,
-        "other_publishers": list(outcome.others),
+        "late_edges": outcome.evidence.late_edges,
+        "other_publishers": list(outcome.evidence.others),
+        "closes": outcome.closes,
+        "causes": list(outcome.causes),
+        "speed_asked": outcome.evidence.speed_asked,
+        "speed_reached": outcome.evidence.speed_reached,
+        "working_mass_kg": outcome.evidence.working_mass,
     }
 
 
@@ -116,7 +126,6 @@ def _print(bot: str, outcome: "Outcome") -> None:
     console.print(table)
     difference = "N/A" if result.difference is None else f"{100 * result.difference:+.2f} %"
     console.print(f"difference {difference}, across {result.across:.4f} m/s, energy {number(outcome.energy, 0)} J")
-    if outcome.late_edges:
-        console.print(f"note: {outcome.late_edges} valve edges came late: the machine is too busy", style="yellow")
-    if outcome.others:
-        console.print(f"note: {', '.join(outcome.others)} may command {bot} too", style="yellow")
+    if outcome.closes:
+        for cause in outcome.causes:
+            console.print(f"note: {printable(cause)}", style="yellow")

@@ -3,7 +3,7 @@
 Velocities are those of the centre of mass, in world; odometry gives those of base_link's origin, in base_link.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,8 @@ class Account:
     """Expected changes and those of odometry: velocities m/s in world, rates rad/s in base_link.
 
     `difference` is (gained - expected) / expected along the expected change, None where none is expected; `across`
-    is the gain perpendicular to it (m/s).
+    is the gain perpendicular to it (m/s). `noise` is three standard errors of the gained velocity (m/s), `rate_noise`
+    of the gained rate (rad/s): no smaller difference means anything.
     """
 
     expected: Array
@@ -51,6 +52,19 @@ class Account:
     across: float
     expected_rate: Array
     gained_rate: Array
+    noise: float = 0.0
+    rate_noise: float = 0.0
+
+    def closes(self, command: Command, tolerance: float) -> bool:
+        """True if what was commanded was gained, velocity for a force and rate for a torque, up to a share of it and
+        the noise of odometry."""
+        velocity = not command.force.any() or _within(self.gained, self.expected, tolerance, self.noise)
+        rate = not command.torque.any() or _within(self.gained_rate, self.expected_rate, tolerance, self.rate_noise)
+        return velocity and rate
+
+
+def _within(gained: Array, expected: Array, tolerance: float, noise: float) -> bool:
+    return bool(np.linalg.norm(gained - expected) <= tolerance * np.linalg.norm(expected) + noise)
 
 
 def velocity_of_com(motion: Motion, com: Array) -> Array:
@@ -136,6 +150,10 @@ def account(
         across=across,
         expected_rate=expected_rate(rate, command, body.inertia) - rate,
         gained_rate=_mean_rate(after) - rate,
+        noise=_noise(before, lambda sample: velocity_of_com(sample.motion, body.com))
+        + _noise(after, lambda sample: velocity_of_com(sample.motion, body.com)),
+        rate_noise=_noise(before, lambda sample: np.asarray(sample.motion.rate))
+        + _noise(after, lambda sample: np.asarray(sample.motion.rate)),
     )
 
 
@@ -156,6 +174,12 @@ def _mean_velocity(samples: Sequence[Sample], com: Array) -> Array:
 def _mean_rate(samples: Sequence[Sample]) -> Array:
     mean: Array = np.mean([sample.motion.rate for sample in samples], axis=0)
     return mean
+
+
+def _noise(samples: Sequence[Sample], value: Callable[[Sample], Array]) -> float:
+    """Three standard errors of a mean; a steady motion is assumed."""
+    spread = np.std([value(sample) for sample in samples], axis=0)
+    return float(3.0 * np.linalg.norm(spread) / np.sqrt(len(samples)))
 
 
 def _in_world(motion: Motion, vector: Any) -> Array:
