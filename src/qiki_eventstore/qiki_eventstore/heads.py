@@ -83,6 +83,7 @@ class HeadSigner:
             self._private = _load_or_make(key)
             self._name = _publish(self._private.public_key(), public_keys_file(path))
             heads = [head for head in read_heads(path) if head.store != bytes(16)]
+            self._file = _identity(path.stat()) if heads else None
         except OSError as error:
             reason = f"signed heads {path}, key {key}: {error}"
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -118,11 +119,19 @@ class HeadSigner:
             if written < len(text):
                 raise OSError(errno.ENOSPC, f"{self._path}: {os.strerror(errno.ENOSPC)}")
             os.fsync(fd)
+            self._file = _identity(os.fstat(fd))
         finally:
             os.close(fd)
         if not end:
             sync_folder(self._path.parent)
         self.position = position
+
+    def in_place(self) -> bool:
+        """True if the file is the one that this store has signed into, not removed since, nor another store's."""
+        try:
+            return _identity(self._path.stat()) == self._file
+        except OSError:
+            return False
 
 
 def read_heads(path: Path) -> Iterator[SignedHead]:
@@ -158,6 +167,10 @@ def _head(number: int, line: bytes, keys: dict[str, Ed25519PublicKey]) -> Signed
         except InvalidSignature:
             problem = "has a signature that does not hold"
     return SignedHead(number, store, position, hash, recorded, problem)
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
 
 
 def _signed(store: bytes, position: int, recorded: int, hash: bytes) -> bytes:

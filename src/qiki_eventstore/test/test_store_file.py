@@ -320,6 +320,28 @@ def test_a_store_that_was_rolled_back_takes_nothing(path: Path, tmp_path: Path) 
     assert heads.read_bytes() == evidence
 
 
+@pytest.mark.requirement("EVENT-5b")
+@pytest.mark.parametrize("in_place", [False, True])
+def test_an_older_copy_in_the_place_of_an_open_store_is_found_out(path: Path, tmp_path: Path, in_place: bool) -> None:
+    with opened(path) as store:
+        append(store, 5)
+    shutil.copy(path, tmp_path / "older.db")
+    with opened(path, sign_seconds=1e3, probe=0.1) as store:
+        append(store, 5)
+        if in_place:
+            path.write_bytes((tmp_path / "older.db").read_bytes())
+        else:
+            (tmp_path / "older.db").rename(path)
+        if not in_place:
+            wait_for(lambda: store.stats().read_only)
+    with opened(path) as store:
+        if not in_place:
+            assert "knows position 10: events are missing at the end" in store.stats().read_only
+        else:  # its log was left, and had them all
+            assert store.head() == 10
+            assert store.verify().ok
+
+
 def test_heads_of_another_store_are_named(path: Path) -> None:
     with opened(path) as store:
         append(store)

@@ -78,6 +78,7 @@ class EngineStore(EventStore):
             if self._signing is not None and (reason := self._signing.contradiction(backend)):
                 _log.error("the store is read-only: %s", reason)
                 self._writer.refuse(reason)
+                self._signing = None
         except BaseException:
             self._queue.close()
             self._upkeep.close()
@@ -219,8 +220,11 @@ class EngineStore(EventStore):
             if self._writer is not None:
                 self._writer.join()
                 self._upkeep.close()
-                if self._signing is not None and not self._writer.read_only:
-                    self._signing.sign()
+                if self._signing is not None:
+                    if self._writer.read_only:
+                        self._signing.sign_last()
+                    else:
+                        self._signing.sign()
         finally:
             self._backend.close()
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from qiki_eventstore.engine.backend import Backend
 from qiki_eventstore.engine.batch import Head
-from qiki_eventstore.errors import StoreUnavailable
+from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
 from qiki_eventstore.heads import HeadSigner, public_keys_file
 from qiki_eventstore.store import Query
 
@@ -82,6 +82,8 @@ class Signing:
             found = next(backend.all(Query(after=newest.position - 1, before=newest.position + 1)), None)
         except StoreUnavailable:  # in a segment that is not there
             return ""
+        except StoreCorrupt as error:
+            return str(error)
         if found is not None and found.hash != newest.hash:
             return (
                 f"position {newest.position} has another hash than signed head line {newest.line} of {path}: events"
@@ -98,6 +100,11 @@ class Signing:
         """Sign if it is due."""
         due = time.monotonic() - self._signed_at >= self._seconds
         if due or self._head.position - self._signer.position >= self._events:
+            self.sign()
+
+    def sign_last(self) -> None:
+        """Sign the end of a store that takes nothing any more, so that a copy that takes its place is found out."""
+        if self._signer.in_place():
             self.sign()
 
     def sign(self) -> None:

@@ -170,7 +170,7 @@ class FileHold:
 
 
 class _Note:
-    """The file `events.db.lock`: process that writes, under a lock that programs before 0.3 look at."""
+    """The file `events.db.lock`: process that writes, under the lock that earlier versions take."""
 
     def __init__(self, path: Path) -> None:
         file = beside(path, ".lock")
