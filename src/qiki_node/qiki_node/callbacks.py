@@ -19,6 +19,9 @@ ERROR_FOR = 60.0
 _LOG_PERIOD = 5.0
 """s between two log records of the same exception, that is of the same callback, type and line."""
 
+_FRAMES = 20
+"""Innermost frames of a traceback that are logged."""
+
 
 class Life:
     """Life of one entity that is called back, such as a subscription."""
@@ -128,7 +131,7 @@ class Callbacks:
         held_back = self._held_back(name, error, now)
         if held_back is not None:
             fields = {"held_back": held_back} if held_back else {}
-            trace = "".join(traceback.format_exception(error)).rstrip()
+            trace = "".join(traceback.format_exception(error, limit=-_FRAMES)).rstrip()
             self._log(f"{name} failed", error=reason_of(error), **fields, traceback=trace)
 
     def _held_back(self, name: str, error: BaseException, now: float) -> int | None:

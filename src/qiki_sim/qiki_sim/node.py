@@ -196,11 +196,18 @@ class SimNode(QikiNode[SimParameters]):
         if not 0.0 < request.duration <= LONGEST_STEP:
             return self._refuse(response, f"duration = {request.duration}: allowed: more than 0 to {LONGEST_STEP:g} s")
         try:
-            self.runner.step(request.duration)
+            self.runner.step(request.duration, self._goes_on)
         except ValueError as error:
             return self._refuse(response, f"duration = {request.duration}: {error}")
         response.time = self.runner.world.time
+        if self.turns.stopping:
+            return self._refuse(response, "the node is asked to end: the step ended early")
         return self._accept(response, "")
+
+    def _goes_on(self) -> bool:
+        """A step may take longer than the watchdog waits, but not longer than the node is to live."""
+        self.turns.note()
+        return not self.turns.stopping
 
     def _set_speed(self, request: SetSpeed.Request, response: SetSpeed.Response) -> SetSpeed.Response:
         pacer = self.runner.pacer

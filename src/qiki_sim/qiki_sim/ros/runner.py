@@ -109,8 +109,9 @@ class Runner:
                 for channel in self._channels.values():
                     channel.repeat()
 
-    def step(self, duration: float) -> None:
-        """Advance by `duration` s at once, publishing as it goes.
+    def step(self, duration: float, goes_on: Callable[[], bool]) -> None:
+        """Advance by `duration` s at once, publishing as it goes; it ends early once `goes_on`, asked at each tick, is
+        False.
 
         Raises:
             ValueError: it is not a whole number of physics steps; nothing has changed.
@@ -121,6 +122,8 @@ class Runner:
             self.world.step(rest)
             self.publish()
         for _ in range(ticks):
+            if not goes_on():
+                return
             self.world.step(TICK)
             self.publish()
 
