@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +20,9 @@ from workspace.lock import exclusive
 from workspace.preparation import is_ready, prepare, workspace_environment
 from workspace.progress import say
 
+COMPLETION = "_QIKI_COMPLETE"
+"""Environment variable by which a shell asks for completions; `qiki --install-completion` sets the shell up."""
+
 HELP = """\
 QIKI: a fleet of small bots with 16 thrusters as a ROS 2 graph.
 
@@ -30,14 +34,7 @@ Run
   ./qiki logs [NODE] [-f]     their output; -f follows it
 
 Operate (each takes --help)
-  ./qiki status               the fleet at a glance
-  ./qiki topics list|echo|hz|info …
-  ./qiki thrust BOT --force X Y Z --torque X Y Z --for SECONDS
-  ./qiki sim pause|resume|step|reset|speed|fault …
-  ./qiki events tail|query|stats|verify|export|import|backup|restore …
-  ./qiki state BOT --at TIME  the state of a bot at any moment
-  ./qiki replay BOT           its events at the pace of the flight
-                              any verb not listed here goes to the operator's console as well
+{operate}
 
 Develop
   ./qiki test [--long] [--package NAME]
@@ -83,8 +80,10 @@ def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _run(layout: Layout, arguments: list[str], began: float) -> int:
+    if COMPLETION in os.environ:
+        return _complete(layout)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(HELP, end="")
+        print(HELP.format(operate=_operator_verbs(layout)), end="")
         return 0
     verb, *rest = arguments
     if verb == "up":
@@ -94,6 +93,29 @@ def _run(layout: Layout, arguments: list[str], began: float) -> int:
     if verb in OWN:
         return OWN[verb](layout, rest)
     return _operate(layout, arguments)
+
+
+def _complete(layout: Layout) -> int:
+    """Hand the shell's question over: the console knows its own verbs, the launch runner those of a run."""
+    if not layout.environment_file.is_file():
+        return 0
+    words = os.environ.get("COMP_WORDS", "").split()
+    launched = len(words) > 1 and words[1] in LAUNCHED and os.environ.get("COMP_CWORD") != "1"
+    env = workspace_environment(detect(layout, os.environ)) | {"QIKI_SCRIPT_VERBS": " ".join(["up", *LAUNCHED, *OWN])}
+    return _become(env, [str(layout.venv_python), "-P", "-m", "qiki_launch" if launched else "qiki_console"])
+
+
+def _operator_verbs(layout: Layout) -> str:
+    """The console's own list of its verbs, which stands nowhere else."""
+    later = "  the verbs of the operator's console: ./qiki build first, then ./qiki --help lists them"
+    if not layout.environment_file.is_file():
+        return later
+    env = workspace_environment(detect(layout, os.environ)) | {"COLUMNS": "110"}
+    command = [str(layout.venv_python), "-P", "-m", "qiki_console", "--help"]
+    shown = subprocess.run(command, env=env, capture_output=True, text=True, check=False).stdout
+    rows = shown.partition("Commands:\n")[2].partition("\n\n")[0]
+    named = (f"  ./qiki {row[2:]}" if row[2:3].strip() else f"         {row}" for row in rows.splitlines())
+    return "\n".join(named) or later
 
 
 def _up(layout: Layout, rest: list[str], began: float) -> int:

@@ -11,6 +11,8 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 import rclpy
 from nav_msgs.msg import Odometry
@@ -36,7 +38,11 @@ def wait(seconds: float) -> dict[str, object] | None:
                 subscriptions[topic] = node.create_subscription(Odometry, topic, mark, qos_profile_sensor_data)
         rclpy.spin_once(node, timeout_sec=0.05)
         now = time.monotonic()
-        present = {f"{space.rstrip('/')}/{name}" for name, space in node.get_node_names_and_namespaces()}
+        present = {
+            f"{space.rstrip('/')}/{name}"
+            for name, space in node.get_node_names_and_namespaces()
+            if not name.startswith("_")  # a tool's own
+        }
         present.discard(node.get_fully_qualified_name())
         if present - nodes:
             nodes, changed = nodes | present, now
@@ -45,13 +51,21 @@ def wait(seconds: float) -> dict[str, object] | None:
         if first is not None and (
             (received == subscriptions.keys() and now - changed > SETTLED) or now - first > SETTLING_LIMIT
         ):
+            topics = [name for name, _ in node.get_topic_names_and_types()]
+            _keep(topics)
             return {
                 "bots": sorted(topic.strip("/").split("/")[0] for topic in received),
                 "nodes": sorted(nodes),
-                "topics": len(node.get_topic_names_and_types()),
+                "topics": len(topics),
                 "settling": now - first,
             }
     return None
+
+
+def _keep(topics: list[str]) -> None:
+    """For the completion of a shell, which asks no graph."""
+    with suppress(KeyError, OSError):
+        Path(os.environ["QIKI_RUN_DIR"], "topics.json").write_text(json.dumps(sorted(topics)), encoding="utf-8")
 
 
 def _marking(received: set[str], topic: str) -> Callable[[Odometry], None]:

@@ -118,6 +118,13 @@ def test_help_names_every_verb(root: Path) -> None:
         assert f"./qiki {verb}" in result.stdout
 
 
+@pytest.mark.parametrize(("words", "found"), [("./qiki u", "plain,up\n"), ("./qiki logs --foll", "plain,--follow\n")])
+def test_a_shell_completes_verbs_of_the_script_and_of_a_run(root: Path, words: str, found: str) -> None:
+    question = {"_QIKI_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    result = subprocess.run([root / "qiki"], env=os.environ | question, capture_output=True, text=True, check=False)
+    assert result.stdout == found, result.stderr
+
+
 def test_a_command_runs_in_the_workspaces_environment(root: Path) -> None:
     question = "import sys, rclpy, qiki_msgs.msg; print(sys.prefix)"
     env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "_ROS_WHEELS_BOOTSTRAP_COMPLETE": "1"}

@@ -2,4 +2,5 @@
 
 from qiki_launch.cli.main import main
 
-main(prog_name="qiki_launch")
+# The variable by which a shell's completion of `qiki` asks.
+main(prog_name="qiki_launch", complete_var="_QIKI_COMPLETE")

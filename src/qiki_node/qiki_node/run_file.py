@@ -5,7 +5,8 @@ The file is written by `qiki_launch` (`run_state.py` there); under an ordinary R
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 _FOLDER = "QIKI_RUN_DIR"
 _DEFAULT = ".qiki/run"
 _FORMAT = 1
+_TOPICS = "topics.json"
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,37 @@ class RunFile:
 
 def read_run_file(environment: Mapping[str, str] = os.environ) -> RunFile | None:
     """The run of this run directory; None where none was started, or it was stopped, or the file cannot be read."""
-    path = Path(environment.get(_FOLDER) or _DEFAULT) / "state.json"
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads((_folder(environment) / "state.json").read_text(encoding="utf-8"))
         if data["format"] != _FORMAT or data["phase"] == "stopped" or data["boot"] != _boot():
             return None
         named = {_full_name(process["command"]) for process in data["processes"]}
         return RunFile(tuple(sorted(name for name in named if name)), _domain(data["supervisor"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def read_topics(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Names of the topics that were last seen in this run directory's graph, none if they are not known."""
+    try:
+        names = json.loads((_folder(environment) / _TOPICS).read_text(encoding="utf-8"))
+        return sorted(str(name) for name in names)
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def keep_topics(names: Iterable[str], environment: Mapping[str, str] = os.environ) -> None:
+    """Keep the names of the graph's topics for `read_topics`; nothing where no run was started."""
+    folder = _folder(environment)
+    fresh = folder / f"{_TOPICS}.{os.getpid()}"
+    with suppress(OSError):
+        if (folder / "state.json").exists():
+            fresh.write_text(json.dumps(sorted(names)), encoding="utf-8")
+            fresh.replace(folder / _TOPICS)
+
+
+def _folder(environment: Mapping[str, str]) -> Path:
+    return Path(environment.get(_FOLDER) or _DEFAULT)
 
 
 def domain_id(environment: Mapping[str, str] = os.environ) -> int:

@@ -4,6 +4,7 @@ from typing import TypeVar
 
 import click
 
+from qiki_node.completion import complete_bots
 from qiki_node.errors import RefusedError
 from qiki_node.service_type import Answer, ServiceType
 from qiki_node.terminal import echo
@@ -21,7 +22,7 @@ def allocator() -> None:
 
 
 @allocator.command()
-@click.argument("bot")
+@click.argument("bot", shell_complete=complete_bots)
 @click.argument("mode", type=click.Choice(_MODES, case_sensitive=False))
 @click.option("--arm", is_flag=True, help="Needed for MANUAL_OVERRIDE.")
 def mode(bot: str, mode: str, *, arm: bool) -> None:
@@ -34,7 +35,7 @@ def mode(bot: str, mode: str, *, arm: bool) -> None:
 
 
 @allocator.command()
-@click.argument("bot")
+@click.argument("bot", shell_complete=complete_bots)
 @click.option("--damp", is_flag=True, help="Only bring the rates to zero.")
 @click.option("--off", is_flag=True, help="Leave the attitude alone.")
 @click.option("--to", "target", type=float, nargs=4, metavar="X Y Z W", help="Quaternion in world; else that of now.")
@@ -55,21 +56,21 @@ def hold(bot: str, *, damp: bool, off: bool, target: tuple[float, float, float, 
 
 
 @allocator.command()
-@click.argument("bot")
+@click.argument("bot", shell_complete=complete_bots)
 def brake(bot: str) -> None:
     """Cancel everything and bring BOT to rest."""
     _trigger(bot, "brake")
 
 
 @allocator.command()
-@click.argument("bot")
+@click.argument("bot", shell_complete=complete_bots)
 def stop(bot: str) -> None:
     """Close all valves of BOT."""
     _trigger(bot, "stop")
 
 
 @allocator.command()
-@click.argument("bot")
+@click.argument("bot", shell_complete=complete_bots)
 @click.argument("thruster", type=click.IntRange(0, 255))
 @click.argument("health", type=click.Choice(list(_HEALTH)))
 @click.option("--level", type=click.FloatRange(0.0, 1.0), default=1.0, help="Fraction of thrust that a weak one gives.")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qiki_node.completion import complete_bots
 from qiki_node.errors import UnknownNameError
 from qiki_node.terminal import echo, make_console, printable
 
@@ -19,7 +20,7 @@ _PLAIN_WIDTH = 240
 
 
 @click.command()
-@click.argument("bot", default="alpha")
+@click.argument("bot", default="alpha", shell_complete=complete_bots)
 @click.option("--picture", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write a picture (SVG) there.")
 @click.option("--group", "name", default="ZTT +x", show_default=True, help="The group that the picture shows.")
 @click.option("--json", "as_json", is_flag=True, help="The groups as one line of JSON.")

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
+from qiki_console.cli.install_completion import SHELLS, VARIABLE, install_completion
 from qiki_console.cli.verbs import Verbs
 from qiki_node.errors import CommandError
 from qiki_node.terminal import READER_GONE, drop_output, echo, prepare_streams
@@ -29,12 +30,22 @@ def _show_version(ctx: click.Context, _parameter: click.Parameter, wanted: bool)
 
 @click.command(
     cls=Verbs,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Exit codes: 0 done, 1 failed, 2 refused or bad usage, 3 not reachable, "
     f"{READER_GONE} the reader of the output is gone.",
 )
 @click.option(
     "--version", is_flag=True, callback=_show_version, expose_value=False, is_eager=True, help="Show the version."
+)
+@click.option(
+    "--install-completion",
+    type=click.Choice(("auto", *SHELLS)),
+    is_flag=False,
+    flag_value="auto",
+    callback=install_completion,
+    expose_value=False,
+    is_eager=True,
+    help="Complete verbs, bots, topics and nodes in this shell, or in the one named.",
 )
 def cli() -> None:
     """Operate QIKI's bots."""
@@ -70,7 +81,7 @@ def main() -> None:
 def _run() -> int:
     """Exit code of the command; errors are shown."""
     try:
-        code = cli.main(prog_name="qiki", standalone_mode=False)
+        code = cli.main(prog_name="qiki", standalone_mode=False, complete_var=VARIABLE)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
         error.show()

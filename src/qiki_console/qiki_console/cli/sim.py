@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import click
 
+from qiki_node.completion import complete_bots
 from qiki_node.errors import RefusedError
 from qiki_node.service_type import Answer, ServiceType
 from qiki_node.terminal import echo
@@ -80,7 +81,7 @@ def load(scenario: str, seed: int) -> None:
 
 
 @sim.command()
-@click.argument("bot")
+@click.argument("bot", shell_complete=complete_bots)
 @click.argument("kind")
 @click.argument("target")
 @click.option("--value", type=float, help="Share of thrust left (thruster_weak), factor on the noise (sensor_noise).")
@@ -122,7 +123,7 @@ def fault(bot: str, kind: str, target: str, value: float | None, duration: float
 
 
 @sim.command()
-@click.argument("bot")
+@click.argument("bot", shell_complete=complete_bots)
 @click.argument("target", default="")
 def clear(bot: str, target: str) -> None:
     """Clear the faults of BOT: those of TARGET, or all."""

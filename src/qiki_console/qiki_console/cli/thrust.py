@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qiki_node.completion import complete_bots
 from qiki_node.errors import CommandError, RefusedError
 from qiki_node.terminal import echo, make_console, printable
 
@@ -16,7 +17,7 @@ _LONGEST = 3600.0
 
 
 @click.command()
-@click.argument("bot")
+@click.argument("bot", shell_complete=complete_bots)
 @click.option("--force", type=float, nargs=3, metavar="X Y Z", help="N, in base_link.")
 @click.option("--torque", type=float, nargs=3, metavar="X Y Z", help="N m about the centre of mass, in base_link.")
 @click.option("--for", "duration", type=float, required=True, metavar="SECONDS", help="Simulated time, up to 3600 s.")

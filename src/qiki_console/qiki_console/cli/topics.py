@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qiki_console.model.names import absolute, is_plumbing
+from qiki_node.completion import complete_topics
 from qiki_node.errors import CommandError, RefusedError
 from qiki_node.terminal import echo, printable
 
@@ -37,7 +38,7 @@ def list_topics(types: bool, everything: bool) -> None:
 
 
 @topics.command("echo")
-@click.argument("topic")
+@click.argument("topic", shell_complete=complete_topics)
 @click.option("--once", is_flag=True, help="End after one message.")
 @click.option("-n", "count", type=click.IntRange(min=1), help="End after that many messages.")
 @click.option("--field", default="", help="Only this part, such as pose.pose.position or forces.3.")
@@ -77,7 +78,7 @@ def echo_topic(topic: str, *, once: bool, count: int | None, field: str, as_json
 
 
 @topics.command()
-@click.argument("topic")
+@click.argument("topic", shell_complete=complete_topics)
 @click.option(
     "--window",
     type=click.IntRange(min=1),
@@ -114,7 +115,7 @@ def hz(topic: str, window: int, duration: float | None) -> None:
 
 
 @topics.command()
-@click.argument("topic")
+@click.argument("topic", shell_complete=complete_topics)
 def info(topic: str) -> None:
     """Type, publishers and subscribers of TOPIC, their quality of service, and incompatible pairs."""
     from qiki_console.graph.discovery import require_topic, settle, several_clocks

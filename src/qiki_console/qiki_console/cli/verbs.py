@@ -4,12 +4,14 @@ A verb of the console is a file beside this one, with a click command of the sam
 package adds one by an entry point of the group `qiki.commands`.
 """
 
+import os
 import sys
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from qiki_node.terminal import READER_GONE, drop_output
 
@@ -21,6 +23,10 @@ VERBS = {
     "thrust": "Command a wrench for a time and account for the velocity gained.",
     "topics": "Look at topics: list, echo, hz, info.",
 }
+
+
+SCRIPT_VERBS = "QIKI_SCRIPT_VERBS"
+"""Environment variable with the verbs of the script that hands over to this program."""
 
 
 class Verbs(click.Group):
@@ -35,6 +41,11 @@ class Verbs(click.Group):
             return command
         entry = _of_other_packages().get(cmd_name)
         return None if entry is None else _load(entry)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        # The script `./qiki` has verbs of its own before these.
+        more = (name for name in os.environ.get(SCRIPT_VERBS, "").split() if name.startswith(incomplete))
+        return [*super().shell_complete(ctx, incomplete), *map(CompletionItem, more)]
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

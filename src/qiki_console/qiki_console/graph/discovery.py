@@ -9,6 +9,7 @@ from qiki_console.model.names import bots_of
 from qiki_console.model.screen import clock_warning
 from qiki_node.errors import CommandError, UnknownNameError, UnreachableError, up_hint
 from qiki_node.qos import strictest
+from qiki_node.run_file import keep_topics
 from qiki_node.session import Session
 
 
@@ -18,12 +19,15 @@ def bots(session: Session) -> list[str]:
 
 
 def topics_of_others(session: Session) -> dict[str, list[str]]:
-    """Types by topic name, without the topics that only hidden nodes have."""
-    return {
+    """Types by topic name, without the topics that only hidden nodes have; kept for the completion of a
+    shell."""
+    found = {
         topic: types
         for topic, types in session.topics().items()
         if visible(session.publishers(topic) + session.subscribers(topic))
     }
+    keep_topics(found)
+    return found
 
 
 def several_clocks(session: Session) -> str:

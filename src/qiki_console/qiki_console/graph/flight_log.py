@@ -34,6 +34,9 @@ SETTLE = 0.5
 BEFORE = 0.1
 """s of simulated time after the start in which messages may still be of the time before it."""
 
+_ENOUGH = 10
+"""Reports of the allocator, half a second of them, from which the mean of its plan says something."""
+
 _FOREIGN = {
     Allocation.ACTIVITY_PROFILE: "a thrust profile",
     Allocation.ACTIVITY_BRAKE: "a brake",
@@ -187,7 +190,7 @@ def _time(entry: tuple[float, Any]) -> float:
 
 def _share(inside: Sequence[Planned], command: Command) -> float | None:
     """Mean planned wrench along the commanded one, as a share of it."""
-    if not inside:
+    if len(inside) < _ENOUGH:
         return None
     wanted = np.concatenate([command.force, command.torque])
     planned = np.mean([np.concatenate(message.achieved) for message in inside], axis=0)

@@ -1,7 +1,7 @@
 """Options that several verbs share: the store, the events, the time."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ import click
 from qiki_eventstore.cli.errors import store_errors
 from qiki_eventstore.cli.times import parse_time
 from qiki_eventstore.store import EventStore, Query, matcher
+from qiki_node.completion import completer
 from qiki_node.errors import RefusedError, UnknownNameError, UnreachableError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -60,11 +61,32 @@ class Instant(click.ParamType[int]):
 TIME = Instant()
 
 
+def _types() -> Iterable[str]:
+    from qiki_events import REGISTRY
+
+    return REGISTRY.types
+
+
+def _projections() -> Iterable[str]:
+    from qiki_events.projections import PROJECTIONS
+
+    return PROJECTIONS
+
+
+complete_projections = completer(_projections)
+
+
 def query_options(function: F) -> F:
     """Options that choose events; `query_of` turns them into a query."""
     for option in reversed(
         (
-            click.option("--type", "types", multiple=True, help="Event type; a trailing * matches any rest."),
+            click.option(
+                "--type",
+                "types",
+                multiple=True,
+                shell_complete=completer(_types),
+                help="Event type; a trailing * matches any rest.",
+            ),
             click.option("--stream", "streams", multiple=True, help="Stream; a trailing * matches any rest."),
             click.option("--correlation", help="Id of the command that the events belong to."),
         )

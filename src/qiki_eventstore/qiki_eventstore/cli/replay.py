@@ -17,6 +17,7 @@ from qiki_eventstore.cli.options import (
     store_option,
     time_options,
 )
+from qiki_node.completion import complete_bots
 from qiki_node.errors import UnknownNameError, UnreachableError
 from qiki_node.terminal import echo
 
@@ -27,7 +28,7 @@ _OF_RECORDINGS = ("speed", "topics", "listeners", "start", "end")
 
 
 @click.command()
-@click.argument("source", metavar="[BOT | FILE.mcap]", required=False)
+@click.argument("source", metavar="[BOT | FILE.mcap]", required=False, shell_complete=complete_bots)
 @click.option(
     "--speed",
     type=click.FloatRange(min=0.0),

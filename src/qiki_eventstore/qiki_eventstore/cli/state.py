@@ -4,20 +4,27 @@ from typing import Any
 
 import click
 
-from qiki_eventstore.cli.options import TIME, opened, require_bot, store_option
+from qiki_eventstore.cli.options import TIME, complete_projections, opened, require_bot, store_option
 from qiki_eventstore.cli.times import times_for_people, times_for_programs
 from qiki_eventstore.events import AtPosition, AtRecorded, AtTime, Moment
+from qiki_node.completion import complete_bots
 from qiki_node.errors import UnknownNameError
 from qiki_node.json_text import to_json
 from qiki_node.terminal import echo, printable_values
 
 
 @click.command()
-@click.argument("bot")
+@click.argument("bot", shell_complete=complete_bots)
 @click.option("--at", "time", type=TIME, help="Event time: seconds of the bot's clock, or ISO 8601. Default: now.")
 @click.option("--recorded", type=TIME, help="Recording time instead.")
 @click.option("--position", type=click.IntRange(min=0), help="After the event at this position instead.")
-@click.option("--projection", "wanted", multiple=True, help="Only this part, such as bot or energy; may be repeated.")
+@click.option(
+    "--projection",
+    "wanted",
+    multiple=True,
+    shell_complete=complete_projections,
+    help="Only this part, such as bot or energy; may be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
 @store_option
 def state(

@@ -12,6 +12,7 @@ import click
 from qiki_launch.cli.options import read_state, run_dir_option
 from qiki_launch.run.output import LineSplitter, Screen
 from qiki_launch.run.run_state import ProcessRecord, RunFolder, RunState
+from qiki_node.completion import complete_nodes
 from qiki_node.errors import UnknownNameError
 
 _POLL = 0.1
@@ -68,7 +69,7 @@ def select(state: RunState, name: str | None) -> list[ProcessRecord]:
 
 
 @click.command("logs")
-@click.argument("node", required=False)
+@click.argument("node", required=False, shell_complete=complete_nodes)
 @click.option("-f", "--follow", is_flag=True, help="Go on with new lines until Ctrl-C.")
 @click.option("-n", "--lines", type=click.IntRange(min=0), default=200, show_default=True, help="Last lines of each.")
 @run_dir_option
