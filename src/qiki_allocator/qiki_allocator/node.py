@@ -191,7 +191,10 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
         """Publish the occurrences since the last call, which leave the node here alone, and the result of a profile."""
         self._profiles.follow()
         for occurrence in self.controller.journal.take():
-            self.publish(occurrence)
+            try:
+                self.publish(occurrence)
+            except ValueError as error:  # one that no event can carry must not take the others with it
+                self.callbacks.failed(f"event {occurrence.type}", error, drives=False)
 
     def publish(self, occurrence: Occurrence) -> None:
         """Log an occurrence and emit it as an event."""

@@ -145,6 +145,11 @@ class RecordedEvent:
             raise PayloadError(str(error)) from error
 
 
+def clamped(value: int) -> int:
+    """The nearest integer of 64 bits: a bound beyond them leaves out, or takes in, what that does."""
+    return min(max(value, -(2**63)), 2**63 - 1)
+
+
 @dataclass(frozen=True, slots=True)
 class AtVersion:
     """The moment after an event of the stream was recorded: its version (only with one stream).
@@ -153,6 +158,9 @@ class AtVersion:
     """
 
     version: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "version", clamped(self.version))
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +171,9 @@ class AtPosition:
     """
 
     position: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "position", clamped(self.position))
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +188,18 @@ class AtTime:
 
     time: int
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "time", clamped(self.time))
+
 
 @dataclass(frozen=True, slots=True)
 class AtRecorded:
     """A moment of recording time (ns since the Unix epoch)."""
 
     recorded: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "recorded", clamped(self.recorded))
 
 
 Moment: TypeAlias = AtVersion | AtPosition | AtTime | AtRecorded

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from qiki_events import Projection
-from qiki_eventstore.events import ANY, Event, Moment, RecordedEvent
+from qiki_eventstore.events import ANY, Event, Moment, RecordedEvent, clamped
 from qiki_eventstore.receipt import Receipt
 
 S = TypeVar("S")
@@ -44,6 +44,8 @@ class Query:
         correlation: correlation id.
         limit: most events returned.
         backwards: newest first.
+
+    A number beyond 64 bits, which no event has, becomes the nearest that fits; a bound above them is none.
     """
 
     after: int | None = None
@@ -57,6 +59,13 @@ class Query:
     correlation: str | None = None
     limit: int | None = None
     backwards: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("after", "before", "start", "end", "recorded_start", "recorded_end", "limit"):
+            value = getattr(self, name)
+            if value is not None and not -(2**63) <= value < 2**63:
+                is_open = value > 0 and name in ("before", "end", "recorded_end", "limit")
+                object.__setattr__(self, name, None if is_open else clamped(value))
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import qiki_events
-from qiki_eventstore import open_store
+from qiki_events.projections import PROJECTIONS
+from qiki_eventstore import AtPosition, AtRecorded, AtTime, Event, EventStoreError, open_store
 from qiki_eventstore.cli.events import events as command
 from qiki_eventstore.ros.conversions import to_event, to_message, to_recorded
 from qiki_eventstore.store import Query
@@ -180,3 +182,39 @@ def test_without_a_run_there_are_none_and_a_folder_that_is_not_there_is_named(
     assert (run("list").exit_code, run("list").output) == (0, "")
     assert run("drop", "--all").output == "0 events dropped\n"
     assert "no such folder" in run("list", "--spool", tmp_path / "x").output
+
+
+# Bounds -------------------------------------------------------------------------------------------------------------
+
+FAR = st.integers(-(2**80), 2**80) | st.sampled_from([2**63, 2**63 - 1, -(2**63), -(2**63) - 1, 2**64])
+
+
+@given(name=st.sampled_from(("after", "before", "start", "end", "recorded_start", "recorded_end", "limit")), bound=FAR)
+def test_a_bound_that_no_event_can_have_is_clamped(store_of_three, name: str, bound: int) -> None:
+    if name == "limit":
+        bound = abs(bound)
+    events = store_of_three.read_all()
+    value = {"after": "position", "before": "position", "start": "time", "end": "time"}.get(name, "recorded")
+    kept = {
+        "limit": lambda index, _: index < bound,
+        "after": lambda _, number: number > bound,
+        "start": lambda _, number: number >= bound,
+        "recorded_start": lambda _, number: number >= bound,
+    }.get(name, lambda _, number: number < bound)
+    expected = [event.id for index, event in enumerate(events) if kept(index, getattr(event, value))]
+    assert [event.id for event in store_of_three.read_all(Query(**{name: bound}))] == expected
+
+
+@given(bound=FAR)
+def test_a_moment_that_no_event_can_have_is_clamped(store_of_three, bound: int) -> None:
+    for moment in (AtTime(bound), AtRecorded(bound), AtPosition(bound)):
+        with suppress(EventStoreError):  # a position before the first, or after the last
+            store_of_three.reconstruct(PROJECTIONS["commands"], "a/b", moment)
+
+
+@pytest.fixture(scope="module")
+def store_of_three(tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("three")
+    with open_store(f"sqlite:///{folder}/events.db", reserve_bytes=0) as store:
+        store.append("a/b", [Event("test.happened", {}, time=time) for time in (1, 2, 3)])
+        yield store

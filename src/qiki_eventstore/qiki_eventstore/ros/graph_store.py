@@ -115,7 +115,7 @@ class GraphStore(EventStore):
             end=LATEST if query.end is None else query.end,
             recorded_start=EARLIEST if query.recorded_start is None else query.recorded_start,
             recorded_end=LATEST if query.recorded_end is None else query.recorded_end,
-            cursor=first or 0,
+            cursor=max(first or 0, 0),
             backwards=query.backwards,
         )
         left = query.limit

@@ -78,7 +78,8 @@ class Reading:
         response.cursor = found[limit - 1].position if len(found) > limit else 0
 
     def _read_stream(self, request: ReadStream.Request, response: ReadStream.Response) -> None:
-        start, limit = int(request.start), _page(request.limit)
+        limit = _page(request.limit)
+        start = min(int(request.start), 2**63 - 1 - limit)  # the store's integers have 64 bits, with a sign
         end = min(int(request.end) or start + limit, start + limit)
         response.events = [to_message(event) for event in self._store.read(request.stream, start, end)]
         response.version = self._store.version(request.stream)
