@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 
+from qiki_node.clock_watch import ClockWatch
 from qiki_node.events import Events
 from qiki_node.health import Check, Health, HealthBoard, Level
 from qiki_node.managed_node import ManagedNode
@@ -33,6 +34,7 @@ class QikiNode(ManagedNode, Generic[P]):
         self.parameters = ParameterServer(self, parameters)
         self.registry = CollectorRegistry()
         self.registry.register(self.callbacks.counter)
+        self._clock_watch = ClockWatch(lambda: self.get_clock().now().nanoseconds)
         self._board = HealthBoard()
         self._board.add("lifecycle", self._lifecycle_health)
         self._board.add("callbacks", self.callbacks.health)
@@ -77,7 +79,12 @@ class QikiNode(ManagedNode, Generic[P]):
             return Health(Level.ERROR, self.refusal, {"state": label}, unready=self.refusal)
         if not self.is_active:
             return Health(Level.WARN, label, {"state": label}, unready=label)
-        return Health(Level.OK, label, {"state": label})
+        # Paused time is no fault, but nothing that a node does is fresh then.
+        trouble = self._clock_watch.trouble
+        values = {"state": label, "clock": trouble or "runs"}
+        if not self.clock_runs:
+            return Health(Level.WARN, f"{label}, but {trouble}", values, unready=trouble)
+        return Health(Level.OK, label, values, unready=trouble)
 
     def health(self) -> Mapping[str, Health]:
         """Health of each component, as diagnostics published it last. Any thread may ask."""

@@ -1,5 +1,6 @@
 """A node's pages: they read what the node's own thread left, and tell alive from ready."""
 
+import itertools
 import json
 import socket
 import threading
@@ -9,14 +10,17 @@ import urllib.request
 from collections.abc import Callable, Iterator
 
 import pytest
+from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
+from rosgraph_msgs.msg import Clock
 
-from qiki_node import monitor
+from qiki_node import clock_watch, monitor
 from qiki_node.health import Health, Level
 from qiki_node.node import QikiNode
 from qiki_node.parameters import NodeParameters, ParameterError
+from qiki_node.qos import CLOCK
 from qiki_node.testing import PATIENCE, Peer, private_port
 
 pytestmark = pytest.mark.realtime
@@ -117,6 +121,22 @@ def test_alive_is_not_ready(watched: Callable[..., Watched], peer: Peer) -> None
     for path in ("/readyz", "/healthz"):
         assert "has not turned for 2." in reasons(port, path)["executor"]
     assert fetch(port, "/metrics")[0] == 200
+
+
+def test_a_node_is_not_ready_before_the_clock_runs_nor_while_it_stands_still(
+    watched: Callable[..., Watched], peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock_watch, "STILL", 0.3)
+    port = private_port()
+    node = watched(f"metrics_port:={port}", "use_sim_time:=true")
+    clock = peer.node.create_publisher(Clock, "/clock", CLOCK)
+    node.start()
+    peer.spin_until(lambda: "no /clock yet" in reasons(port, "/readyz").get("lifecycle", ""))
+    ticks = itertools.count(1)
+    peer.spin_until(lambda: bool(clock.publish(Clock(clock=Time(sec=next(ticks))))) or not reasons(port, "/readyz"))
+    peer.spin_until(lambda: "stands still" in reasons(port, "/readyz").get("lifecycle", ""))
+    assert reasons(port, "/healthz") == {}
+    peer.node.destroy_publisher(clock)
 
 
 def test_a_taken_port_is_a_warning_until_it_is_free(
