@@ -7,8 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from qiki_allocator.allocation.answers import Allocation, Certificate, Limits, checked_wrench
-from qiki_allocator.allocation.attainable import AttainableSet, is_small, range_basis, row_norms
-from qiki_allocator.allocation.strategies import Closest, Exact, Found, Priority, nothing
+from qiki_allocator.allocation.attainable import AttainableSet, is_small
+from qiki_allocator.allocation.choices import Choices
+from qiki_allocator.allocation.ray import RaySet
+from qiki_allocator.allocation.strategies import Exact, Found, Levels, nothing
 from qiki_allocator.allocation.task import Room, Scaling, Task
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
 from qiki_vehicle import ConfigurationError
@@ -17,6 +19,7 @@ POLICIES = ("priority", "weighted")
 UNATTAINABLE = ("closest", "direction")
 
 _ATTAINABLE = 1.0 - 1e-9
+_SURELY_ATTAINABLE = 1.0 - 1e-6
 _NO_LIMITS = Limits()
 _PROOF_OF_NOTHING = Certificate(0.0, 0.0)
 _BINDS = 1e-7
@@ -35,7 +38,11 @@ class Allocator:
       closest force that this leaves (or in the given order), then the least thrust; policy "weighted" gives the closest
       wrench in the weighted norm. Errors are measured per axis relative to the axis's reach (root of the sum of squares
       of what each thruster gives).
-    * unattainable="direction": `scale` times the commanded wrench, exactly.
+    * unattainable="direction": `scale` times the commanded wrench, exactly. Directions that the healthy thrusters
+      barely reach are left out: there the error is as small as the rest allows.
+
+    A direction that thrusters barely reach (`spans.WEAK`; mounting tolerances make such ones) has no priority and no
+    large weight: errors in it could only be avoided by giving up most of what the thrusters can do.
 
     Args:
         array: the thrusters.
@@ -46,7 +53,8 @@ class Allocator:
         order: the two priorities, policy "priority" only.
 
     Attributes:
-        per_reach: (6,) 1/N and 1/(N m), one over the reach of each axis.
+        per_reach: (6,) 1/N and 1/(N m), one over the reach of each axis; see `spans.axis_units` for weak ones.
+        keeps_direction: there are no weak directions (`spans.WEAK`), which unattainable="direction" would leave out.
 
     Raises:
         ConfigurationError: an argument is not allowed.
@@ -77,7 +85,8 @@ class Allocator:
         self._cost = thrust * (1.0 - _LIKING * thrust)
         self._no_names = ("",) * n
         self._thruster_names = [f"thruster:{i}" for i in range(n)]
-        self._set = AttainableSet(array, self.watts_per_newton) if is_small(n, _rank(array)) else None
+        is_listable = is_small(n, len(Exact(Scaling(array, self.watts_per_newton, self._cost)).units))
+        self._set = (AttainableSet if is_listable else RaySet)(array, self.watts_per_newton)
         self._room = Room(array.f_max, np.ones(n), math.inf)
         self._room_asked = array.f_max.tobytes()
         self._build()
@@ -86,17 +95,18 @@ class Allocator:
         self._scaling = Scaling(self.array, self.watts_per_newton, self._cost)
         self.per_reach = self._scaling.per_reach
         self._exact = Exact(self._scaling)
-        starts = None if self._set is None else self._set.sides
-        self._closest = Closest(self._scaling, self._error_weights, starts)
-        axes = {"force": range(3), "torque": range(3, 6)}
-        first, second = (axes[name] for name in self._order)
-        self._priority = Priority(self._scaling, first, second, starts)
+        weights = self._error_weights
+        self._closest = Levels(
+            self._scaling, np.empty((0, 6)), np.diag(weights), weights=weights, starts=self._set.sides
+        )
+        self._choices = Choices(self._scaling, self._order, self._set.sides)
+        self.keeps_direction = self._choices.bent is None
 
     def move(self, com: npt.ArrayLike) -> None:
         """Go on with another centre of mass, (3,) m in base_link."""
         self.array = self.array.with_com(com)
-        if self._set is not None:
-            self._set = self._set.moved(self.array.com)
+        self._set = self._set.moved(self.array)
+        self._set.limit(self._room.relative, None if self._room.power == math.inf else self._room.power)
         self._build()
 
     def solve(self, wrench: npt.ArrayLike, limits: Limits | None = None) -> Allocation:
@@ -110,10 +120,7 @@ class Allocator:
         wanted = checked_wrench(wrench)
         limits = limits or _NO_LIMITS
         task = Task(self._scaling, wanted, self._room_of(limits))
-        if self._set is None:
-            scale, margin, facet = self._closest.scale(task), math.nan, -1
-        else:
-            scale, margin, facet = self._set.scale_and_margin(wanted)
+        scale, margin, facet = self._set.scale_and_margin(wanted)
         attainable = scale >= _ATTAINABLE
         fallback = ""
         if task.is_zero:
@@ -144,14 +151,21 @@ class Allocator:
         if attainable:
             return self._exact.solve(task)
         if self.unattainable == "direction" and not math.isnan(scale):
-            shortened = Task(self._scaling, task.wanted * (scale * _ATTAINABLE), task.room)
-            found = nothing(shortened, _PROOF_OF_NOTHING) if shortened.is_zero else self._exact.solve(shortened)
-            if self._set is None or facet < 0:
+            if self._choices.bent is not None:
+                return self._choices.bent.solve(task)
+            found = self._shortened(task, scale * _ATTAINABLE)
+            if not found.certificate.holds():
+                found = self._shortened(task, scale * _SURELY_ATTAINABLE)
+            if isinstance(self._set, RaySet) or facet < 0:
                 return found
             weights, powered = self._set.pushing(facet)
             return found._replace(bounds=weights, power=float(powered))
-        way = self._priority if self.policy == "priority" else self._closest
+        way = self._choices.priority(task.room) if self.policy == "priority" else self._closest
         return way.solve(task, facet)
+
+    def _shortened(self, task: Task, scale: float) -> Found:
+        shortened = Task(self._scaling, task.wanted * scale, task.room)
+        return nothing(shortened, _PROOF_OF_NOTHING) if shortened.is_zero else self._exact.solve(shortened)
 
     def _room_of(self, limits: Limits) -> Room:
         """The limits, checked; those of the last call are recognised."""
@@ -173,8 +187,7 @@ class Allocator:
         inside = np.minimum(bounds, self.array.f_max)
         self._room = Room(inside, inside / self.array.f_max, power)
         self._room_asked = asked
-        if self._set is not None:
-            self._set.limit(self._room.relative, limits.power)
+        self._set.limit(self._room.relative, limits.power)
         return self._room
 
     def _named(self, found: Found, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -188,11 +201,6 @@ class Allocator:
                 if multiplier > _BINDS
             ]
         return tuple(dict.fromkeys(binding))
-
-
-def _rank(array: ThrusterArray) -> int:
-    columns = array.effectiveness * array.f_max
-    return int(range_basis(columns / row_norms(columns)[:, None]).shape[1])
 
 
 def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

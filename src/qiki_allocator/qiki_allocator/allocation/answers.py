@@ -54,8 +54,8 @@ class Allocation:
         attainable: the commanded wrench lies in the attainable set.
         scale: largest s for which s * commanded is attainable; +inf for a zero wrench.
         margin: smallest signed distance of the commanded wrench to the facets of the attainable set, each relative
-            to the reach that all healthy thrusters without a power limit have in that direction; negative outside; NaN
-            if unknown (too many thrusters to list the facets).
+            to the reach that all healthy thrusters without a power limit have in that direction; negative outside; for
+            more than 21 thrusters a lower bound.
         power: W, electrical power of the forces.
         binding: names of the limits that bind: relaxing one of them gives a smaller wrench error, or less thrust.
         certificate: proof of the answer.

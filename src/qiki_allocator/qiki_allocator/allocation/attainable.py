@@ -15,12 +15,15 @@ import math
 
 import numpy as np
 
+from qiki_allocator.allocation.spans import OUTSIDE, axis_units, span
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
 
 MOST_SUBSETS = 60_000
 """Subsets of columns looked at: 21 thrusters of rank 6 have 54 264."""
 
 _TINY = 1e-9
+_ILL = 1e-5
+_ROUNDING = 1e-15
 _UNLIMITED = 1e30
 """Power limit that limits nothing."""
 
@@ -44,13 +47,11 @@ class AttainableSet:
     """
 
     def __init__(self, array: ThrusterArray, watts: Floats) -> None:
-        columns = array.with_com((0.0, 0.0, 0.0)).effectiveness * array.f_max
-        self._row_scale = 1.0 / row_norms(columns)
-        columns = self._row_scale[:, None] * columns
-        self._basis = range_basis(columns)
-        if not is_small(len(array), self._basis.shape[1]):
+        about_origin = array.with_com((0.0, 0.0, 0.0))
+        self._per_unit = 1.0 / axis_units(about_origin)
+        self._basis, self._reach, columns = span(self._per_unit[:, None] * about_origin.effectiveness * array.f_max)
+        if not is_small(len(array), len(columns)):
             raise ValueError(f"array: {len(array)} thrusters have too many facets")
-        columns = self._basis.T @ columns
         self._power_unit = float((watts * array.f_max).max()) or 1.0
         power = watts * array.f_max / self._power_unit
         boxed = _zero_normals(columns)
@@ -77,10 +78,14 @@ class AttainableSet:
         x, y, z = com
         to_origin = np.eye(6)
         to_origin[3:, :3] = [[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]]
-        to_scaled = self._row_scale[:, None] * to_origin
-        self._from_wrench = np.asfortranarray(self._normals @ self._basis.T @ to_scaled)
+        to_scaled = self._per_unit[:, None] * to_origin
+        self._from_wrench = np.asfortranarray(self._normals / self._reach @ self._basis.T @ to_scaled)
         self._outside = to_scaled - self._basis @ (self._basis.T @ to_scaled)
-        self._full_rank = self._basis.shape[1] == 6
+        self._to_scaled = to_scaled
+        self._full_rank = len(self._reach) == 6
+        # Directions of little reach magnify the rounding errors of a wrench.
+        is_ill = self._reach[-1] < _ILL * self._reach[0]
+        self._rounding = _ROUNDING * np.abs(self._from_wrench) if is_ill else None
 
     @property
     def facets(self) -> tuple[int, int]:
@@ -88,11 +93,11 @@ class AttainableSet:
         powered = int(self._is_powered.sum())
         return len(self._normals) - powered, powered
 
-    def moved(self, com: Floats) -> "AttainableSet":
-        """The same set for another centre of mass, (3,) m in base_link."""
+    def moved(self, array: ThrusterArray) -> "AttainableSet":
+        """The set of the same thrusters with another centre of mass."""
         other = object.__new__(AttainableSet)
         other.__dict__.update(self.__dict__)
-        other._place(com)
+        other._place(array.com)
         return other
 
     def limit(self, bounds: Floats, power: float | None) -> None:
@@ -109,11 +114,13 @@ class AttainableSet:
         """(scale, margin, facet) of a wrench, (6,): see `Allocation`; scale * wrench lies on the facet."""
         if not self._full_rank:
             outside = float(np.linalg.norm(self._outside @ wrench))
-            whole = float(np.linalg.norm(self._row_scale * wrench))
-            if outside > 1e-9 * whole:
+            whole = float(np.linalg.norm(self._to_scaled @ wrench))
+            if outside > OUTSIDE * whole:
                 return 0.0, -outside / whole, -1
         # argmax and argmin read arrays of this length several times faster than max and min.
         along = self._from_wrench.dot(wrench)
+        if self._rounding is not None:
+            along -= self._rounding.dot(np.abs(wrench))
         used = along / self._divisor
         facet = int(used.argmax())
         most = float(used[facet])
@@ -132,19 +139,6 @@ class AttainableSet:
 def is_small(n: int, rank: int) -> bool:
     """True if n thrusters of that rank have few enough facets to list them."""
     return math.comb(n, rank) <= MOST_SUBSETS and math.comb(n, rank - 1) <= MOST_SUBSETS
-
-
-def row_norms(columns: Floats) -> Floats:
-    """(6,) root of the sum of squares of each row; 1 for a row of (almost) nothing."""
-    norms = np.linalg.norm(columns, axis=1)
-    return np.where(norms > 1e-9 * norms.max(initial=1e-300), norms, 1.0)
-
-
-def range_basis(columns: Floats) -> Floats:
-    """(6, r) orthonormal basis of the span of the columns; the identity if they span everything."""
-    left, singular, _ = np.linalg.svd(columns)
-    rank = int((singular > 1e-9 * singular[0]).sum())
-    return np.eye(6) if rank == 6 else left[:, :rank]
 
 
 def _zero_normals(columns: Floats) -> Floats:

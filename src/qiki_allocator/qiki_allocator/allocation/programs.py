@@ -14,11 +14,11 @@ from qiki_allocator.allocation.thrusters import Floats
 
 NO_LIMIT = 1e30
 """Right side of a row that limits nothing."""
-_EQUALITY = 5  # daqp: active from the start and never released
+EQUALITY = 5  # daqp: active from the start and never released
 _SIDES = np.array([0, 1, 3], dtype=np.intc)  # daqp: not active; active at the upper bound; [-1] at the lower one
 _SOFT = 8  # daqp: may be violated at a quadratic cost
 _SOLVED = (1, 2)  # daqp: optimal; optimal with a soft row violated
-_PRIMAL_TOLERANCE = 1e-9
+PRIMAL_TOLERANCE = 1e-9
 
 _JUMP = 0.1
 """Change of a target, scaled units, from which a good guess is nearer to the answer than the last answer is."""
@@ -47,7 +47,7 @@ class Program:
     """minimise cost'x + curvature/2 |x|^2 + 1/2 sum_i weights_i (target - wanted x)_i^2, 0 <= x <= u, p'x <= P.
 
     Args:
-        wanted: (m, n) rows of unit length.
+        wanted: (m, n) rows, none of length 0.
         weights: (m,) of each row's squared error; None: wanted x = target exactly, rows independent.
         cost: (n,).
         power: (n,) the power row.
@@ -71,7 +71,11 @@ class Program:
     ) -> None:
         self._n = n = len(cost)
         m = len(wanted)
-        self.rows = np.ascontiguousarray(np.vstack([power, wanted]))
+        self.rows = np.vstack([power, wanted])
+        # daqp scales rows to unit length, and with them what violates a soft one.
+        self._length = np.linalg.norm(wanted, axis=1)
+        scaled = np.vstack([power, wanted / self._length[:, None]])
+        self._cost, self._curvature, self._is_step = np.array(cost), curvature, False
         self._limits = np.zeros((2, n + 1 + m))
         self._upper, self._lower = self._limits
         self._upper[:n] = 1.0
@@ -79,14 +83,14 @@ class Program:
         self._lower[n] = -NO_LIMIT
         self._targets = self._limits[:, n + 1 :]
         self._sense = np.zeros(n + 1 + m, dtype=np.intc)
-        self._sense[n + 1 :] = _EQUALITY if weights is None else _EQUALITY | _SOFT
+        self._sense[n + 1 :] = EQUALITY if weights is None else EQUALITY | _SOFT
         self._starts = None if starts is None else _SIDES[starts]
         self._model = daqp.Model()
-        self._model.settings = {"primal_tol": _PRIMAL_TOLERANCE}
-        self._model.setup(curvature * np.eye(n), np.array(cost), self.rows, self._upper, self._lower, self._sense)
+        self._model.settings = {"primal_tol": PRIMAL_TOLERANCE}
+        self._model.setup(curvature * np.eye(n), self._cost, scaled, self._upper, self._lower, self._sense)
         if weights is not None:
             softness = np.ones(n + 1 + m)
-            softness[n + 1 :] = 1.0 / np.asarray(weights)
+            softness[n + 1 :] = 1.0 / (np.asarray(weights) * self._length**2)
             self._model.soft_weights(rho_l=softness, rho_u=softness)
 
     def solve(self, target: Floats, upper: Floats, power: float, start: int = -1) -> Solution:
@@ -95,6 +99,10 @@ class Program:
         It starts from where the last solve ended, or, where the target has jumped, from the guess of that index.
         """
         n = self._n
+        target = target / self._length
+        if self._is_step:
+            self._is_step = False
+            self._model.update(f=self._cost)
         guess = None
         if self._starts is not None and start >= 0:
             moved = target - self._targets[0]
@@ -112,11 +120,21 @@ class Program:
 
     def ask_more(self, extra: Floats) -> Solution:
         """Solve again with the first targets raised by extra, (k,)."""
-        self._targets[:, : len(extra)] += extra
+        self._targets[:, : len(extra)] += extra / self._length[: len(extra)]
         self._model.update(bupper=self._upper, blower=self._lower)
+        return self._solved()
+
+    def step(self, x: Floats, extra: Floats | None = None) -> Solution:
+        """As `ask_more`, with the curvature about x instead of 0: repeated, it vanishes from the answer."""
+        self._is_step = True
+        if extra is not None:
+            self._targets[:, : len(extra)] += extra / self._length[: len(extra)]
+        self._model.update(f=self._cost - self._curvature * x, bupper=self._upper, blower=self._lower)
         return self._solved()
 
     def _solved(self) -> Solution:
         x, _, flag, info = self._model.solve()
         multipliers = info["lam"]
-        return Solution(x, multipliers[self._n :], multipliers[: self._n], flag in _SOLVED)
+        rows = multipliers[self._n :]
+        rows[1:] /= self._length
+        return Solution(x, rows, multipliers[: self._n], flag in _SOLVED)

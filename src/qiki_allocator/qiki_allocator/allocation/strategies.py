@@ -1,7 +1,6 @@
-"""Three ways to share out a wrench, each with the proof of its answers."""
+"""Ways to share out a wrench, each with the proof of its answers."""
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,20 +8,27 @@ import numpy.typing as npt
 
 from qiki_allocator.allocation import programs
 from qiki_allocator.allocation.answers import Certificate
-from qiki_allocator.allocation.attainable import range_basis
-from qiki_allocator.allocation.certificate import exact_gap, gradient_gap, violation
+from qiki_allocator.allocation.certificate import exact_gap, gradient_gap, sharpened_gap, violation
+from qiki_allocator.allocation.spans import span
 from qiki_allocator.allocation.task import Scaling, Task
 from qiki_allocator.allocation.thrusters import Floats
 
 _MISSED = 1e-7
 """Largest error of an exact answer, relative to the wrench where that is small, else to the reach."""
 
+_HARD = 1e3
+"""Weight of the squared error where steps make it vanish."""
+
 _PRECEDENCE = 1e5
 """Weight of the first priority's squared error beside the second's."""
 
-_FINE = 1e2
-_STEPS = 12
-"""The same with less curvature: its weight, and the steps that make up for the smaller weight."""
+_FINE = 1e4
+_FINE_CURVATURE = 1e-6
+"""The same for proximal steps, and the curvature of each."""
+
+_STEPS = 30
+_STILL = 1e-9
+"""Largest number of steps, and the change of x, relative, that ends them."""
 
 _NEAR = 1e-3
 """Error of the first priority, scaled, below which it may be the second that pulls at it."""
@@ -49,181 +55,177 @@ def nothing(task: Task, certificate: Certificate) -> Found:
 
 
 class Exact:
-    """Exactly the wrench with the least thrust."""
+    """Exactly the wrench with the least thrust.
+
+    Attributes:
+        units: (r, n) orthonormal rows that span those of the wrench.
+    """
 
     def __init__(self, scaling: Scaling) -> None:
         self._scaling = scaling
         self._cost = scaling.cost
-        basis = range_basis(scaling.rows)
-        self._to_range = None if basis.shape[1] == 6 else basis.T
-        rows = scaling.rows if self._to_range is None else self._to_range @ scaling.rows
-        self._program = programs.Program(rows, None, scaling.cost, scaling.power, curvature=programs.REGULARISATION)
+        directions, reach, self.units = span(scaling.rows)
+        self._to_units = (directions / reach).T
+        curvature = programs.REGULARISATION
+        self._program = programs.Program(self.units, None, scaling.cost, scaling.power, curvature=curvature)
+        self._soft = programs.Program(
+            self.units, np.full(len(reach), _HARD), scaling.cost, scaling.power, curvature=curvature
+        )
+
+    def in_units(self, target: Floats) -> Floats:
+        """(r,) a scaled wrench (6,) as right side of `units`."""
+        right: Floats = self._to_units.dot(target)
+        return right
 
     def solve(self, task: Task) -> Found:
         """The answer to an attainable wrench."""
-        target = task.target if self._to_range is None else self._to_range @ task.target
-        x, multipliers, pushed, ok = self._program.solve(target, task.upper, task.limit)
-        forces, given = task.forces(x)
+        target = self.in_units(task.target)
+        answer = self._proven(task, target, self._program.solve(target, task.upper, task.limit))
+        return answer if answer.certificate.holds() else self._stepwise(task, target)
+
+    def _stepwise(self, task: Task, target: Floats) -> Found:
+        """The answer by proximal steps of the method of multipliers: bounds that are large beside the wrench leave room
+        for the curvature to count, and hard rows look infeasible to the solver in some degenerate geometries."""
+        found = self._soft.solve(target, task.upper, task.limit)
+        answer = self._proven(task, target, found)
+        for _ in range(_STEPS):
+            if not found.ok or answer.certificate.holds():
+                break
+            found = self._soft.step(found.x, target - self.units.dot(found.x))
+            answer = self._proven(task, target, found)
+        return answer
+
+    def _proven(self, task: Task, target: Floats, found: programs.Solution) -> Found:
+        forces, given = task.forces(found.x)
         error = task.error(given)
-        if ok and error.dot(error) <= _MISSED**2:
+        gap = math.nan
+        if found.ok and error.dot(error) <= _MISSED**2:
             gap = exact_gap(
                 float(given[7]) / task.unit,
                 self._cost,
                 self._program.rows,
                 target,
-                multipliers=multipliers,
+                multipliers=found.rows.copy(),
                 upper=task.upper,
                 limit=task.limit,
             )
-        else:
-            gap = math.nan
-        return Found(
-            forces, given, _certificate(self._scaling, task, forces, given, gap), pushed, float(multipliers[0])
-        )
-
-
-class Closest:
-    """The least weighted error of the wrench.
-
-    Args:
-        scaling: units.
-        weights: (6,) of the error.
-        starts: what holds the thrusters on each facet of the attainable set, see `programs.Program`.
-    """
-
-    def __init__(self, scaling: Scaling, weights: Floats, starts: Starts = None) -> None:
-        self._scaling = scaling
-        self._live = scaling.live
-        self._size = weights**2
-        self._dead = [axis for axis in range(6) if axis not in scaling.live]
-        weights = weights[self._live]
-        rows = scaling.rows[self._live]
-        self._squared = weights**2
-        self._weights = weights
-        self._rows = weights[:, None] * rows
-        cost = programs.ERROR_COST * scaling.cost
-        self._program = programs.Program(
-            rows, self._squared, cost, scaling.power, curvature=programs.ERROR_CURVATURE, starts=starts
-        )
-        # Whose error vanishes where a point is attained: nothing but the error is minimised.
-        self._fine = programs.Program(rows, self._squared, 0.0 * cost, scaling.power, curvature=1e-9)
-
-    def solve(self, task: Task, facet: int = -1) -> Found:
-        """The answer to any wrench; facet: where its direction leaves the attainable set, -1 if not known."""
-        aim = task.target[self._live]
-        found = self._proven(task, self._program.solve(aim, task.upper, task.limit, facet))
-        if found.certificate.holds():
-            return found
-        # Thrusters that work against each other give a little more where faults have left little: curvature hides it.
-        return self._proven(task, self._fine.solve(aim, task.upper, task.limit))
-
-    def _proven(self, task: Task, found: programs.Solution) -> Found:
-        forces, given = task.forces(found.x)
-        gap = math.nan
-        if found.ok:
-            coefficients = found.rows.copy()
-            coefficients[1:] = self._squared * task.error(given)[self._live]
-            x = forces / task.newtons
-            gap = gradient_gap(x, coefficients, self._program.rows, upper=task.upper, limit=task.limit)
-            gap /= 0.5 * float(self._size.dot(task.target**2))
         certificate = _certificate(self._scaling, task, forces, given, gap)
         return Found(forces, given, certificate, found.upper, float(found.rows[0]))
 
-    def scale(self, task: Task) -> float:
-        """The scale where the facets are too many to list: cut the ray by supporting planes until a point is attained.
 
-        The error of the closest attainable point is the normal of a plane that supports the set; the ray leaves it
-        at a scale not below the true one, and a polytope has finitely many such planes. Rounded down by 1e-6.
-        """
-        if task.is_zero:
-            return math.inf
-        if self._dead and float(np.abs(task.target[self._dead]).max()) > 1e-9:
-            return 0.0
-        target = task.target[self._live]
-        aim = self._weights * target
-        normal = aim
-        scale = math.inf
-        for _ in range(50):
-            gain = normal @ self._rows
-            scale = min(task.most_gain(gain) / float(normal @ aim), scale)
-            found = self._fine.solve(scale * target, task.upper, task.limit)
-            if not found.ok:
-                return math.nan
-            normal = scale * aim - self._rows @ found.x
-            if float(normal @ normal) <= 1e-14 * float(aim @ aim) * scale**2 or float(normal @ aim) <= 0.0:
-                break
-        return scale * (1.0 - 1e-6)
+class Levels:
+    """The least error in the first directions, then the least in the others, then the least thrust.
 
-
-class Priority:
-    """The least error of the first axes, then the least of the others, then the least thrust.
-
-    One program with a large weight on the first axes. Where it misses them by little, one step of the method of
+    One program with a large weight on the first directions. Where it misses them by little, one step of the method of
     multipliers takes them the rest of the way: the missing part is added to the request, and the second solve starts
     from the first's active set. The multipliers prove both levels.
 
     Args:
         scaling: units.
-        first, second: indices of axes.
+        first, second: (k, 6) directions of the scaled error; first may be empty.
+        weights: (6,) of the scaled error, in the certificate.
         starts: what holds the thrusters on each facet of the attainable set, see `programs.Program`.
     """
 
-    def __init__(self, scaling: Scaling, first: Sequence[int], second: Sequence[int], starts: Starts = None) -> None:
+    def __init__(
+        self, scaling: Scaling, first: Floats, second: Floats, *, weights: Floats, starts: Starts = None
+    ) -> None:
         self._scaling = scaling
-        # An axis that nothing reaches has no row of unit length, and nothing to decide.
-        levels = [[axis for axis in level if axis in scaling.live] for level in (first, second)]
-        self._count = len(levels[0])
-        self._axes = np.array(levels[0] + levels[1], dtype=np.intp)
-        comes_first = np.arange(len(self._axes)) < self._count
-        weights = np.where(comes_first, _PRECEDENCE, 1.0)
-        rows = scaling.rows[self._axes]
+        self._squared = weights**2
+        first, second = (_reached(level, scaling) for level in (first, second))
+        self._count = count = len(first)
+        self._axes = np.vstack([first, second])
+        rows = self._axes @ scaling.rows
+        is_first = np.arange(len(rows)) < count
         cost = programs.ERROR_COST * scaling.cost
         self._program = programs.Program(
-            rows, weights, cost, scaling.power, curvature=programs.ERROR_CURVATURE, starts=starts
+            rows,
+            np.where(is_first, _PRECEDENCE, 1.0),
+            cost,
+            scaling.power,
+            curvature=programs.ERROR_CURVATURE,
+            starts=starts,
         )
-        weights = np.where(comes_first, _FINE, 1.0)
-        self._fine = programs.Program(rows, weights, 0.0 * cost, scaling.power, curvature=1e-8)
+        self._fine = programs.Program(
+            rows, np.where(is_first, _FINE, 1.0), 0.0 * cost, scaling.power, curvature=_FINE_CURVATURE
+        )
+        self._first = programs.Program(
+            rows[:count], np.ones(count), 0.0 * cost, scaling.power, curvature=_FINE_CURVATURE
+        )
 
     def solve(self, task: Task, facet: int = -1) -> Found:
         """The answer to any wrench; facet: where its direction leaves the attainable set, -1 if not known."""
-        wanted = task.target[self._axes]
+        wanted, count = self._axes.dot(task.target), self._count
         found = self._program.solve(wanted, task.upper, task.limit, facet)
         # A soft row misses its target by its multiplier over its weight.
-        missed = found.rows[1 : self._count + 1] * (-1.0 / _PRECEDENCE)
-        if missed.dot(missed) <= _NEAR**2:
+        missed = found.rows[1 : count + 1] * (-1.0 / _PRECEDENCE)
+        if count and missed.dot(missed) <= _NEAR**2:
             found = self._program.ask_more(missed)
-        answer = self._proven(task, found, _PRECEDENCE)
+        answer = self._proven(task, found)
         if answer.certificate.holds():
             return answer
-        # As for Closest; a small curvature allows no large weight, so more steps have to do.
-        found = self._fine.solve(wanted, task.upper, task.limit)
-        for _ in range(_STEPS):
-            missed = wanted[: self._count] - self._fine.rows[1 : self._count + 1].dot(found.x)
-            found = self._fine.ask_more(missed)
-        return self._proven(task, found, _FINE * (1 + _STEPS))
+        return self._stepwise(task, wanted, answer)
 
-    def _proven(self, task: Task, found: programs.Solution, precedence: float) -> Found:
+    def _stepwise(self, task: Task, wanted: Floats, answer: Found) -> Found:
+        """The answer by proximal steps, which leave no trace of curvature and thrust: faults may have left thrusters
+        that give a little more at the price of much thrust."""
+        count, pull = self._count, 0.0
+        given = wanted.copy()
+        if count:
+            # The first level alone, so that the second asks for what it attains.
+            first = self._first.solve(wanted[:count], task.upper, task.limit)
+            for _ in range(_STEPS):
+                before = first.x
+                first = self._first.step(before)
+                if not first.ok or np.abs(first.x - before).max() <= _STILL * max(float(first.x.max()), 1.0):
+                    break
+            given[:count] = self._first.rows[1:].dot(first.x)
+            if not first.ok:
+                return answer
+            pull = float(first.rows[0])
+        found = self._fine.solve(given, task.upper, task.limit)
+        for _ in range(_STEPS):
+            if not found.ok:
+                break
+            answer = self._proven(task, found, pull=pull)
+            if answer.certificate.holds():
+                break
+            found = self._fine.step(found.x, given[:count] - self._fine.rows[1 : count + 1].dot(found.x))
+        return answer
+
+    def _proven(self, task: Task, found: programs.Solution, *, pull: float | None = None) -> Found:
         forces, given = task.forces(found.x)
         gap = math.nan
         if found.ok:
-            gap = self._gap(task, forces, task.error(given)[self._axes], found.rows, precedence)
-        certificate = _certificate(self._scaling, task, forces, given, gap / (0.5 * task.squared))
+            gap = self._gap(task, forces / task.newtons, self._axes.dot(task.error(given)), found.rows, pull)
+            gap /= 0.5 * float(self._squared.dot(task.target**2))
+        certificate = _certificate(self._scaling, task, forces, given, gap)
         return Found(forces, given, certificate, found.upper, float(found.rows[0]))
 
-    def _gap(self, task: Task, forces: Floats, error: Floats, multipliers: Floats, precedence: float) -> float:
-        """Of the level that is worse: of the first, and of the second with the first held."""
-        x, rows, count = forces / task.newtons, self._program.rows, self._count
+    def _gap(self, task: Task, x: Floats, error: Floats, multipliers: Floats, pull: float | None) -> float:
+        """Of the level that is worse: of the first, and of the second with the first held.
+
+        Args:
+            pull: of the power row on the first level alone; None: known from both levels together.
+        """
+        rows, count, upper, limit = self._program.rows, self._count, task.upper, task.limit
+        bound = gradient_gap if pull is None else sharpened_gap
         held = multipliers.copy()
         held[count + 1 :] = error[count:]
-        gap = gradient_gap(x, held, rows, upper=task.upper, limit=task.limit)
+        gap = bound(x, held, rows, count + 1, upper=upper, limit=limit)
         missed = error[:count]
         # The least error is not below 0: what is left of the first is a bound by itself.
         least = 0.5 * float(missed.dot(missed))
         if least > _NEAR**2:
-            alone = multipliers[: count + 1] / precedence
-            alone[1:] = missed
-            least = gradient_gap(x, alone, rows[: count + 1], upper=task.upper, limit=task.limit)
+            alone = np.append(multipliers[0] / _PRECEDENCE if pull is None else pull, missed)
+            least = bound(x, alone, rows[: count + 1], 1, upper=upper, limit=limit)
         return max(gap, least)
+
+
+def _reached(directions: Floats, scaling: Scaling) -> Floats:
+    """The directions of a level, turned so that their rows are orthogonal, without those that nothing reaches."""
+    turned, _, _ = span(scaling.rows, directions)
+    return turned.T @ directions
 
 
 def _certificate(scaling: Scaling, task: Task, forces: Floats, given: Floats, gap: float) -> Certificate:

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qiki_allocator.allocation.attainable import row_norms
 from qiki_allocator.allocation.programs import NO_LIMIT
+from qiki_allocator.allocation.spans import axis_gains, axis_units
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
 
 
@@ -14,26 +14,28 @@ class Scaling:
     """The solver's units, and what the thrusters give and cost in them.
 
     Attributes:
-        per_reach: (6,) 1/N and 1/(N m), scale of the wrench's axes: one over the reach of each.
+        per_reach: (6,) 1/N and 1/(N m), one over the unit of each axis of the wrench, see `spans`.
         f_max: (n,) N, unit of each thruster's force.
         rows: (6, n) scaled wrench of each thruster at f_max.
+        gains: (6, n) of each thruster per newton, in `spans.axis_gains`, the unit of which for the scaled wrench is
+            error_units (6,).
         power: (n,) power of each thruster at f_max, in `power_unit`, W.
         cost: (n,) of each thruster at f_max.
         meter: (8, n) per newton: the wrench, N and N m; power, W; cost.
-        live: the axes that anything reaches; their rows are of unit length.
     """
 
     def __init__(self, array: ThrusterArray, watts_per_newton: Floats, cost: Floats) -> None:
-        columns = array.effectiveness * array.f_max
-        self.per_reach = 1.0 / row_norms(columns)
+        self.per_reach = 1.0 / axis_units(array)
         self.f_max = array.f_max
-        self.rows = self.per_reach[:, None] * columns
+        self.rows = self.per_reach[:, None] * array.effectiveness * array.f_max
+        gains = axis_gains(array)
+        self.gains = array.effectiveness / gains[:, None]
+        self.error_units = 1.0 / (self.per_reach * gains)
         power = watts_per_newton * array.f_max
         self.power_unit = float(power.max()) or 1.0
         self.power = power / self.power_unit
         self.cost = cost
         self.meter = np.vstack([array.effectiveness, watts_per_newton, cost / array.f_max])
-        self.live = [axis for axis in range(6) if self.rows[axis].dot(self.rows[axis]) > 0.5]
 
 
 class Room(NamedTuple):
@@ -110,17 +112,3 @@ class Task:
         """(6,) what forces give minus the target."""
         excess: Floats = (given[:6] - self.wanted) * self._per_reach
         return excess
-
-    def power_multiplier(self, gain: Floats) -> float:
-        """Worth of a unit of power where gain'x is to be large: that of the last thruster that gets power."""
-        power = self._scaling.power
-        worth = gain / np.maximum(power, 1e-12)
-        order = worth.argsort()[::-1]
-        last = int((power * self.upper)[order].cumsum().searchsorted(self.limit))
-        return 0.0 if last == len(order) else max(float(worth[order[last]]), 0.0)
-
-    def most_gain(self, gain: Floats) -> float:
-        """Largest gain'x that bounds and power limit allow: the fractional knapsack, by its dual."""
-        multiplier = self.power_multiplier(gain)
-        most = float(np.maximum(gain - multiplier * self._scaling.power, 0.0).dot(self.upper))
-        return most + multiplier * self.limit if multiplier > 0.0 else most
