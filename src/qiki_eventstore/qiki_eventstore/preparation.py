@@ -17,6 +17,9 @@ from qiki_eventstore.errors import PayloadError
 from qiki_eventstore.events import ANY, Encoded, Event
 from qiki_eventstore.payload import encode
 
+OWN: Final = "qiki/eventstore"
+"""Stream that the store alone writes."""
+
 _INT64 = 2**63
 
 
@@ -29,12 +32,14 @@ the payload.
 """
 
 
-def prepare(stream: str, events: Sequence[Event], expected_version: int = ANY) -> list[Prepared]:
-    """Check and encode the events of one append.
+def prepare(stream: str, events: Sequence[Event], expected_version: int = ANY, *, own: bool = False) -> list[Prepared]:
+    """Check and encode the events of one append; `own`: the store itself, which alone writes its own stream.
 
     Raises:
         PayloadError: a field or payload that cannot be stored, or an id that comes twice.
     """
+    if stream == OWN and not own:
+        raise PayloadError(f"stream {stream!r}: is the store's own record of its care; append to another one")
     if type(expected_version) is not int or not ANY <= expected_version < _INT64:
         raise PayloadError(f"expected_version {expected_version!r}: must be ANY, NO_STREAM or an integer from 0")
     try:

@@ -1,7 +1,8 @@
 """All events, or those of a query, as a file of JSON lines, and back into a store.
 
 A file is a header line, one line per event, and a trailer line with the count, the last position and hash, and the
-SHA-256 of all lines before it: a file that was cut off or changed is noticed before anything is stored.
+SHA-256 of all lines before it: a file that was cut off or changed is noticed before anything is stored. A
+complete export shows by its chain which line was changed; the trailer of any other has a digit group for each line.
 """
 
 import hashlib
@@ -9,15 +10,20 @@ import json
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final, Protocol, runtime_checkable
 
 from qiki_eventstore import jsonl
 from qiki_eventstore.chain import GENESIS, link_event
-from qiki_eventstore.events import Encoded, Event, RecordedEvent
+from qiki_eventstore.engine.queue import Call
+from qiki_eventstore.engine.store import EngineStore
+from qiki_eventstore.events import ANY, Encoded, Event, RecordedEvent
 from qiki_eventstore.files import new_file
 from qiki_eventstore.jsonl import FieldError, TransferError
+from qiki_eventstore.preparation import prepare
 from qiki_eventstore.receipt import Receipt
+from qiki_eventstore.retention import log
 from qiki_eventstore.retention.archive import Archive
 from qiki_eventstore.retention.segment import Retainable
 from qiki_eventstore.store import EventStore, Query
@@ -27,6 +33,10 @@ FORMAT_VERSION: Final = 1
 EVERYTHING: Final = Query()
 _HEADER: Final = {"format": str, "version": int, "store": str, "head": int, "complete": bool}
 _TRAILER: Final = {"end": bool, "events": int, "head": int, "hash": str, "sha256": str}
+_DIGITS: Final = 8
+"""Of the digest of each line."""
+_PAGE: Final = 200
+"""Events stored at one time during an import."""
 _IN_FLIGHT: Final = 1000
 """Appends that wait for the store at one time during an import."""
 
@@ -39,8 +49,8 @@ class Restorable(Protocol):
     def store_id(self) -> str:
         """Identity of the store; empty for one that cannot become a copy."""
 
-    def restore(self, events: Iterable[RecordedEvent], store_id: str) -> int:
-        """Store events verbatim, all or none, and take over the id; how many.
+    def restore(self, events: Iterable[RecordedEvent], store_id: str, sha256: str) -> int:
+        """Store events verbatim, all or none, and take over the id; how many. An event with the SHA-256 records it.
 
         Raises:
             StoreUnavailable: the store is not empty, or takes nothing.
@@ -95,18 +105,22 @@ def import_events(store: EventStore, path: Path) -> Imported:
     """Check a whole file, then store its events.
 
     A complete export goes into an empty SQLite store verbatim: positions, recording times, hashes, store id. Otherwise
-    the events are appended in their order, as new events with their ids and event times; those whose ids are known are
-    left out, so that an import can be repeated, and one that was interrupted can be finished by repeating it.
+    the events are appended in their order, as new events with their ids and event times, all or none; those whose ids
+    are known are left out, so that an import can be repeated. An event of the store's own stream records the import.
+
+    Over the graph the events are appended one after the other: an import that fails keeps those before, and is finished
+    by repeating it.
 
     Raises:
-        TransferError: a bad line, naming file, line and field; nothing of the file was stored.
-        PayloadError: an id is stored in another stream; the events before it are stored.
+        TransferError: a bad line, or an id that is stored with other content, naming file, line and field; nothing of
+            the file was stored.
+        PayloadError: over the graph, an id that is stored in another stream.
         StoreUnavailable: the file of a segment that retention dropped, which is asked for known ids, is not there.
     """
-    header = _check(path)
+    header, digest = _check(path)
     if header["complete"] and isinstance(store, Restorable) and store.head() == 0:
-        return Imported(store.restore(_events(path), header["store"]), 0, verbatim=True)
-    return _append(store, path)
+        return Imported(store.restore(_events(path), header["store"], digest), 0, verbatim=True)
+    return _append_all(store, path, digest) if isinstance(store, EngineStore) else _append(store, path)
 
 
 # Writing ------------------------------------------------------------------------------------------------------------
@@ -120,7 +134,7 @@ def _write(store: EventStore, file: IO[bytes], query: Query) -> Exported:
         # Events that are committed meanwhile are for the next export.
         query = replace(query, before=head + 1)
     digest = hashlib.sha256()
-    count, last = 0, (0, b"")
+    count, last, sums = 0, (0, b""), ""
 
     def put(line: bytes) -> None:
         digest.update(line)
@@ -133,8 +147,11 @@ def _write(store: EventStore, file: IO[bytes], query: Query) -> Exported:
     )
     for event in store.read_all(query):
         put(jsonl.encode(event))
+        sums += "" if complete else _sum(digest)
         count, last = count + 1, (event.position, event.hash)
     trailer = {"end": True, "events": count, "head": last[0], "hash": last[1].hex(), "sha256": digest.hexdigest()}
+    if sums:
+        trailer["sums"] = sums
     file.write(jsonl.dumps(trailer))
     return Exported(count, *last)
 
@@ -165,25 +182,27 @@ class _Checker:
         if last is not None and event.version <= last:
             raise FieldError("version", f"{event.version}: allowed: more than {last}, the stream's version before")
         if self.complete:
-            self._look_at_chain(event, -1 if last is None else last)
+            self._look_at_order(event, -1 if last is None else last)
+        follows = event.position == self.position + 1 and event.hash and self.hash
+        if (follows or self.complete) and event.hash != link_event(self.hash, event):
+            raise FieldError("hash", "is not the hash of this line and those before: something in them was changed")
         self.versions[event.stream] = event.version
         self.position, self.hash, self.count = event.position, event.hash, self.count + 1
 
-    def _look_at_chain(self, event: RecordedEvent, last: int) -> None:
+    def _look_at_order(self, event: RecordedEvent, last: int) -> None:
         if event.position != self.position + 1:
             raise FieldError("position", f"{event.position}: allowed in a complete export: {self.position + 1}")
         if event.version != last + 1:
             raise FieldError("version", f"{event.version}: allowed in a complete export: {last + 1}")
-        if event.hash != link_event(self.hash, event):
-            raise FieldError("hash", "is not the hash of this line and those before: something in them was changed")
 
 
-def _check(path: Path) -> dict[str, Any]:
-    """The header of a file that is right from the first line to the last."""
+def _check(path: Path) -> tuple[dict[str, Any], str]:
+    """The header of a file that is right from the first line to the last, and the SHA-256 of its lines."""
     digest = hashlib.sha256()
     header: dict[str, Any] = {}
     trailer: dict[str, Any] = {}
     checker = _Checker(complete=False)
+    sums: list[str] = []
     for number, line, value in _lines(path):
         try:
             if trailer:
@@ -192,17 +211,33 @@ def _check(path: Path) -> dict[str, Any]:
                 header = _header(value)
                 checker.complete = header["complete"]
             elif "end" in value:
+                if changed := _changed(sums, value.get("sums", "")):
+                    number = changed  # noqa: PLW2901
+                    raise FieldError("sums", "the digest of the lines up to this one is another: it was changed")
                 trailer = _trailer(value, checker, digest.hexdigest())
             else:
                 checker.look(jsonl.decode(value))
         except FieldError as error:
             raise TransferError(f"{path}, line {number}: {error}") from None
         digest.update(line)
+        sums.append("" if number == 1 or trailer or header["complete"] else _sum(digest))
     if not header:
         raise TransferError(f"{path}: is empty: not an export of events")
     if not trailer:
         raise TransferError(f"{path}, line {number}: no trailer follows: the file was cut off; export it again")
-    return header
+    return header, trailer["sha256"]
+
+
+def _sum(digest: Any) -> str:
+    """Digits of the digest of all lines so far."""
+    return str(digest.hexdigest()[:_DIGITS])
+
+
+def _changed(sums: list[str], written: object) -> int:
+    """Number of the first line whose digest is not the one in the trailer; 0 if there is none."""
+    parts = [str(written)[place : place + _DIGITS] for place in range(0, len(str(written)), _DIGITS)]
+    differ = (number for number, (own, part) in enumerate(zip(sums[1:], parts, strict=False), 2) if own != part)
+    return next(differ, 0)
 
 
 def _header(value: dict[str, Any]) -> dict[str, Any]:
@@ -246,10 +281,44 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes, dict[str, Any]]]:
             yield number, line, value
 
 
-def _events(path: Path) -> Iterator[RecordedEvent]:
+def _numbered(path: Path) -> Iterator[tuple[int, RecordedEvent]]:
     for number, _, value in _lines(path):
         if number > 1 and "end" not in value:
-            yield jsonl.decode(value)
+            yield number, jsonl.decode(value)
+
+
+def _events(path: Path) -> Iterator[RecordedEvent]:
+    return (event for _, event in _numbered(path))
+
+
+def _append_all(store: EngineStore, path: Path, digest: str) -> Imported:
+    """Append the events in one transaction."""
+    dropped = _dropped_ids(store)
+
+    def work(connection: Any) -> tuple[Imported, list[Event]]:
+        stored = known = 0
+        lines = _numbered(path)
+        while page := list(islice(lines, _PAGE)):
+            new = [(number, event) for number, event in page if event.id.bytes not in dropped]
+            calls = [Call(event.stream, prepare(event.stream, [as_new(event)], own=True), ANY) for _, event in new]
+            before = store.insert(connection, calls)
+            for (number, event), call in zip(new, calls, strict=True):
+                if call.error is not None:
+                    raise TransferError(f"{path}, line {number}: {call.error}")
+                if call.positions[0] <= before and not _is_stored(store, event, call.positions[0]):
+                    raise TransferError(f"{path}, line {number}: field id: {event.id}: is stored with other content")
+                stored += call.positions[0] > before
+            known += len(page)
+        record = [log.imported(store.store_id, digest, stored, known - stored, verbatim=False)] if stored else []
+        return Imported(stored, known - stored, verbatim=False), record
+
+    return store.record(work)
+
+
+def _is_stored(store: EventStore, event: RecordedEvent, position: int) -> bool:
+    """True if the event at a position is this one, but for its place and recording time."""
+    found = store.read_all(Query(after=position - 1, before=position + 1))
+    return any(as_new(one) == as_new(event) for one in found)
 
 
 def _append(store: EventStore, path: Path) -> Imported:

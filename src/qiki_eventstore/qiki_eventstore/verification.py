@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from qiki_eventstore import chain
 from qiki_eventstore.errors import StoreCorrupt
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.heads import SignedHead, read_heads
+from qiki_eventstore.retention.log import STREAM, Record, of_store
 from qiki_eventstore.store import Query, Verification
 
 
@@ -21,12 +22,14 @@ class Bounds:
         head: position of the last event.
         dropped: ranges of positions without events, by their first: last position, and recording time and hash there.
         versions: last version of each stream that was dropped; -1: none.
+        recorded: version of the last event by which the store records its own care; -1: none.
     """
 
     store: bytes
     head: int
     dropped: dict[int, tuple[int, int, bytes]]
     versions: dict[str, int]
+    recorded: int
 
 
 class Content(Protocol):
@@ -44,6 +47,9 @@ class Content(Protocol):
 
     def damage(self) -> str:
         """Damage besides the events: indexes, names, versions; empty if there is none."""
+
+
+Care: TypeAlias = Callable[[Record, Bounds], tuple[int | None, str] | None]
 
 
 @dataclass(slots=True)
@@ -67,7 +73,10 @@ class _Check:
 
 
 def verify(
-    content: Content, heads: Path | None = None, visit: Callable[[RecordedEvent], object] = lambda _event: None
+    content: Content,
+    heads: Path | None = None,
+    visit: Callable[[RecordedEvent], object] = lambda _event: None,
+    care: Care = lambda _record, _bounds: None,
 ) -> Verification:
     """See `EventStore.verify`; reads everything, a page at a time.
 
@@ -75,6 +84,7 @@ def verify(
         content: the events.
         heads: file of signed heads; None: the events are compared with the chain alone.
         visit: called with each event that was verified; from the first again if retention drops events meanwhile.
+        care: finds what is wrong with segments and holds, given their record in the events; None: nothing.
     """
     check = _Check()
     newest = head = 0
@@ -86,7 +96,14 @@ def verify(
         head = bounds.head
         check.versions.update(bounds.versions)
         signed = _own(claims, bounds.store, check)
-        for position, hash in _hashes(content, check, bounds, visit):
+        record = of_store(bounds.store)
+
+        def look(event: RecordedEvent) -> None:
+            if event.stream == STREAM:
+                record.apply(event)
+            visit(event)
+
+        for position, hash in _hashes(content, check, bounds, look):
             for claimed in signed.pop(position, ()):
                 if claimed.hash == hash:
                     newest = max(newest, position)
@@ -99,19 +116,22 @@ def verify(
             damage = content.damage()
             if damage:
                 check.fail(None, f"the database is damaged: {damage}")
+            if (wrong := care(record, bounds)) is not None:
+                check.fail(*wrong)
     except StoreCorrupt as error:
         head = check.position
         check.fail(check.position + 1, str(error))
     first_bad, reason = check.problem or check.outside or (None, "")
-    if reason and bounds is not None and _has_dropped(content, bounds):
-        return verify(content, heads, visit)
+    if reason and bounds is not None and _has_moved(content, bounds):
+        return verify(content, heads, visit, care)
     return Verification(not reason, check.checked, first_bad, reason, head, newest or None)
 
 
-def _has_dropped(content: Content, bounds: Bounds) -> bool:
-    """True if retention took events out since then: the walk may have missed them."""
+def _has_moved(content: Content, bounds: Bounds) -> bool:
+    """True if segments or holds changed since then: the walk may have missed that."""
     try:
-        return content.bounds().dropped != bounds.dropped
+        now = content.bounds()
+        return (now.dropped, now.recorded) != (bounds.dropped, bounds.recorded)
     except StoreCorrupt:
         return False
 

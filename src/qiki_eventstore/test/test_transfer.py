@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from qiki_events import JSON, PROTOBUF
 from qiki_eventstore import ANY, Encoded, Event, EventStore, PayloadError, Query, StoreUnavailable, jsonl, open_store
 from qiki_eventstore.events import RecordedEvent
-from qiki_eventstore.transfer import Imported, Restorable, TransferError, export_events, import_events
+from qiki_eventstore.transfer import Imported, Restorable, TransferError, as_new, export_events, import_events
 
 
 def open_at(path: Path) -> EventStore:
@@ -55,16 +55,18 @@ def test_restored_store_is_the_same(tmp_path: Path, exported: Path) -> None:
     with open_at(tmp_path / "b.db") as store:
         assert import_events(store, exported) == Imported(stored=60, known=0, verbatim=True)
         with open_at(tmp_path / "a.db") as original:
-            assert list(store.read_all()) == list(original.read_all())
+            *same, record = store.read_all()
+            assert same == list(original.read_all())
+            assert (record.stream, record.data["stored"], record.data["verbatim"]) == ("qiki/eventstore", 60, True)
             assert isinstance(original, Restorable)
             assert isinstance(store, Restorable)
             assert store.store_id == original.store_id
         assert store.verify().ok
         # It goes on where the other was, and can be verified after it was opened again.
-        assert store.append("s/0", [Event("b", {})], expected_version=20) == [61]
+        assert store.append("s/0", [Event("b", {})], expected_version=20) == [62]
     with open_at(tmp_path / "b.db") as store:
         found = store.verify()
-        assert (found.ok, found.checked, found.signed) == (True, 61, 61), found.reason
+        assert (found.ok, found.checked, found.signed) == (True, 62, 62), found.reason
         assert store.read("s/0", 21)[0].type == "b"
 
 
@@ -143,7 +145,8 @@ def test_export_import_export_gives_identical_bytes(
         import_events(store, folder / "a.jsonl")
         export_events(store, folder / "b.jsonl")
         assert store.verify().ok
-    assert (folder / "b.jsonl").read_bytes() == (folder / "a.jsonl").read_bytes()
+    _, *lines, _ = (folder / "a.jsonl").read_bytes().splitlines()
+    assert (folder / "b.jsonl").read_bytes().splitlines()[1 : len(lines) + 1] == lines
 
 
 @given(
@@ -180,10 +183,11 @@ def test_import_appends_and_can_be_repeated(tmp_path: Path, exported: Path, stor
     (own,) = store.append("s/0", [Event("own", {})])
     assert import_events(store, exported) == Imported(stored=60, known=0, verbatim=False)
     assert import_events(store, exported) == Imported(stored=0, known=60, verbatim=False)
-    assert len(list(store.read_all())) == 61
+    *_, record = store.read_all()
+    assert (record.position, record.type, record.data["stored"]) == (62, "eventstore.imported", 60)
     assert store.version("s/0") == 21
     with open_at(tmp_path / "a.db") as original:
-        for old, new in zip(original.read_all(), store.read_all(Query(after=own)), strict=True):
+        for old, new in zip(original.read_all(), store.read_all(Query(after=own, before=62)), strict=True):
             kept = ("stream", "id", "type", "source", "time", "correlation", "causation", "schema_version")
             assert [getattr(new, name) for name in kept] == [getattr(old, name) for name in kept]
             assert (new.content_type, new.payload) == (old.content_type, old.payload)
@@ -195,8 +199,28 @@ def test_import_that_was_interrupted_is_finished_by_repeating(
 ) -> None:
     with open_at(tmp_path / "a.db") as original:
         first = next(original.read_all())
-    store.append(first.stream, [Event(first.type, Encoded(first.content_type, first.payload), id=first.id)])
+    store.append(first.stream, [as_new(first)])
     assert import_events(store, exported) == Imported(stored=59, known=1, verbatim=False)
+
+
+def test_id_that_is_stored_with_other_content_is_refused_by_line(exported: Path, store: EventStore) -> None:
+    id = UUID(json.loads(exported.read_bytes().splitlines()[40])["id"])
+    store.append("s/0", [Event("own", {})])
+    stream = json.loads(exported.read_bytes().splitlines()[40])["stream"]
+    store.append(stream, [Event("a.json", {"number": "another"}, id=id)])
+    with pytest.raises(TransferError, match=f"line 41: field id: {id}: is stored with other content"):
+        import_events(store, exported)
+    assert store.head() == 2
+
+
+def test_changed_line_of_a_part_is_named(tmp_path: Path) -> None:
+    with open_at(tmp_path / "a.db") as original:
+        fill(original)
+        export_events(original, tmp_path / "part.jsonl", Query(types=("a.json",)))
+    lines = (tmp_path / "part.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "part.jsonl").write_bytes(b"".join(change(7, source="/forged")(lines)))
+    with open_at(tmp_path / "b.db") as store, pytest.raises(TransferError, match="line 8: field sums"):
+        import_events(store, tmp_path / "part.jsonl")
 
 
 def test_what_another_engine_exports_is_appended_even_to_an_empty_store(tmp_path: Path, store: EventStore) -> None:
@@ -204,7 +228,7 @@ def test_what_another_engine_exports_is_appended_even_to_an_empty_store(tmp_path
     done = export_events(store, tmp_path / "part.jsonl", Query(after=3))
     with open_at(tmp_path / "other.db") as other:
         assert import_events(other, tmp_path / "part.jsonl") == Imported(done.events, 0, verbatim=False)
-        for old, new in zip(store.read_all(Query(after=3)), other.read_all(), strict=True):
+        for old, new in zip(store.read_all(Query(after=3)), other.read_all(Query(before=58)), strict=True):
             assert (new.stream, new.id, new.time, new.payload) == (old.stream, old.id, old.time, old.payload)
         assert other.verify().ok
 
@@ -218,11 +242,11 @@ def test_whole_export_of_any_engine_can_be_imported_anywhere(
     ids = [event.id for event in store.read_all()]
     with open_at(tmp_path / "other.db") as other:
         assert import_events(other, tmp_path / "all.jsonl").stored == 60
-        assert [event.id for event in other.read_all()] == ids
+        assert [event.id for event in other.read_all(Query(before=61))] == ids
         assert other.verify().ok
     again = make_store("again")
     assert import_events(again, tmp_path / "all.jsonl").stored == 60
-    assert [event.id for event in again.read_all()] == ids
+    assert [event.id for event in again.read_all(Query(before=61))] == ids
 
 
 def test_restore_refuses_a_store_that_is_not_empty(tmp_path: Path) -> None:
@@ -231,7 +255,7 @@ def test_restore_refuses_a_store_that_is_not_empty(tmp_path: Path) -> None:
         assert isinstance(store, Restorable)
         id = store.store_id
         with pytest.raises(StoreUnavailable, match="not empty"):
-            store.restore(list(store.read_all()), str(uuid4()))
+            store.restore(list(store.read_all()), str(uuid4()), "")
         assert store.store_id == id
         assert store.append("t", [Event("a", {})], ANY) == [7]
     with open_at(tmp_path / "a.db") as store:
@@ -334,5 +358,6 @@ def test_id_in_another_stream_is_an_error_that_names_it(tmp_path: Path, exported
     id = UUID(json.loads(exported.read_bytes().splitlines()[1])["id"])
     with open_at(tmp_path / "b.db") as store:
         store.append("elsewhere", [Event("own", {}, id=id)])
-        with pytest.raises(PayloadError, match=str(id)):
+        with pytest.raises(TransferError, match=f"line 2: id {id} is stored already at position 1"):
             import_events(store, exported)
+        assert store.head() == 1

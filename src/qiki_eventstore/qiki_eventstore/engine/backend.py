@@ -90,6 +90,9 @@ class Backend(Protocol):
             EventStoreError: nothing is stored.
         """
 
+    def insert(self, batch: Batch) -> None:
+        """Store a batch in the transaction of a task, called by the task."""
+
     def touch(self, connection: Any) -> None:
         """Work of a task that writes something, to see whether there is room."""
 

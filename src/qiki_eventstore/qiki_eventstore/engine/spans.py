@@ -53,19 +53,20 @@ def intervals(connection: Connection, start: int, last: int, low: int, high: int
     return found
 
 
-def damage(connection: Connection) -> str:
-    """Description of the first span that does not fit its events; empty if all fit."""
+def damage(connection: Connection, head: int) -> str:
+    """Description of the first span that does not fit its events; empty if all fit. Within one transaction."""
+    ((version,),) = connection.execute("PRAGMA user_version")
     if not _exist(connection):
-        return ""
-    ((floor,),) = connection.execute("SELECT coalesce(max(last), 0) FROM dropped")
+        return "the table of spans of times is missing" if version > 1 else ""
+    ((floor,),) = connection.execute("SELECT coalesce(max(last), -1) FROM dropped")
     # A block of which retention dropped a part keeps its span, which is then too wide.
-    first = floor // BLOCK + 1 if floor else 0
     ((wrong,),) = connection.execute(
-        f"WITH actual AS ({_SPANS} WHERE position >= $1 * {BLOCK} AND position < ($2 + 1) * {BLOCK} GROUP BY block),"
-        " kept AS (SELECT * FROM spans WHERE block >= $1)"
-        " SELECT min(block) FROM (SELECT * FROM (SELECT * FROM actual EXCEPT SELECT * FROM kept)"
-        " UNION SELECT * FROM (SELECT * FROM kept EXCEPT SELECT * FROM actual))",
-        (first, _last(connection)),
+        f"WITH actual AS ({_SPANS} WHERE position < ($1 + 1) * {BLOCK} GROUP BY block)"
+        " SELECT min(block) FROM (SELECT actual.block FROM actual LEFT JOIN spans USING (block)"
+        " WHERE spans.block IS NULL OR spans.earliest > actual.earliest OR spans.latest < actual.latest"
+        f" OR (block > $2 / {BLOCK} AND (spans.earliest, spans.latest) != (actual.earliest, actual.latest))"
+        " UNION ALL SELECT block FROM spans WHERE block >= $3)",
+        (_last(connection), floor, full_blocks(head)),
     )
     return "" if wrong is None else f"the span of times of the events from position {wrong * BLOCK} on is wrong"
 

@@ -14,8 +14,9 @@ from qiki_events import Projection
 from qiki_events.fields import check_name
 from qiki_eventstore.engine import reconstruction
 from qiki_eventstore.engine.backend import Backend
-from qiki_eventstore.engine.batch import Head
+from qiki_eventstore.engine.batch import Batch, Head
 from qiki_eventstore.engine.following import Follower, Tail, Window
+from qiki_eventstore.engine.heads import load_heads
 from qiki_eventstore.engine.options import Options
 from qiki_eventstore.engine.pump import Given, Pump
 from qiki_eventstore.engine.queue import Call, Queue
@@ -27,6 +28,7 @@ from qiki_eventstore.errors import EventStoreError, StoreUnavailable
 from qiki_eventstore.events import ANY, Event, Moment, RecordedEvent
 from qiki_eventstore.preparation import prepare
 from qiki_eventstore.receipt import Receipt
+from qiki_eventstore.retention.log import STREAM
 from qiki_eventstore.store import Delivery, EventStore, Query, Stats, Subscription, Verification, matcher
 
 S = TypeVar("S")
@@ -110,6 +112,30 @@ class EngineStore(EventStore):
         """
         result: R = self._writing().run(work, moves_head=moves_head)
         return result
+
+    def record(self, work: Callable[[Any], tuple[R, Sequence[Event]]]) -> R:
+        """`run`, and append the events that the work gives besides its result to the store's own stream with it."""
+
+        def both(connection: Any) -> R:
+            result, events = work(connection)
+            if events:
+                self.insert(connection, [Call(STREAM, prepare(STREAM, events, own=True), ANY)])
+            return result
+
+        return self.run(both, moves_head=True)
+
+    def insert(self, connection: Any, calls: Sequence[Call]) -> int:
+        """Append calls in a task of the writer that moves the head, each with its error or positions; the head before.
+
+        Where one has an error, the task must raise.
+        """
+        heads = load_heads(connection)
+        before = heads.head.position
+        batch = Batch(heads, self._options.clock(), self._backend.find, careful=True)
+        for call in calls:
+            batch.add(call)
+        self._backend.insert(batch)
+        return before
 
     # Reading --------------------------------------------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from qiki_eventstore.postgres.dump import dump
 from qiki_eventstore.postgres.options import Options
 from qiki_eventstore.postgres.schema import check, migrate, migrations
 from qiki_eventstore.postgres.session import WriterSession
+from qiki_eventstore.retention import evidence
 from qiki_eventstore.retention.archive import Archive
 from qiki_eventstore.retention.catalogue import StoreCatalogue
 from qiki_eventstore.store import Query, Verification
@@ -82,6 +83,7 @@ class PostgresBackend:
 
     def __init__(self, connector: Connector, options: Options, *, read_only: bool) -> None:
         self._connector, self._options = connector, options
+        self._folder = None if options.segments is None else Path(options.segments)
         self._session = WriterSession(connector, options.reconnect_patience)
         if not read_only:
             self._session.open(options.standby)
@@ -126,19 +128,10 @@ class PostgresBackend:
 
     def commit(self, batch: Batch, tasks: Sequence[Task]) -> None:
         session = self._session.connection()
-        new = [
-            (table, names)
-            for table, names in (
-                ("streams", batch.new_streams),
-                ("types", batch.new_types),
-                ("sources", batch.new_sources),
-            )
-            if names
-        ]
         try:
-            if new or tasks or (batch.duplicates and not batch.values):
+            if batch.new_names or tasks or (batch.duplicates and not batch.values):
                 with session.transaction():
-                    self._store(session, batch, new)
+                    self.insert(batch)
                     for task in tasks:
                         self._perform(session, task)
             elif batch.values:
@@ -147,8 +140,12 @@ class PostgresBackend:
             self._session.fail(error)
         self._session.works()
 
-    def _store(self, session: Connection, batch: Batch, new: list[tuple[str, dict[str, int]]]) -> None:
-        for table, names in new:
+    def insert(self, batch: Batch) -> None:
+        session = self._session.connection()
+        new = {"streams": batch.new_streams, "types": batch.new_types, "sources": batch.new_sources}
+        for table, names in new.items():
+            if not names:
+                continue
             session.execute(
                 f"INSERT INTO {table} (name, id) SELECT * FROM unnest($1, $2)",
                 (text_array(list(names)), int8_array(list(names.values()))),
@@ -248,8 +245,7 @@ class PostgresBackend:
             return read()
 
     def _archive(self) -> Archive:
-        folder = None if self._options.segments is None else Path(self._options.segments)
-        return Archive(folder, StoreCatalogue(self.readers.connection, None).segments())
+        return Archive(self._folder, StoreCatalogue(self.readers.connection, None).segments())
 
     def _require_tables(self) -> None:
         known = migrations()
@@ -266,7 +262,11 @@ class PostgresBackend:
             return _store_id(connection)
 
     def verify(self, heads: Path | None) -> Verification:
-        return verification.verify(_Content(self.readers, POSTGRES, _store_id), heads)
+        catalogue = StoreCatalogue(self.readers.connection, None)
+        content = StoredEvents(self.readers, POSTGRES, _store_id)
+        return verification.verify(
+            content, heads, care=lambda record, bounds: evidence.finding(record, bounds, catalogue, self._folder)
+        )
 
     def backup(self, path: Path, heads: Path | None) -> None:  # noqa: ARG002 - signed heads stay where they are
         dump(self._connector, path)
@@ -274,12 +274,6 @@ class PostgresBackend:
     def close(self) -> None:
         self.readers.close()
         self._session.close()
-
-
-class _Content(StoredEvents):
-    def damage(self) -> str:
-        """Nothing besides the events: keys and indexes are the server's to keep."""
-        return ""
 
 
 def _store_id(connection: Connection) -> bytes:

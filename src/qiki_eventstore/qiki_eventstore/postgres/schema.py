@@ -12,6 +12,7 @@ from qiki_eventstore.engine.rows import COLUMNS, Names
 from qiki_eventstore.errors import StoreUnavailable
 from qiki_eventstore.postgres.arrays import bytea_array, int8_array
 from qiki_eventstore.postgres.connection import Connection
+from qiki_eventstore.retention.catalogue import mark_recorded
 
 _PAGE = 2_000
 
@@ -61,7 +62,9 @@ def migrate(connection: Connection, schema: str, known: list[Migration] | None =
                     "INSERT INTO migrations (number, name, checksum) VALUES ($1, $2, $3)",
                     [migration.number, migration.name, migration.checksum],
                 )
-        connection.execute("INSERT INTO store (id) SELECT $1 WHERE NOT EXISTS (SELECT FROM store)", [uuid4()])
+        if connection.execute("SELECT FROM store").fetchone() is None:
+            connection.execute("INSERT INTO store (id) VALUES ($1)", [uuid4()])
+            mark_recorded(connection)
         if len(applied) < len(known):
             _complete_chain(connection)
 

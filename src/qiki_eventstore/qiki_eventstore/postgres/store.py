@@ -54,7 +54,7 @@ class PostgresStore(EngineStore):
     @property
     def catalogue(self) -> StoreCatalogue:
         """Its sealed segments and legal holds."""
-        return StoreCatalogue(self._pool.connection, self.run)
+        return StoreCatalogue(self._pool.connection, self.record, self.store_id)
 
     @property
     def segments_folder(self) -> Path | None:

@@ -7,13 +7,17 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
+from qiki_eventstore.events import Event
+from qiki_eventstore.retention import log
 from qiki_eventstore.retention.policy import Hold
 from qiki_eventstore.retention.segment import Segment, from_json, to_json
 
 R = TypeVar("R")
+Change: TypeAlias = tuple[R, Sequence[Event]]
+"""Result of a change, and the events that record it."""
 
 
 class StoreCatalogue:
@@ -21,17 +25,25 @@ class StoreCatalogue:
 
     Args:
         connection: gives a connection that reads.
-        run: does some work durably in the writer's transaction; None: it only reads.
+        run: does some work durably in the writer's transaction, and appends the events that it gives besides its result
+            to the store's own stream; None: it only reads.
+        store: UUID of the store.
         prepare: called first in each such transaction; makes the tables where a store has none yet.
     """
 
     def __init__(
         self,
         connection: Callable[[], AbstractContextManager[Any]],
-        run: Callable[[Callable[[Any], Any]], Any] | None,
+        run: Callable[[Callable[[Any], tuple[Any, Sequence[Event]]]], Any] | None,
+        store: str = "",
         prepare: Callable[[Any], object] = lambda _connection: None,
     ) -> None:
-        self._connection, self._run, self._prepare = connection, run, prepare
+        self._connection, self._run, self._store, self._prepare = connection, run, store, prepare
+
+    def is_recorded(self) -> bool:
+        """True if each row has its event: rows of an earlier version have none until the first change."""
+        with self._connection() as connection:
+            return _is_recorded(connection)
 
     def segments(self) -> list[Segment]:
         with self._connection() as connection:
@@ -47,14 +59,19 @@ class StoreCatalogue:
             int(segment.dropped),
         )
         sql = "INSERT INTO segments(first, extent, file, sha256, sealed, dropped) VALUES ($1, $2, $3, $4, $5, $6)"
-        self._write(lambda connection: connection.execute(sql, row))
+
+        def work(connection: Any) -> Change[None]:
+            connection.execute(sql, row)
+            return None, ()
+
+        self._write(work)
 
     def drop(self, segment: Segment, holds: Sequence[Hold]) -> bool:
-        def work(connection: Any) -> bool:
+        def work(connection: Any) -> Change[bool]:
             if load_holds(connection) != list(holds):
-                return False
+                return False, ()
             _drop(connection, segment)
-            return True
+            return True, [log.segment_dropped(self._store, segment, holds)]
 
         return self._write(work)
 
@@ -63,30 +80,51 @@ class StoreCatalogue:
             return load_holds(connection)
 
     def place(self, hold: Hold) -> None:
-        def work(connection: Any) -> None:
+        def work(connection: Any) -> Change[None]:
             if _is_placed(connection, hold.name):
                 raise ValueError(f"name = {hold.name!r}: a hold of that name is there already; lift it first")
-            connection.execute("INSERT INTO holds(name, hold) VALUES ($1, $2)", (hold.name, json.dumps(asdict(hold))))
+            insert_hold(connection, hold)
+            return None, [log.hold_placed(self._store, hold)]
 
         self._write(work)
 
     def lift(self, name: str) -> None:
-        def work(connection: Any) -> None:
+        def work(connection: Any) -> Change[None]:
             if not _is_placed(connection, name):
                 raise ValueError(f"name = {name!r}: there is no hold of that name")
             connection.execute("DELETE FROM holds WHERE name = $1", (name,))
+            return None, [log.hold_released(self._store, name)]
 
         self._write(work)
 
-    def _write(self, work: Callable[[Any], R]) -> R:
-        def prepared(connection: Any) -> R:
+    def _write(self, work: Callable[[Any], Change[R]]) -> R:
+        def prepared(connection: Any) -> Change[R]:
             self._prepare(connection)
-            return work(connection)
+            adopted: list[Event] = []
+            if not _is_recorded(connection):
+                adopted = [log.hold_placed(self._store, hold) for hold in load_holds(connection)]
+                mark_recorded(connection)
+            result, events = work(connection)
+            return result, [*adopted, *events]
 
         if self._run is None:
             raise StoreUnavailable("these segments and holds are only read")
         result: R = self._run(prepared)
         return result
+
+
+def mark_recorded(connection: Any) -> None:
+    """Take note that from now on each row of segments and holds has its event."""
+    connection.execute("INSERT INTO checkpoints(name, position) VALUES ($1, 0)", (log.STREAM,))
+
+
+def _is_recorded(connection: Any) -> bool:
+    return bool(list(connection.execute("SELECT 1 FROM checkpoints WHERE name = $1", (log.STREAM,))))
+
+
+def insert_hold(connection: Any, hold: Hold) -> None:
+    """Add a hold's row."""
+    connection.execute("INSERT INTO holds(name, hold) VALUES ($1, $2)", (hold.name, json.dumps(asdict(hold))))
 
 
 def load_floor(connection: Any) -> int:
@@ -112,8 +150,11 @@ def _drop(connection: Any, segment: Segment) -> None:
     if first != load_floor(connection) + 1:
         raise ValueError(f"segment from {first}: only the oldest events can be dropped")
     ((count,),) = connection.execute("SELECT count(*) FROM events WHERE position BETWEEN $1 AND $2", (first, last))
-    if count != extent.events:
-        raise StoreCorrupt(f"events between {first} and {last} are missing", first)
+    ends = connection.execute(
+        "SELECT hash FROM events WHERE position BETWEEN $1 AND $2 ORDER BY position DESC LIMIT 1", (first, last)
+    )
+    if count != extent.events or [bytes(hash) for (hash,) in ends] != [extent.hash]:
+        raise StoreCorrupt(f"events between {first} and {last} are missing or others than those sealed", first)
     connection.execute("DELETE FROM events WHERE position BETWEEN $1 AND $2", (first, last))
     for name, (_, version) in extent.streams.items():
         connection.execute("UPDATE streams SET dropped = $1 WHERE name = $2", (version, name))

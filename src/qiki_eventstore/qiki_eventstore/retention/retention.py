@@ -90,35 +90,45 @@ class Retention:
         waiting = [segment for segment in segments if not segment.dropped]
         last, before = (segments[-1].extent.last, segments[-1].extent.hash) if segments else (0, GENESIS)
         dropped: list[Segment] = []
-        while True:
+        while goes_on():
             segment = waiting.pop(0) if waiting else None
-            end = last + self._policy.segment_events if segment is None else segment.extent.last
-            if end > due or not goes_on():
-                return Outcome(tuple(dropped), due)
+            events = [] if segment is not None else self._next(last, due)
+            if segment is None and not events:
+                break
+            first = last + 1 if segment is None else segment.extent.first
+            end = events[-1].position if segment is None else segment.extent.last
+            if end > due:
+                break
             holds = self._catalogue.holds()
-            hold = self._first_on(holds, last + 1 if segment is None else segment.extent.first, end)
+            hold = self._first_on(holds, first, end)
             if hold:
                 return Outcome(tuple(dropped), due, hold)
             if segment is None:
-                segment = self._seal(last + 1, end, before)
+                segment = self._seal(events, first, before)
                 self._catalogue.add(segment)
-            # It may be as old as a hold that was lifted just now.
-            _check_file(self._folder, segment)
+            else:  # it may be as old as a hold that was lifted just now
+                verify_file(check_file(self._folder, segment), segment)
             if not self._catalogue.drop(segment, holds):
                 waiting = [segment]
                 continue
             dropped.append(segment)
             last, before = segment.extent.last, segment.extent.hash
+        return Outcome(tuple(dropped), due)
 
-    def _seal(self, first: int, last: int, before: bytes) -> Segment:
-        events = list(self._store.read_all(Query(after=first - 1, before=last + 1)))
-        extent = Extent.of(events, before, first, last)
+    def _next(self, last: int, due: int) -> "list[RecordedEvent]":
+        """The events of the next segment, which spans positions that were left out; empty if there are too few."""
+        count = self._policy.segment_events
+        events = [] if last + count > due else list(self._store.read_all(Query(after=last, limit=count)))
+        return events if len(events) == count else []
+
+    def _seal(self, events: "list[RecordedEvent]", first: int, before: bytes) -> Segment:
+        extent = Extent.of(events, before, first, events[-1].position)
         self._folder.mkdir(parents=True, exist_ok=True)
         name = f"{extent.first:012d}-{extent.last:012d}-{extent.hash.hex()[:12]}.db"
         path = self._folder / name
         write_segment(path, events, extent, self._store.store_id if isinstance(self._store, Retainable) else "")
         segment = Segment(extent, name, digest_of(path), self._clock())
-        _verify_file(path, segment)
+        verify_file(path, segment)
         return segment
 
     def _first_on(self, holds: Sequence[Hold], first: int, last: int) -> str:
@@ -136,15 +146,15 @@ def verify_segments(store: Retainable) -> int:
     before, count = GENESIS, 0
     for segment in store.catalogue.segments():
         extent = segment.extent
-        path = _check_file(folder_of(store), segment)
-        _verify_file(path, segment)
+        path = check_file(folder_of(store), segment)
+        verify_file(path, segment)
         if extent.before != before:
             raise StoreCorrupt(f"{path}: the chain does not go on from the segment before", extent.first)
         before, count = extent.hash, count + extent.events
     return count
 
 
-def _verify_file(path: Path, segment: Segment) -> None:
+def verify_file(path: Path, segment: Segment) -> None:
     """Verify the events of a segment's file by the walk that verifies a store, and that they are those sealed."""
     extent = segment.extent
     events: list[RecordedEvent] = []
@@ -156,7 +166,12 @@ def _verify_file(path: Path, segment: Segment) -> None:
         raise StoreCorrupt(f"{path}: its events are not those that were sealed", extent.first)
 
 
-def _check_file(folder: Path, segment: Segment) -> Path:
+def check_file(folder: Path, segment: Segment) -> Path:
+    """Path of a segment's file.
+
+    Raises:
+        StoreCorrupt: it is missing, or not the one that was sealed; names it.
+    """
     path = folder / segment.file
     if not path.is_file() or digest_of(path) != segment.sha256:
         raise StoreCorrupt(

@@ -195,7 +195,7 @@ class GraphStore(EventStore):
         """Identity of this store."""
         return str(self._status().store_id)
 
-    def restore(self, events: Iterable[RecordedEvent], store_id: str) -> int:  # noqa: ARG002
+    def restore(self, events: Iterable[RecordedEvent], store_id: str, sha256: str) -> int:  # noqa: ARG002
         """Refused: a store is restored while no node has it open."""
         raise StoreUnavailable("restore works on the store itself only: stop the graph and open it by its URL")
 

@@ -21,6 +21,7 @@ from qiki_eventstore.engine.queue import Task
 from qiki_eventstore.engine.reader import Reader
 from qiki_eventstore.errors import StoreCorrupt, StoreFull, StoreUnavailable
 from qiki_eventstore.events import RecordedEvent
+from qiki_eventstore.retention import evidence
 from qiki_eventstore.retention.archive import Archive
 from qiki_eventstore.sqlite import copying, ids, schema
 from qiki_eventstore.sqlite.checkpoints import Checkpointer
@@ -114,10 +115,7 @@ class SqliteBackend:
             else:
                 execute("BEGIN IMMEDIATE")
                 try:
-                    self._insert(batch)
-                    if blocks > self._blocks:
-                        spans.extend(self._connection, head)
-                        ids.extend(self._connection, head - len(batch.ids), head)
+                    self.insert(batch)
                     for task in tasks:
                         self._perform(task)
                     execute("COMMIT")
@@ -129,13 +127,17 @@ class SqliteBackend:
         self._ids.add(batch.ids, head)
         self._look()
 
-    def _insert(self, batch: Batch) -> None:
+    def insert(self, batch: Batch) -> None:
         for table, new in (("streams", batch.new_streams), ("types", batch.new_types), ("sources", batch.new_sources)):
             if new:
                 self._connection.executemany(f"INSERT INTO {table}(name, id) VALUES (?, ?)", new.items())
         for start in range(0, len(batch.values), _CHUNK):
             part = batch.values[start : start + _CHUNK]
             self._connection.execute(_insert(len(part)), part)
+        head, before = batch.end, batch.end - len(batch.ids)
+        if spans.full_blocks(before) < spans.full_blocks(head):
+            spans.extend(self._connection, head)
+            ids.extend(self._connection, before, head)
 
     def _perform(self, task: Task) -> None:
         """A task that fails is undone alone; a disk that fails ends the transaction."""
@@ -254,7 +256,12 @@ class SqliteBackend:
 
     def verify(self, heads: Path | None) -> Verification:
         assert heads is not None
-        return verification.verify(SqliteContent(self.readers), heads)
+        catalogue, folder = SqliteCatalogue(self.readers.connection), beside(self._path, ".segments")
+        return verification.verify(
+            SqliteContent(self.readers),
+            heads,
+            care=lambda record, bounds: evidence.finding(record, bounds, catalogue, folder),
+        )
 
     def backup(self, path: Path, heads: Path | None) -> None:
         assert heads is not None

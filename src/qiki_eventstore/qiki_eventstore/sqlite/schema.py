@@ -11,6 +11,7 @@ import apsw
 from qiki_eventstore.engine import spans
 from qiki_eventstore.engine.heads import load_head
 from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
+from qiki_eventstore.retention.catalogue import mark_recorded
 from qiki_eventstore.sqlite import ids
 
 APPLICATION_ID: Final = 0x51494B49  # "QIKI"
@@ -81,6 +82,7 @@ def _prepare(connection: apsw.Connection, path: Path, synchronous: str) -> None:
         with connection:
             connection.execute(_DDL)
             connection.execute("INSERT INTO meta VALUES ('store', ?)", (uuid4().bytes,))
+            mark_recorded(connection)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     check(connection, path)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import apsw
 
-from qiki_eventstore.retention.catalogue import StoreCatalogue, load_holds, load_segments
+from qiki_eventstore.retention.catalogue import Change, StoreCatalogue, load_holds, load_segments
 from qiki_eventstore.retention.policy import Hold
 from qiki_eventstore.retention.segment import Segment
 
@@ -36,15 +36,16 @@ class SqliteCatalogue(StoreCatalogue):
 
     Args:
         connection: gives a connection that reads.
-        run: does some work durably in the writer's transaction; None: it only reads.
+        run, store: as of `StoreCatalogue`.
     """
 
     def __init__(
         self,
         connection: Callable[[], AbstractContextManager[apsw.Connection]],
-        run: Callable[[Callable[[apsw.Connection], Any]], Any] | None = None,
+        run: Callable[[Callable[[apsw.Connection], Change[Any]]], Any] | None = None,
+        store: str = "",
     ) -> None:
-        super().__init__(connection, run, _make_tables)
+        super().__init__(connection, run, store, make_tables)
 
     def segments(self) -> list[Segment]:
         with self._connection() as connection:
@@ -56,7 +57,8 @@ class SqliteCatalogue(StoreCatalogue):
             return load_holds(connection) if _columns(connection, "holds") else []
 
 
-def _make_tables(connection: apsw.Connection) -> None:
+def make_tables(connection: apsw.Connection) -> None:
+    """Make the tables of segments and holds where there are none yet."""
     connection.execute(_DDL)
     if "parquet" in _columns(connection, "segments"):
         connection.execute(_FROM_PARQUET)

@@ -7,13 +7,19 @@ from uuid import UUID
 
 import apsw
 
+from qiki_eventstore.engine.rows import Names
+from qiki_eventstore.engine.selection import Selector
 from qiki_eventstore.engine.store import EngineStore
-from qiki_eventstore.events import RecordedEvent
+from qiki_eventstore.events import Event, RecordedEvent
+from qiki_eventstore.retention import log
+from qiki_eventstore.retention.catalogue import insert_hold
 from qiki_eventstore.sqlite.backend import SqliteBackend
 from qiki_eventstore.sqlite.location import beside, parse_url, resolved
 from qiki_eventstore.sqlite.options import Options
+from qiki_eventstore.sqlite.pool import SQLITE, OneReader
 from qiki_eventstore.sqlite.restoring import restore_events
-from qiki_eventstore.sqlite.segments import SqliteCatalogue
+from qiki_eventstore.sqlite.segments import SqliteCatalogue, make_tables
+from qiki_eventstore.store import Query
 
 
 class SqliteStore(EngineStore):
@@ -57,18 +63,22 @@ class SqliteStore(EngineStore):
         path, read_only = parse_url(url)
         return cls(path, Options.of(options), read_only=read_only)
 
-    def restore(self, events: Iterable[RecordedEvent], store_id: str) -> int:
+    def restore(self, events: Iterable[RecordedEvent], store_id: str, sha256: str) -> int:
         """Become a copy of the store of that id: see `transfer.Restorable`."""
         new, own = UUID(store_id).bytes, UUID(self.store_id).bytes
 
-        def work(connection: apsw.Connection) -> int:
+        def work(connection: apsw.Connection) -> tuple[int, list[Event]]:
             count = restore_events(connection, events, new)
+            make_tables(connection)
+            own = Selector(OneReader(connection), SQLITE, Names()).all(Query(streams=(log.STREAM,)))
+            for hold in log.of_store(new).of(own).holds.values():
+                insert_hold(connection, hold)
             # Before the writer reports the new end, which is then signed.
             self._adopt(new)
-            return count
+            return count, [log.imported(store_id, sha256, count, 0, verbatim=True)] if count else []
 
         try:
-            return self.run(work, moves_head=True)
+            return self.record(work)
         except BaseException:
             self._adopt(own)
             raise
@@ -76,7 +86,7 @@ class SqliteStore(EngineStore):
     @property
     def catalogue(self) -> SqliteCatalogue:
         """Its sealed segments and legal holds."""
-        return SqliteCatalogue(self._readers.connection, self.run)
+        return SqliteCatalogue(self._readers.connection, self.record, self.store_id)
 
     @property
     def segments_folder(self) -> Path:

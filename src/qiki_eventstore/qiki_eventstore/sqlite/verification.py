@@ -25,4 +25,7 @@ class SqliteContent(StoredEvents):
             answer = connection.execute("PRAGMA integrity_check(1)").get
             if answer != "ok":
                 return str(answer)
-            return spans.damage(connection) or ids.damage(connection, load_head(connection).position)
+            with connection:  # one moment of the store
+                head = load_head(connection).position
+                wrong = spans.damage(connection, head) or ids.damage(connection, head)
+        return wrong or super().damage()
