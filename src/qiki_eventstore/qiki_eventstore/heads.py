@@ -4,6 +4,9 @@ A hash chain shows that something was changed, but not that the end was cut off,
 Signed heads (Ed25519) show both, as long as an attacker of the store can change neither this file nor the key: keep
 the file, and a copy of the public key, on another disk or machine.
 
+The file stays short: the newest heads are all kept, of older ones ever fewer. A head proves everything before it, so
+that an old one only narrows down where a change begins.
+
 The file has one JSON object a line: `store` (UUID), `position`, `hash` (hex), `recorded` (ns), `key` (which public key)
 and `signature` (hex). The public keys stand in PEM form in the file of the same name that ends in `.pub`.
 """
@@ -16,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
@@ -36,6 +39,10 @@ from qiki_eventstore.files import sync, sync_folder
 _PURPOSE: Final = b"qiki event store head 1\0"
 _FIXED: Final = struct.Struct(">16sqq32s")
 _END: Final = b"-----END PUBLIC KEY-----"
+_NEWEST: Final = 512
+"""Heads that are all kept; of older ones at most as many."""
+
+L = TypeVar("L")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,8 @@ class HeadSigner:
         try:
             self._private = _load_or_make(key)
             self._name = _publish(self._private.public_key(), public_keys_file(path))
-            heads = [head for head in read_heads(path) if head.store != bytes(16)]
+            lines = list(read_heads(path))
+            heads = [head for head in lines if head.store != bytes(16)]
             self._file = _identity(path.stat()) if heads else None
         except OSError as error:
             reason = f"signed heads {path}, key {key}: {error}"
@@ -91,6 +99,7 @@ class HeadSigner:
             raise StoreUnavailable(reason) from error
         except ValueError as error:
             raise StoreUnavailable(f"signed heads {path}, key {key}: {error}") from error
+        self._lines = lines[-1].line if lines else 0
         own = [head for head in heads if head.store == store]
         self.position = max((head.position for head in own), default=0)
         """Position of the newest head that was signed; 0 if none was."""
@@ -125,6 +134,12 @@ class HeadSigner:
         if not end:
             sync_folder(self._path.parent)
         self.position = position
+        self._lines += 1
+        if self._lines >= 2 * _NEWEST:
+            kept = _thinned(self._path.read_bytes().splitlines(keepends=True))
+            _write_new(self._path, b"".join(kept), 0o644)
+            self._lines = len(kept)
+            self._file = _identity(self._path.stat())
 
     def in_place(self) -> bool:
         """True if the file is the one that this store has signed into, not removed since, nor another store's."""
@@ -137,16 +152,26 @@ class HeadSigner:
 def read_heads(path: Path) -> Iterator[SignedHead]:
     """The signed heads of a file, with what is wrong with each; none if there is no file. A torn last line is left out.
 
+    Of a file that no program has thinned yet, those that it would keep.
+
     Raises:
         OSError: the file cannot be read.
     """
-    try:
-        text = path.read_bytes()
-    except FileNotFoundError:
-        return
-    keys = _public_keys(public_keys_file(path))
-    for number, line in enumerate(text.split(b"\n")[:-1], 1):
+    lines, keys = _read(path)
+    for number, line in lines if len(lines) < 2 * _NEWEST else _thinned(lines):
         yield _head(number, line, keys)
+
+
+def _read(path: Path) -> tuple[list[tuple[int, bytes]], dict[str, Ed25519PublicKey]]:
+    """Lines with their numbers, and the public keys."""
+    text = path.read_bytes() if path.exists() else b""
+    return list(enumerate(text.split(b"\n")[:-1], 1)), _public_keys(public_keys_file(path))
+
+
+def _thinned(lines: list[L]) -> list[L]:
+    """The newest lines, and so few of the older ones that each further time leaves ever fewer of them."""
+    older = lines[:-_NEWEST]
+    return older[:: -(-len(older) // (_NEWEST // 2)) or 1] + lines[-_NEWEST:]
 
 
 def _head(number: int, line: bytes, keys: dict[str, Ed25519PublicKey]) -> SignedHead:

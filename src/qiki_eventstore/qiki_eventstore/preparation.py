@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from google.protobuf.message import Message

@@ -1,6 +1,7 @@
 """Outcome of a submitted append."""
 
 import logging
+import threading
 from _thread import allocate_lock
 from collections.abc import Callable
 from typing import Final
@@ -10,6 +11,20 @@ _log = logging.getLogger(__name__)
 _LOCK: Final = allocate_lock()
 """Held for moments to settle a receipt or to begin to wait for one. One for all: a lock of its own would cost
 every receipt more than they ever wait for each other."""
+
+_errors = 0
+
+
+def callback_errors() -> int:
+    """Callbacks of receipts that raised, in this process."""
+    return _errors
+
+
+def _failed_once() -> None:
+    global _errors  # noqa: PLW0603 - one count of the process
+    with _LOCK:
+        _errors += 1
+    _log.exception("a callback of a receipt failed")
 
 
 class Receipt:
@@ -53,7 +68,7 @@ class Receipt:
             if not self._done:
                 self._callbacks.append(callback)
                 return
-        callback(self)
+        self._call(callback)
 
     def settle(self, positions: list[int], error: Exception | None = None) -> None:
         """End it; for engines."""
@@ -62,10 +77,17 @@ class Receipt:
             self._done = True
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
-            try:
-                callback(self)
-            except Exception:  # it is another caller's thread
-                _log.exception("a callback of a receipt failed")
+            self._call(callback)
+
+    def _call(self, callback: Callable[["Receipt"], object]) -> None:
+        try:
+            callback(self)
+        except KeyboardInterrupt:
+            if threading.current_thread() is threading.main_thread():  # a signal, no error of the callback
+                raise
+            _failed_once()
+        except BaseException:  # it may be another caller's thread: not even SystemExit or CancelledError ends that
+            _failed_once()
 
     def _wait(self, timeout: float | None) -> None:
         if self._done:

@@ -116,6 +116,10 @@ class Stats:
         read_only: why the store takes nothing (disk full, …), empty if it does.
         last_checkpoint: Unix time, s, of the last checkpoint of the log; NaN if none yet.
         free_bytes: free space on the store's disk.
+        log_bytes: size of the log that is not in the database yet (SQLite).
+        warning: condition that needs a look, such as a reader that lets the log grow; empty if there is none.
+        skipped: events since opening that a projection could not take, once for each rebuilding.
+        callback_errors: callbacks of receipts that raised, in this process.
     """
 
     engine: str
@@ -132,6 +136,23 @@ class Stats:
     read_only: str
     last_checkpoint: float
     free_bytes: float
+    log_bytes: int = 0
+    warning: str = ""
+    skipped: int = 0
+    callback_errors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """A state of the past.
+
+    Attributes:
+        state: of the projection.
+        skipped: events that it handles and could not take, as their payload cannot be read or does not fit.
+    """
+
+    state: Any
+    skipped: int = 0
 
 
 class Subscription(ABC):
@@ -259,17 +280,23 @@ class EventStore(ABC):
     # The past -------------------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def reconstruct(self, projection: Projection[S], stream: str, at: Moment | None = None) -> S:
-        """State of a projection over a stream, or over all streams that a trailing `*` matches, at a moment.
+    def rebuild(self, projections: Sequence[Projection[Any]], stream: str, at: Moment | None = None) -> list[Rebuilt]:
+        """States of projections over a stream, or over all streams that a trailing `*` matches, at a moment.
 
-        Starts from the newest snapshot before the moment, if there is one of the same projection version.
+        Starts from the newest snapshots before the moment, if there are some of the same projection version; one pass
+        over the events if the engine can. An event that a projection cannot take costs it that event only.
         """
+
+    def reconstruct(self, projection: Projection[S], stream: str, at: Moment | None = None) -> S:
+        """State of one projection, see `rebuild`."""
+        state: S = self.rebuild([projection], stream, at)[0].state
+        return state
 
     def reconstruct_all(
         self, projections: Sequence[Projection[Any]], stream: str, at: Moment | None = None
     ) -> list[Any]:
-        """States of several projections, as `reconstruct` gives each, in one pass over the events if the engine can."""
-        return [self.reconstruct(projection, stream, at) for projection in projections]
+        """States of several projections, see `rebuild`."""
+        return [rebuilt.state for rebuilt in self.rebuild(projections, stream, at)]
 
     def reconstruct_correlated(
         self, projections: Sequence[Projection[Any]], correlation: str, stream: str = "*", at: Moment | None = None
@@ -287,7 +314,7 @@ class EventStore(ABC):
 
     @abstractmethod
     def verify(self) -> Verification:
-        """Recompute the hash chain and compare it with the stored one and with the signed heads."""
+        """Recompute the hash chain; compare it with the stored one, the signed heads, segments, holds and snapshots."""
 
     @abstractmethod
     def backup(self, path: Path) -> None:

@@ -100,6 +100,29 @@ def test_a_key_that_is_none_is_refused(heads: Path, tmp_path: Path) -> None:
         HeadSigner(heads, key, STORE)
 
 
+def test_the_file_stays_short_and_is_still_evident(signer: HeadSigner, heads: Path) -> None:
+    for position in range(1, 1500):
+        signer.sign(position, HASH, 0)
+    positions = [head.position for head in read_heads(heads) if not head.problem]
+    assert len(heads.read_bytes().splitlines()) < 1024
+    assert positions[-512:] == list(range(988, 1500))
+    assert positions[0] == 1
+    assert len(positions) > 600
+
+
+def test_a_long_file_of_an_earlier_version_is_read_in_part_and_made_short(
+    signer: HeadSigner, heads: Path, tmp_path: Path
+) -> None:
+    signer.sign(1, HASH, 0)
+    line = heads.read_bytes()
+    heads.write_bytes(line * 5000)
+    assert len(list(read_heads(heads))) <= 768
+    again = HeadSigner(heads, tmp_path / "events.db.key", STORE)
+    again.sign(2, HASH, 0)
+    assert len(heads.read_bytes().splitlines()) <= 768
+    assert list(read_heads(heads))[-1].position == 2
+
+
 # With a store -------------------------------------------------------------------------------------------------------
 
 

@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
-from qiki_eventstore import AtPosition, AtTime, Event, Query, RecordedEvent, open_store
+from qiki_events import PROTOBUF
+from qiki_eventstore import AtPosition, AtTime, Encoded, Event, Query, RecordedEvent, open_store
+from qiki_eventstore.engine import tables
 from qiki_eventstore.sqlite.store import SqliteStore
 
 EVERY = 50
@@ -161,16 +164,57 @@ def test_one_command_is_found_by_its_index(path: Path, monkeypatch: pytest.Monke
         assert store.reconstruct_correlated([ODD], "no-such-command") == [()]
 
 
-def test_a_projection_that_fails_stops_the_snapshots_and_nothing_else(
-    path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    class Failing(Numbers):
-        def apply(self, state: Any, event: RecordedEvent, data: Mapping[str, Any]) -> Any:
-            raise ZeroDivisionError(state, event, data)
+class Failing(Numbers):
+    """Fails with one event."""
 
-    with opened(path, Failing("failing", "*")) as store:
+    def apply(self, state: tuple[int, ...], event: RecordedEvent, data: Mapping[str, Any]) -> tuple[int, ...]:
+        if data["number"] == 77:
+            raise ZeroDivisionError(state)
+        return super().apply(state, event, data)
+
+
+def test_an_event_that_a_projection_cannot_take_costs_it_that_event_alone(path: Path) -> None:
+    failing = Failing("failing", "test.odd")
+    with opened(path, failing, ODD) as store:
         append(store, 0, 120)
-        wait_for(lambda: "no more snapshots" in caplog.text)
-        append(store, 121, 240)
+        wait_for(lambda: ("failing", "bravo/*", 100) in snapshots(store))
+        store.append("bravo/allocator", [Event("test.odd", Encoded(PROTOBUF, b"not JSON"))])
+        wrong, right = store.rebuild([failing, ODD], "*")
+        assert 77 not in wrong.state
+        assert wrong.state == tuple(number for number in right.state if number != 77)
+        assert (wrong.skipped, right.skipped) == (2, 1)
+        for pattern in ("alpha/*", "bravo/*"):  # also from a snapshot
+            wrong, right = store.rebuild([failing, ODD], pattern)
+            assert wrong.skipped == right.skipped + len(right.state) - len(wrong.state)
+        assert store.stats().skipped > 0
+        assert store.verify().ok, store.verify().reason
+
+
+@pytest.mark.requirement("EVENT-5")
+def test_a_forged_snapshot_is_not_believed_and_one_with_a_forged_digest_is_found(path: Path) -> None:
+    with opened(path, ODD) as store:
+        append(store, 0, 120)
+        wait_for(lambda: ("odd", "alpha/*", 100) in snapshots(store))
+        expectation = store.reconstruct(ODD, "alpha/*")
         assert store.verify().ok
-    assert caplog.text.count("no more snapshots") == 1
+    connection = apsw.Connection(str(path))
+    ((text, position),) = connection.execute(
+        "SELECT state, position FROM snapshots WHERE stream = 'alpha/*' AND position = 100"
+    )
+    content = json.loads(text)
+    content["state"]["numbers"][0] = 4711
+    put = "UPDATE snapshots SET state = ? WHERE stream = 'alpha/*' AND position = 100"
+    connection.execute(put, (json.dumps(content),))
+    with opened(path, ODD) as store:
+        assert store.reconstruct(ODD, "alpha/*") == expectation
+        assert "'odd' over 'alpha/*' is not as it was taken" in store.verify().reason
+    del content["sha256"]
+    content["sha256"] = tables._digest("odd", 1, "alpha/*", position, content)
+    connection.execute(put, (json.dumps(content),))
+    with opened(path, ODD) as store:
+        assert "'odd' over 'alpha/*' at position 100 is not the state" in store.verify().reason
+    connection.execute(put, (json.dumps({"numbers": [4711]}),))  # as version 0.1 kept them
+    connection.close()
+    with opened(path, ODD) as store:
+        assert store.reconstruct(ODD, "alpha/*") == expectation
+        assert store.verify().ok

@@ -164,10 +164,14 @@ def stats(*, as_json: bool, url: str | None) -> None:
 @json_option
 @store_option
 def verify(*, heads: Path | None, as_json: bool, url: str | None) -> None:
-    """Recompute the hash chain and compare it with the stored one and with the signed heads (exit code 1: bad)."""
+    """Recompute the hash chain; compare the signed heads, segments, holds and snapshots with it (exit code 1: bad)."""
+    from qiki_events.projections import PROJECTIONS
+
     if heads is not None and url is None:
         raise RefusedError("--heads: the graph's store knows where its heads are", "give --store as well")
-    options: dict[str, Any] = {} if heads is None else {"heads": heads}
+    options: dict[str, Any] = {"projections": tuple(PROJECTIONS.values())}
+    if heads is not None:
+        options["heads"] = heads
     with opened(url, **options) as store:
         found = store.verify()
     if as_json:

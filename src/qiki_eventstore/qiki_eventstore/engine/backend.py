@@ -53,6 +53,8 @@ class Counts:
     bytes: int
     free_bytes: float
     last_checkpoint: float
+    log_bytes: int = 0
+    warning: str = ""
 
 
 class Backend(Protocol):

@@ -30,7 +30,8 @@ class Options:
         key: file of the private key that signs; None: the engine's default. Made on first use, readable by its owner.
         sign_events: events after which a head is signed.
         sign_seconds: s after which a head is signed, if there is a new one.
-        projections: of which snapshots are kept by themselves, for each group of streams (`alpha/*`).
+        projections: of which snapshots are kept by themselves, for each group of streams (`alpha/*`), and are folded
+            again by `verify`.
         snapshot_events: events between two such snapshots.
         poll: s between looks for news when the store is only read.
         clock: ns since the Unix epoch; it may jump.

@@ -5,24 +5,75 @@ A moment cuts each stream somewhere. `AtPosition`, `AtRecorded` and `AtVersion` 
 positions. A snapshot holds the state up to a position, so it serves as long as no stream is cut before that.
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from qiki_events import Projection
+from qiki_eventstore.engine.tables import Snapshot
+from qiki_eventstore.errors import PayloadError
 from qiki_eventstore.events import AtPosition, AtRecorded, AtTime, AtVersion, Moment, RecordedEvent
 from qiki_eventstore.payload import decode
-from qiki_eventstore.store import EventStore, Query
+from qiki_eventstore.store import EventStore, Query, Rebuilt, matcher
+
+_log = logging.getLogger(__name__)
 
 
 class Kept(Protocol):
     """Storage of snapshots: see `engine.tables.Tables`."""
 
-    def snapshot(self, projection: Projection[Any], stream: str, last: int) -> tuple[int, Mapping[str, Any]] | None:
-        """Position and state of the newest one at or before a position."""
+    def snapshot(self, projection: Projection[Any], stream: str, last: int) -> Snapshot | None:
+        """The newest one at or before a position."""
 
-    def keep_snapshots(self, snapshots: list[tuple[Projection[Any], str, Any]], position: int) -> None:
-        """Keep states up to a position."""
+    def keep_snapshots(self, snapshots: list[tuple[Projection[Any], str, Any, int]], position: int) -> None:
+        """Keep states up to a position, and the events left out of each."""
+
+
+@dataclass(slots=True)
+class Folding:
+    """A projection that is folded.
+
+    Attributes:
+        projection: whose state it is.
+        position: of the last event in the state.
+        state: so far.
+        skipped: events that it handles and could not take.
+    """
+
+    projection: Projection[Any]
+    position: int
+    state: Any
+    skipped: int = 0
+
+    @classmethod
+    def of(cls, projection: Projection[Any], snapshot: Snapshot | None) -> "Folding":
+        """From a snapshot on; None: from zero."""
+        if snapshot is None:
+            return cls(projection, 0, projection.initial())
+        return cls(projection, snapshot.position, projection.load(snapshot.state), snapshot.skipped)
+
+    def apply(self, event: RecordedEvent, data: Mapping[str, Any] | None) -> None:
+        """The next event; it is left out, and counted, if its payload cannot be read (None) or the projection fails."""
+        if event.position <= self.position:
+            return
+        self.position = event.position
+        try:
+            if data is not None:
+                self.state = self.projection.apply(self.state, event, data)
+                return
+        except Exception:  # whatever is in the payload: it costs this event alone
+            _log.debug("event %d is left out of %s", event.position, self.projection.name, exc_info=True)
+        types = handled([self.projection])
+        self.skipped += types is None or any(matcher(type)(event.type) for type in types)
+
+
+def readable(event: RecordedEvent) -> Mapping[str, Any] | None:
+    """The payload; None if it cannot be read."""
+    try:
+        return decode(event)
+    except PayloadError:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +97,14 @@ class _Cut:
 
 def reconstruct(
     store: EventStore, tables: Kept, projections: Sequence[Projection[Any]], stream: str, at: Moment | None = None
-) -> list[Any]:
-    """States of projections at a moment, in one pass over the events that they handle. See `EventStore.reconstruct`.
+) -> list[Rebuilt]:
+    """States of projections at a moment, in one pass over the events that they handle. See `EventStore.rebuild`.
 
     Raises:
         ValueError: a version that the stream has not reached, or the version of more than one stream.
     """
-    return _fold(store, tables, projections, stream, _cut(store, stream, at))
+    folded = _fold(store, tables, projections, stream, _cut(store, stream, at))
+    return [Rebuilt(one.state, one.skipped) for one in folded]
 
 
 def of_correlation(
@@ -67,16 +119,15 @@ def of_correlation(
     Raises:
         ValueError: as `reconstruct`.
     """
-    states = [projection.initial() for projection in projections]
+    foldings = [Folding.of(projection, None) for projection in projections]
     cut, types = _cut(store, stream, at), handled(projections)
     query = Query(before=cut.last + 1, streams=(stream,), types=types or (), correlation=correlation)
     for event in store.read_all(query) if types != () else ():
         if cut.holds(event):
-            data = decode(event)
-            states = [
-                projection.apply(state, event, data) for projection, state in zip(projections, states, strict=True)
-            ]
-    return states
+            data = readable(event)
+            for folding in foldings:
+                folding.apply(event, data)
+    return [folding.state for folding in foldings]
 
 
 def take_snapshot(
@@ -84,8 +135,8 @@ def take_snapshot(
 ) -> int:
     """See `EventStore.snapshot`. `head`: nothing can appear any more up to it; None: the end."""
     head = store.head() if head is None else head
-    (state,) = _fold(store, tables, [projection], stream, _Cut(head, head))
-    tables.keep_snapshots([(projection, stream, state)], head)
+    (folded,) = _fold(store, tables, [projection], stream, _Cut(head, head))
+    tables.keep_snapshots([(projection, stream, folded.state, folded.skipped)], head)
     return head
 
 
@@ -97,25 +148,20 @@ def handled(projections: Iterable[Projection[Any]]) -> tuple[str, ...] | None:
     return None if "*" in types else tuple(sorted(types))
 
 
-def _fold(store: EventStore, tables: Kept, projections: Sequence[Projection[Any]], stream: str, cut: _Cut) -> list[Any]:
-    found = [tables.snapshot(projection, stream, cut.complete) for projection in projections]
-    starts = [0 if snapshot is None else snapshot[0] for snapshot in found]
-    states = [
-        projection.initial() if snapshot is None else projection.load(snapshot[1])
-        for projection, snapshot in zip(projections, found, strict=True)
-    ]
+def _fold(
+    store: EventStore, tables: Kept, projections: Sequence[Projection[Any]], stream: str, cut: _Cut
+) -> list[Folding]:
+    foldings = [Folding.of(one, tables.snapshot(one, stream, cut.complete)) for one in projections]
     types = handled(projections)
     if types == () or not projections:
-        return states
-    query = Query(after=min(starts), before=cut.last + 1, streams=(stream,), types=types or ())
-    for event in store.read_all(query):
-        if not cut.holds(event):
-            continue
-        data = decode(event)
-        for index, projection in enumerate(projections):
-            if event.position > starts[index]:
-                states[index] = projection.apply(states[index], event, data)
-    return states
+        return foldings
+    first = min(folding.position for folding in foldings)
+    for event in store.read_all(Query(after=first, before=cut.last + 1, streams=(stream,), types=types or ())):
+        if cut.holds(event):
+            data = readable(event)
+            for folding in foldings:
+                folding.apply(event, data)
+    return foldings
 
 
 def _cut(store: EventStore, stream: str, at: Moment | None) -> _Cut:

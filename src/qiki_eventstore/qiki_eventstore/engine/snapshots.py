@@ -1,12 +1,13 @@
 """Snapshots that are taken by themselves, so that no moment of the past is far from one."""
 
+import json
+from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 from qiki_events import Projection
-from qiki_eventstore.engine.reconstruction import handled
-from qiki_eventstore.engine.tables import Tables
-from qiki_eventstore.events import RecordedEvent
-from qiki_eventstore.payload import decode
+from qiki_eventstore.engine.reconstruction import Folding, handled, readable
+from qiki_eventstore.engine.tables import Snapshot, Tables
 from qiki_eventstore.store import EventStore, Query
 
 
@@ -20,7 +21,7 @@ class Snapshots:
     def __init__(self, store: EventStore, tables: Tables, projections: list[Projection[Any]], every: int) -> None:
         self._store, self._tables, self._projections, self._every = store, tables, projections, every
         self._types = handled(projections)
-        self._states: dict[tuple[str, str], tuple[int, Any]] = {}
+        self._states: dict[tuple[str, str], Folding] = {}
         self._position: int | None = None
 
     def due(self, head: int) -> bool:
@@ -51,8 +52,8 @@ class Snapshots:
             for projection in self._projections:
                 found = self._tables.snapshot(projection, pattern, head)
                 if found is not None:
-                    self._states[projection.name, pattern] = (found[0], projection.load(found[1]))
-                    positions.append(found[0])
+                    self._states[projection.name, pattern] = Folding.of(projection, found)
+                    positions.append(found.position)
                 else:
                     first = self._store.read_all(Query(streams=(pattern,), limit=1))
                     positions.append(next(first).position - 1)
@@ -63,27 +64,46 @@ class Snapshots:
         if self._types != ():
             query = Query(after=self._position, before=end + 1, types=self._types or ())
             for event in self._store.read_all(query):
-                self._fold(event)
+                data, pattern = readable(event), _group(event.stream)
+                for projection in self._projections:
+                    self._state(projection, pattern).apply(event, data)
         states = [
-            (projection, pattern, *self._state(projection, pattern))
+            (projection, pattern, self._state(projection, pattern))
             for pattern in _groups(self._store)
             for projection in self._projections
         ]
-        kept = [(projection, pattern, state) for projection, pattern, position, state in states if position <= end]
+        kept = [(*place, one.state, one.skipped) for *place, one in states if one.position <= end]
         self._tables.keep_snapshots(kept, end)
         self._position = end
 
-    def _fold(self, event: RecordedEvent) -> None:
-        pattern = _group(event.stream)
-        data = decode(event)
-        for projection in self._projections:
-            position, state = self._state(projection, pattern)
-            if event.position > position:
-                state = projection.apply(state, event, data)
-                self._states[projection.name, pattern] = (event.position, state)
+    def _state(self, projection: Projection[Any], pattern: str) -> Folding:
+        return self._states.setdefault((projection.name, pattern), Folding.of(projection, None))
 
-    def _state(self, projection: Projection[Any], pattern: str) -> tuple[int, Any]:
-        return self._states.get((projection.name, pattern)) or (0, projection.initial())
+
+def check_snapshots(store: EventStore, tables: Tables, projections: Sequence[Projection[Any]]) -> str:
+    """Check every snapshot, and fold those of the projections again; a reason if one is another, else empty."""
+    known = {(one.name, one.version): one for one in projections}
+    by_stream: dict[tuple[str, int, str], list[Snapshot]] = {}
+    for name, version, stream, snapshot in tables.snapshots():
+        if snapshot is None:
+            return f"a snapshot of projection {name!r} over {stream!r} is not as it was taken: it is not used"
+        by_stream.setdefault((name, version, stream), []).append(snapshot)
+    for (name, version, stream), snapshots in by_stream.items():
+        if (projection := known.get((name, version))) is None:
+            continue
+        folding, types = Folding.of(projection, None), handled([projection])
+        query = Query(streams=(stream,), types=types or (), before=snapshots[-1].position + 1)
+        events = chain(store.read_all(query) if types != () else (), (None,))
+        event = next(events)
+        for snapshot in snapshots:
+            while event is not None and event.position <= snapshot.position:
+                folding.apply(event, readable(event))
+                event = next(events)
+            dumped = json.loads(json.dumps(projection.dump(folding.state)))
+            if (dumped, folding.skipped) != (snapshot.state, snapshot.skipped):
+                at = f"the snapshot of projection {name!r} over {stream!r} at position {snapshot.position}"
+                return f"{at} is not the state that the events give"
+    return ""
 
 
 def _group(stream: str) -> str:

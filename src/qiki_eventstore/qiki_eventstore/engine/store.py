@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -20,18 +21,17 @@ from qiki_eventstore.engine.heads import load_heads
 from qiki_eventstore.engine.options import Options
 from qiki_eventstore.engine.pump import Given, Pump
 from qiki_eventstore.engine.queue import Call, Queue
-from qiki_eventstore.engine.snapshots import Snapshots
+from qiki_eventstore.engine.snapshots import Snapshots, check_snapshots
 from qiki_eventstore.engine.tables import Tables
 from qiki_eventstore.engine.upkeep import Signing, Upkeep
 from qiki_eventstore.engine.writer import Writer
 from qiki_eventstore.errors import EventStoreError, StoreUnavailable
 from qiki_eventstore.events import ANY, Event, Moment, RecordedEvent
 from qiki_eventstore.preparation import prepare
-from qiki_eventstore.receipt import Receipt
+from qiki_eventstore.receipt import Receipt, callback_errors
 from qiki_eventstore.retention.log import STREAM
-from qiki_eventstore.store import Delivery, EventStore, Query, Stats, Subscription, Verification, matcher
+from qiki_eventstore.store import Delivery, EventStore, Query, Rebuilt, Stats, Subscription, Verification, matcher
 
-S = TypeVar("S")
 R = TypeVar("R")
 
 _log = logging.getLogger(__name__)
@@ -68,6 +68,7 @@ class EngineStore(EventStore):
         self._snapshots = Snapshots(self, self._tables, list(options.projections), options.snapshot_events)
         self._ended = threading.Event()
         self._watching = False
+        self._skipped = 0
         if read_only:
             return
         if heads is not None and key is not None:
@@ -195,14 +196,10 @@ class EngineStore(EventStore):
 
     # The past -------------------------------------------------------------------------------------------------------
 
-    def reconstruct(self, projection: Projection[S], stream: str, at: Moment | None = None) -> S:
-        state: S = self.reconstruct_all([projection], stream, at)[0]
-        return state
-
-    def reconstruct_all(
-        self, projections: Sequence[Projection[Any]], stream: str, at: Moment | None = None
-    ) -> list[Any]:
-        return reconstruction.reconstruct(self, self._tables, projections, stream, at)
+    def rebuild(self, projections: Sequence[Projection[Any]], stream: str, at: Moment | None = None) -> list[Rebuilt]:
+        found = reconstruction.reconstruct(self, self._tables, projections, stream, at)
+        self._skipped += sum(rebuilt.skipped for rebuilt in found)
+        return found
 
     def snapshot(self, projection: Projection[Any], stream: str) -> int:
         return reconstruction.take_snapshot(self, self._tables, projection, stream)
@@ -210,7 +207,9 @@ class EngineStore(EventStore):
     # Care -----------------------------------------------------------------------------------------------------------
 
     def verify(self) -> Verification:
-        return self._backend.verify(self._heads)
+        found = self._backend.verify(self._heads)
+        wrong = check_snapshots(self, self._tables, self._options.projections) if found.ok else ""
+        return replace(found, ok=False, reason=wrong) if wrong else found
 
     def backup(self, path: Path) -> None:
         self._backend.backup(path, self._heads)
@@ -232,6 +231,10 @@ class EngineStore(EventStore):
             read_only=self._read_only(),
             last_checkpoint=counts.last_checkpoint,
             free_bytes=counts.free_bytes,
+            log_bytes=counts.log_bytes,
+            warning=counts.warning,
+            skipped=self._skipped,
+            callback_errors=callback_errors(),
         )
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """Group commit: whichever thread writes stores everything that is queued in one transaction."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +13,8 @@ from qiki_eventstore.engine.batch import Batch, Head, Heads
 from qiki_eventstore.engine.queue import Call, Queue, Task
 from qiki_eventstore.errors import EventStoreError, StoreCorrupt, StoreFull, StoreUnavailable
 from qiki_eventstore.store import Delivery
+
+_log = logging.getLogger(__name__)
 
 
 class Writer:
@@ -91,6 +94,9 @@ class Writer:
         while (taken := self._queue.take(self._probe_interval if self.read_only else None)) is not None:
             try:
                 self._store(*taken)
+            except BaseException:  # without this thread, later appends would wait for ever
+                _log.exception("the writer failed")
+                self._interrupted(taken[0])
             finally:
                 self._queue.next()
 
@@ -119,7 +125,11 @@ class Writer:
         self.conflicts += batch.conflicts
         # What a repeated batch finds stored, its first attempt stored.
         self.duplicates += 0 if repeated else batch.duplicates
-        self._committed(self._load().head)
+        head = self._load().head
+        try:
+            self._committed(head)
+        except Exception:  # what listens to commits says nothing about them
+            _log.exception("a commit could not be announced")
         for call in calls:
             call.settle(call.positions, call.error)
         for task in tasks:

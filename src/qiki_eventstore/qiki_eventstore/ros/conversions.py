@@ -170,7 +170,16 @@ def fill_status(response: EventStoreStatus.Response, stats: Stats) -> None:
     """Counts and sizes."""
     for name in (
         *("engine", "events", "streams", "head", "bytes", "queued", "appended", "commits", "conflicts", "duplicates"),
-        *("dropped", "read_only", "last_checkpoint", "free_bytes"),
+        *(
+            "dropped",
+            "read_only",
+            "last_checkpoint",
+            "free_bytes",
+            "log_bytes",
+            "warning",
+            "skipped",
+            "callback_errors",
+        ),
     ):
         setattr(response, name, getattr(stats, name))
 

@@ -21,6 +21,7 @@ _GAUGES = {
     "head": "Position of the last event",
     "bytes": "Size on disk with logs",
     "queued": "Events that wait for the writer",
+    "log_bytes": "Size of the log that is not in the database yet",
     "free_bytes": "Free space on the store's disk",
 }
 _COUNTERS = {
@@ -29,6 +30,8 @@ _COUNTERS = {
     "conflicts": "Version conflicts",
     "duplicates": "Events that had been stored before",
     "dropped": "Telemetry events without room",
+    "skipped": "Events that a projection could not take",
+    "callback_errors": "Callbacks of receipts that raised",
 }
 
 
@@ -44,6 +47,7 @@ def of_store(stats: Stats | None, lag: int, reserve: int) -> Health:
         "queued": stats.queued,
         "lag": lag,
         "bytes": stats.bytes,
+        "log_bytes": stats.log_bytes,
         "free_bytes": stats.free_bytes if math.isfinite(stats.free_bytes) else "unknown",
         "checkpoint_age_s": round(checkpoint, 1) if math.isfinite(checkpoint) else "none yet",
         "dropped": stats.dropped,
@@ -57,6 +61,8 @@ def of_store(stats: Stats | None, lag: int, reserve: int) -> Health:
     if stats.free_bytes < 2.0 * reserve:
         free = f"{stats.free_bytes / _GIB:.2f} GiB"
         return Health(Level.WARN, f"disk: {free} free, read-only below {reserve / _GIB:.2f} GiB", values)
+    if stats.warning:
+        return Health(Level.WARN, stats.warning, values)
     if stats.queued > _LONG_QUEUE:
         return Health(Level.WARN, f"{stats.queued} events wait for the writer", values)
     return Health(Level.OK, f"{stats.events} events", values)

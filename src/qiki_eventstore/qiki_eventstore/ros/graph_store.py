@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from qiki_events import Projection
 from qiki_eventstore.errors import EventStoreError, PayloadError, StoreFull, StoreUnavailable, VersionConflict
@@ -15,7 +15,7 @@ from qiki_eventstore.ids import as_uuid
 from qiki_eventstore.preparation import Prepared, prepare
 from qiki_eventstore.receipt import Receipt
 from qiki_eventstore.ros.conversions import EARLIEST, LATEST, to_recorded, to_stats
-from qiki_eventstore.store import Delivery, EventStore, Query, Stats, Subscription, Verification
+from qiki_eventstore.store import Delivery, EventStore, Query, Rebuilt, Stats, Subscription, Verification
 from qiki_msgs.msg import Event as EventMessage
 from qiki_msgs.srv import (
     AppendEvents,
@@ -30,8 +30,6 @@ from qiki_node.errors import UnreachableError
 from qiki_node.qos import EVENT
 from qiki_node.session import Session
 from qiki_node.stamps import from_nanoseconds
-
-S = TypeVar("S")
 
 NODE = "/qiki/eventstore"
 
@@ -160,13 +158,16 @@ class GraphStore(EventStore):
 
     # The past -------------------------------------------------------------------------------------------------------
 
-    def reconstruct(self, projection: Projection[S], stream: str, at: Moment | None = None) -> S:
+    def rebuild(self, projections: Sequence[Projection[Any]], stream: str, at: Moment | None = None) -> list[Rebuilt]:
+        return [self._rebuild(projection, stream, at) for projection in projections]
+
+    def _rebuild(self, projection: Projection[Any], stream: str, at: Moment | None) -> Rebuilt:
         request = ReconstructState.Request(projection=projection.name, stream=stream)
         if at is not None:
             request.moment, field = _MOMENTS[type(at)]
             request.at = getattr(at, field)
         answer = _successful(self._call(ReconstructState, "reconstruct", request, _LONG))
-        return projection.load(json.loads(answer.state))
+        return Rebuilt(projection.load(json.loads(answer.state)), int(answer.skipped))
 
     def snapshot(self, projection: Projection[Any], stream: str) -> int:
         request = SnapshotState.Request(projection=projection.name, stream=stream)

@@ -86,8 +86,9 @@ class Reading:
 
     def _reconstruct(self, request: ReconstructState.Request, response: ReconstructState.Response) -> None:
         wanted = [_projection(request.projection)] if request.projection else list(PROJECTIONS.values())
-        states = self._store.reconstruct_all(wanted, request.stream, to_moment(request))
-        dumped = {p.name: p.dump(state) for p, state in zip(wanted, states, strict=True)}
+        rebuilt = self._store.rebuild(wanted, request.stream, to_moment(request))
+        dumped = {p.name: p.dump(one.state) for p, one in zip(wanted, rebuilt, strict=True)}
+        response.skipped = sum(one.skipped for one in rebuilt)
         found = dumped[request.projection] if request.projection else dumped
         response.state = json.dumps(found, allow_nan=False, ensure_ascii=False)
 

@@ -4,6 +4,7 @@ import ctypes
 import math
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import cache
@@ -39,6 +40,8 @@ _CHUNK: Final = 64 * len(COLUMNS)
 _ROW: Final = f"({','.join('?' * len(COLUMNS))})"
 _FREE: Final = "free space; the store goes on by itself"
 _PLACE: Final = "SELECT position, name FROM events JOIN streams ON streams.id = stream WHERE position = ?"
+_LONG_LOG: Final = 3
+"""Multiple of `checkpoint_bytes` from which on a log that cannot be moved is reported."""
 
 
 class SqliteBackend:
@@ -77,8 +80,8 @@ class SqliteBackend:
     def _open_writer(self, opening: ExitStack) -> None:
         connection = self._connection = schema.open_writer(self._path, self._options.synchronous)
         opening.callback(connection.close)
-        page_size = schema.pragma(connection, "page_size")
-        self._most_pages = max(1, self._options.checkpoint_bytes // page_size)
+        self._page_size = schema.pragma(connection, "page_size")
+        self._most_pages = max(1, self._options.checkpoint_bytes // self._page_size)
         self._pages = 0
         connection.set_wal_hook(self._logged)
         self._gate = threading.Lock()
@@ -228,6 +231,8 @@ class SqliteBackend:
 
     def counts(self) -> Counts:
         head, streams, gone = self.reader.counts()
+        log = beside(self._path, "-wal")
+        log_bytes = self._pages * self._page_size if self._writes else log.stat().st_size if log.exists() else 0
         return Counts(
             events=head - gone,
             streams=streams,
@@ -235,6 +240,18 @@ class SqliteBackend:
             bytes=sum(file.stat().st_size for file in (self._path, beside(self._path, "-wal")) if file.exists()),
             free_bytes=self._free_bytes(),
             last_checkpoint=self._checkpointer.last if self._writes else float("nan"),
+            log_bytes=log_bytes,
+            warning=self._warning(log_bytes),
+        )
+
+    def _warning(self, log_bytes: int) -> str:
+        """Report a log that grows because a reader keeps an old moment of the store open."""
+        since = self._checkpointer.held_since if self._writes else None
+        if since is None or log_bytes < _LONG_LOG * self._options.checkpoint_bytes:
+            return ""
+        return (
+            f"the log has {log_bytes / 2**20:.1f} MiB and grows: for {time.monotonic() - since:.0f} s a reader has kept"
+            " it from being moved into the database (a query that was paused, or another program)"
         )
 
     def watch(self, advance: Callable[[int], None], ended: threading.Event) -> None:

@@ -42,6 +42,8 @@ class Checkpointer:
             raise
         self.last = float("nan")
         self.abandoned = False
+        self.held_since: float | None = None
+        """Time (`time.monotonic`) since which readers keep every checkpoint from its end; None: they do not."""
 
     def run(self) -> None:
         """One checkpoint. A reader that still needs the log leaves a part of it for the next time."""
@@ -53,8 +55,11 @@ class Checkpointer:
                     break
                 before = frames
             with self._gate:
-                self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-            self.last = time.time()
+                frames, done = self.connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            if done < frames:
+                self.held_since = self.held_since or time.monotonic()
+            else:
+                self.held_since, self.last = None, time.time()
         except apsw.BusyError:
             pass
         except apsw.Error as error:

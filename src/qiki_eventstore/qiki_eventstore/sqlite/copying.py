@@ -62,7 +62,7 @@ def _copy(readers: Readers, draft: Path) -> int:
 
 def _lines_up_to(position: int, heads: Path) -> list[bytes]:
     lines = heads.read_bytes().splitlines(keepends=True) if heads.exists() else []
-    return [line for line, head in zip(lines, read_heads(heads), strict=False) if head.position <= position]
+    return [lines[head.line - 1] for head in read_heads(heads) if head.position <= position]
 
 
 def _write(path: Path, text: bytes) -> None:
