@@ -29,6 +29,9 @@ MessageClass: TypeAlias = type[Message]
 JSON: Final = "application/json"
 PROTOBUF: Final = "application/protobuf"
 
+_NESTED: Final = 200
+"""Levels of a JSON payload."""
+
 _TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 
 
@@ -178,15 +181,19 @@ class Registry:
             PayloadError: the payload does not fit the type, the message lacks required fields, or JSON cannot hold the
                 mapping (NaN is an example).
         """
-        if not isinstance(data, Message):
+        if not isinstance(data, Message | Mapping):
+            kind = data.__class__.__name__
+            raise PayloadError(f"event {type!r}: the payload is a {kind}; allowed: a message, a mapping")
+        if isinstance(data, Mapping):
             data = self.typed(type, data, version)
         if isinstance(data, Message):
             return PROTOBUF, self._serialized(type, data, version)
         try:
-            text = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-            return JSON, text.encode()
+            content = json.dumps(data, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode()
         except (TypeError, ValueError, RecursionError) as error:
             raise PayloadError(f"event {type!r}: JSON cannot hold the payload: {error}") from error
+        _refuse_depth(type, content)
+        return JSON, content
 
     def check(self, type: str, version: int, content_type: str, payload: bytes) -> None:
         """Check encoded bytes, to be stored as they are.
@@ -213,7 +220,11 @@ class Registry:
                 f"{wanted.DESCRIPTOR.full_name}"
             )
         try:
-            return message.SerializeToString(deterministic=has_maps(message.DESCRIPTOR))
+            maps = has_maps(message.DESCRIPTOR)
+            content: bytes = message.SerializeToString(deterministic=maps)
+            if maps:  # a free structure may be nested deeper than protobuf reads
+                message.__class__.FromString(content)
+            return content
         except Exception as error:
             raise PayloadError(f"event {type!r}: the payload cannot be serialized: {error}") from error
 
@@ -279,13 +290,27 @@ def has_maps(descriptor: Descriptor, within: tuple[Descriptor, ...] = ()) -> boo
 
 
 def _from_json(type: str, payload: bytes, number: Callable[[str], float] = float) -> Mapping[str, Any]:
+    _refuse_depth(type, payload)
     try:
         data = json.loads(payload.decode(), parse_constant=_refuse_constant, parse_float=number)
+        if b"\\u" in payload:  # half of a surrogate pair is no text
+            json.dumps(data, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise PayloadError(f"event {type!r}: the payload is not JSON: {error}") from error
     if not isinstance(data, dict):
         raise PayloadError(f"event {type!r}: the payload is a JSON {data.__class__.__name__}; allowed: an object")
     return data
+
+
+def _refuse_depth(type: str, content: bytes) -> None:
+    """Refuse JSON so deep that a reader might end at it."""
+    if content.count(b"{") + content.count(b"[") <= _NESTED:
+        return
+    depth = 0
+    for found in re.finditer(rb'"(?:[^"\\]|\\.)*"|[][{}]', content, re.DOTALL):
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(found[0], 0)
+        if depth > _NESTED:
+            raise PayloadError(f"event {type!r}: the payload is nested deeper than {_NESTED} levels")
 
 
 def _finite(text: str) -> float:

@@ -10,6 +10,14 @@ from random_events import plain, texts
 from qiki_events import JSON, PROTOBUF, REGISTRY, PayloadError
 from qiki_events.proto.allocator_pb2 import GateChanged, ModeChanged
 
+
+def nested(levels: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
 MODE = {"mode": "AUTO", "before": "ADAPTIVE"}
 
 
@@ -56,6 +64,10 @@ def test_message_and_mapping_give_the_same_bytes() -> None:
         ("nobody.knows", {"x": float("nan")}, ["nobody.knows", "JSON"]),
         ("nobody.knows", {"x": {1, 2}}, ["nobody.knows", "JSON"]),
         ("nobody.knows", {"x": "\ud800"}, ["nobody.knows", "JSON"]),
+        ("nobody.knows", ["x"], ["nobody.knows", "list"]),
+        ("nobody.knows", "text", ["nobody.knows", "str"]),
+        ("nobody.knows", nested(201), ["nobody.knows", "200 levels"]),
+        ("operator.command_issued", {"command_id": "c", "arguments": nested(60)}, ["command_issued"]),
     ],
 )
 def test_what_its_type_does_not_allow_is_refused(type: str, data: Any, names: list[str]) -> None:

@@ -209,23 +209,26 @@ def test_energy_is_booked_under_gate_and_mode() -> None:
         Happening("allocator.mode_changed", {"mode": "AUTO"}),
         sample(170.0, 15.0, 9),
     )
-    assert (books.used.energy, books.used.impulse) == (170.0, 15.0)
-    assert {gate: (used.energy, used.impulse) for gate, used in books.by_gate.items()} == {
+    assert (books.used.energy_j, books.used.impulse_n_s) == (170.0, 15.0)
+    assert {gate: (used.energy_j, used.impulse_n_s) for gate, used in books.by_gate.items()} == {
         "BOOST": (100.0, 10.0),
         "HOLD": (70.0, 5.0),
     }
-    assert {mode: used.energy for mode, used in books.by_mode.items()} == {"ADAPTIVE": 160.0, "AUTO": 10.0}
-    assert (books.samples, books.sampled, books.soc, books.stored) == (3, 9, 0.8, None)
+    assert {mode: used.energy_j for mode, used in books.by_mode.items()} == {"ADAPTIVE": 160.0, "AUTO": 10.0}
+    assert (books.samples, books.sampled, books.soc, books.stored_j) == (3, 9, 0.8, None)
 
 
-def test_a_counter_that_begins_anew_loses_nothing() -> None:
-    books = folded(ENERGY_LEDGER, sample(100.0, 8.0), sample(30.0, 2.0), sample(50.0, 3.0))
-    assert (books.used.energy, books.used.impulse) == (150.0, 11.0)
-    assert set(books.by_gate) == {"UNKNOWN"}
+@pytest.mark.parametrize("first", [sample(30.0, 2.0, 9), sample(100.0, 8.0, 1), sample(120.0, 2.0, 0)])
+def test_a_new_run_begins_the_books_at_zero(first: Happening) -> None:
+    """A counter or a clock that falls belongs to a reset, or to an emitter that was started again."""
+    then = sample(first.data["energy_used_j"] + 20.0, 13.0, 10)
+    books = folded(ENERGY_LEDGER, CONFIGURED, sample(90.0, 7.0, 4), sample(100.0, 8.0, 5), first, then)
+    assert (books.used.energy_j, books.used.impulse_n_s) == (then.data["energy_used_j"], 13.0)
+    assert (set(books.by_gate), books.samples, books.mode) == ({"BOOST"}, 2, "ADAPTIVE")
 
 
 def test_an_impulse_that_was_never_told_is_unknown() -> None:
-    assert folded(ENERGY_LEDGER, sample(100.0), sample(130.0)).used.impulse is None
+    assert folded(ENERGY_LEDGER, sample(100.0), sample(130.0)).used.impulse_n_s is None
 
 
 @given(st.lists(st.floats(0, 1e6), max_size=20))
@@ -236,8 +239,8 @@ def test_what_gates_and_modes_used_adds_up(amounts: list[float]) -> None:
         gate = {"gate": ("BOOST", "HOLD", "STABILISE")[index % 3], "warning": False}
         happened += [Happening("allocator.gate_changed", gate), sample(total)]
     books = folded(ENERGY_LEDGER, *happened)
-    assert books.used.energy == pytest.approx(total)
-    assert sum(used.energy for used in books.by_gate.values()) == pytest.approx(total)
+    assert books.used.energy_j == pytest.approx(total)
+    assert sum(used.energy_j for used in books.by_gate.values()) == pytest.approx(total)
 
 
 # Commands -------------------------------------------------------------------------------------------------------------

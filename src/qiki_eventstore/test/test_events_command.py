@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qiki_eventstore import Event, open_store
+from qiki_eventstore import Encoded, Event, open_store
 from qiki_eventstore.cli.events import events
 from qiki_eventstore.cli.replay import replay
 from qiki_eventstore.cli.state import state
@@ -418,3 +418,46 @@ def test_a_recording_that_is_none_is_refused(tmp_path):
     assert "not an MCAP file" in run(replay, file).stderr
     assert run(replay, file, "--stream", "alpha/*").exit_code == 2
     assert "--topic" in run(replay, "alpha", "--topic", "/x").stderr
+
+
+@pytest.mark.parametrize(
+    ("moment", "outside"),
+    [
+        (("--at", "0.5"), "before the first event"),
+        (("--at", "99"), "after the last event"),
+        (("--position", 0), "before the first event"),
+        (("--position", 7), "after the last event"),
+        (("--recorded", "1971-01-01T00:00:00Z"), "before the first event"),
+        (("--recorded", "2200-01-01T00:00:00Z"), "after the last event"),
+        (("--at", "2"), None),
+        (("--position", 3), None),
+        ((), None),
+    ],
+)
+def test_a_moment_outside_the_record_is_named(url, moment, outside):
+    found = json.loads(run(state, "alpha", "--json", *moment, "--store", url).output)["record"]["outside"]
+    assert (found or "").startswith(outside or "\0") if outside else found is None
+    text = run(state, "alpha", *moment, "--store", url).output
+    assert ("outside: " in text) == (outside is not None)
+
+
+def test_a_moment_in_a_segment_that_is_missing_is_named(url, tmp_path):
+    assert run(events, "retain", "--max-events", 0, "--segment-events", 3, "--store", url).exit_code == 0
+    assert "outside" not in run(state, "alpha", "--position", 2, "--store", url).output
+    for file in (tmp_path / "events.db.segments").iterdir():
+        file.unlink()
+    missing = run(state, "alpha", "--position", 2, "--store", url)
+    assert missing.exit_code != 0
+    assert "positions 1 to 3 were dropped by retention, and their file" in missing.stderr
+
+
+def test_events_that_a_state_cannot_take_are_counted(tmp_path):
+    url = f"sqlite:///{tmp_path}/events.db"
+    with open_store(url, reserve_bytes=0) as store:
+        store.append("alpha/allocator", [Event("allocator.mode_changed", {"mode": "AUTO", "before": "ADAPTIVE"})])
+        newer = Event("allocator.mode_changed", Encoded("application/json", b'{"shape": "new"}'), schema_version=2)
+        store.append("alpha/allocator", [newer, Event("docking.attempt_failed", {"z": 1}, schema_version=2)])
+    found = json.loads(run(state, "alpha", "--json", "--store", url).output)
+    assert (found["bot"]["mode"], found["record"]["skipped"]) == ("AUTO", {"bot": 1, "energy": 1})
+    assert "skipped:\n    bot: 1\n" in run(state, "alpha", "--store", url).output
+    assert "hex" in run(events, "query", "--json", "--store", url).output.splitlines()[1]

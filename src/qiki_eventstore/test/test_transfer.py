@@ -1,7 +1,7 @@
 """Export and import of JSON lines: nothing is lost, nothing bad gets in."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,8 +11,10 @@ from google.protobuf.struct_pb2 import Struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qiki_events import JSON, PROTOBUF
+from qiki_events import JSON, PROTOBUF, REGISTRY
+from qiki_events.projections import PROJECTIONS
 from qiki_eventstore import ANY, Encoded, Event, EventStore, PayloadError, Query, StoreUnavailable, jsonl, open_store
+from qiki_eventstore.cli import lines
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.transfer import Imported, Restorable, TransferError, as_new, export_events, import_events
 
@@ -361,3 +363,45 @@ def test_id_in_another_stream_is_an_error_that_names_it(tmp_path: Path, exported
         with pytest.raises(TransferError, match=f"line 2: id {id} is stored already at position 1"):
             import_events(store, exported)
         assert store.head() == 1
+
+
+texts_of_json = json_values.map(lambda value: json.dumps(value).encode()) | st.sampled_from(
+    [b'{"a":1e999}', b'{"a":"\\ud800"}', b"[" * 900 + b"]" * 900, b'{"a":1,"a":2}', b"NaN", b""]
+)
+commands = st.fixed_dictionaries({"command_id": st.text(), "arguments": st.dictionaries(st.text(), json_values)})
+types = st.sampled_from(["energy.sampled", "launch.node_died", "test.any"])
+odd = st.one_of(
+    st.tuples(st.just("test.any"), payloads),
+    st.tuples(st.just("allocator.mode_changed"), st.builds(Encoded, st.just(PROTOBUF), st.binary(max_size=12))),
+    st.tuples(st.just("operator.command_issued"), commands),
+    st.tuples(types, st.builds(Encoded, st.just(JSON), texts_of_json)),
+)
+
+
+@pytest.mark.requirement("EVENT-6a")
+@given(st.lists(st.tuples(odd, st.integers(1, 3)), max_size=6))
+def test_what_can_be_stored_can_be_read(
+    tmp_path_factory: pytest.TempPathFactory, offered: list[tuple[tuple[str, Any], int]]
+) -> None:
+    """By every reader: as mapping or as bytes, as a line, as a state, exported and imported."""
+    folder = tmp_path_factory.mktemp("odd")
+    with open_at(folder / "a.db") as store:
+        for (type, data), version in offered:
+            try:
+                store.append("alpha/x", [Event(type, data, schema_version=version)])
+            except PayloadError:
+                continue
+        export_events(store, folder / "a.jsonl")
+        stored = list(store.read_all())
+        for event in stored:
+            known = REGISTRY.schema(event.type) is not None
+            if not known or event.schema_version == 1:
+                assert isinstance(event.data, Mapping)
+            lines.line(event).encode()
+            assert json.loads(lines.as_json(event))["position"] == event.position
+        for rebuilt in store.rebuild(list(PROJECTIONS.values()), "*"):
+            assert rebuilt.skipped <= len(stored)
+        assert store.verify().ok
+    with open_at(folder / "b.db") as store:
+        import_events(store, folder / "a.jsonl")
+        assert list(store.read_all())[: len(stored)] == stored

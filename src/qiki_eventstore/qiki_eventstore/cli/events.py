@@ -41,7 +41,7 @@ def events() -> None:
     """Query the event store, verify it, export and import its events, apply retention.
 
     Each verb works on the running graph's store, or with --store on a store itself; a store may be read while a node
-    writes to it. retain, hold and release want --store, and a store that no node has open.
+    writes to it. With --store, the verbs that write want a store that no node has open.
     """
 
 

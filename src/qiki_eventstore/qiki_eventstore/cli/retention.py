@@ -20,10 +20,6 @@ from qiki_node.terminal import echo, printable
 _DAY = 86_400.0  # s
 _GIB = 2**30
 
-_written = click.option(
-    "--store", "url", required=True, metavar="sqlite:///PATH", help="The store; no node may have it open."
-)
-
 
 @click.command()
 @click.option("--max-age-days", type=click.FloatRange(min=0.0), help="Age since the recording.")
@@ -37,7 +33,7 @@ _written = click.option(
     help="Events of a segment.",
 )
 @json_option
-@_written
+@store_option
 def retain(
     max_age_days: float | None,
     max_events: int | None,
@@ -45,12 +41,12 @@ def retain(
     segment_events: int,
     *,
     as_json: bool,
-    url: str,
+    url: str | None,
 ) -> None:
     """Apply a policy once: events beyond any bound leave the store in whole segments.
 
     They go to the folder PATH.segments, each segment a SQLite store of its own, and stay readable. Events under a hold,
-    and all after them, stay. A running node does the same by its parameters retention_*.
+    and all after them, stay. A running node does the same by itself, by its parameters retention_*.
     """
     from qiki_eventstore.retention.retention import Retention
 
@@ -62,8 +58,8 @@ def retain(
         None if max_gib is None else int(max_gib * _GIB),
         segment_events,
     )
-    with _opened(url, write=True) as (store, _):
-        done = Retention.of(store, policy).apply()
+    with opened(url, write=True) as store:
+        done = store.retain(policy) if url is None else Retention.of(store, policy).apply()  # type: ignore[attr-defined]
     if as_json:
         dropped = [_record(segment) for segment in done.dropped]
         echo(to_json({"dropped": dropped, "due": done.due, "hold": done.hold or None}))
@@ -79,7 +75,7 @@ def retain(
 @store_option
 def segments(*, as_json: bool, url: str | None) -> None:
     """The sealed segments: positions, time of recording, and their files."""
-    with _opened(url) as (_, care):
+    with _opened(url) as care:
         found = care.catalogue.segments()
         folder = care.segments_folder or Path()
     for segment in found:
@@ -102,12 +98,15 @@ def segments(*, as_json: bool, url: str | None) -> None:
 @click.option("--to", "end", type=TIME, help="Latest event time, exclusive.")
 @click.option("--correlation", help="Id of the command that the events belong to.")
 @json_option
-@_written
-def hold(*, as_json: bool, url: str, **chosen: Any) -> None:
+@store_option
+def hold(*, as_json: bool, url: str | None, **chosen: Any) -> None:
     """Keep events that match from leaving the store, whatever the policy, until NAME is released."""
-    with _opened(url, write=True) as (_, care):
+    with opened(url, write=True) as store:
         placed = Hold(**chosen)
-        care.catalogue.place(placed)
+        if url is None:
+            store.hold(placed)  # type: ignore[attr-defined]
+        else:
+            _care(store).catalogue.place(placed)
     _show(placed, as_json)
 
 
@@ -116,7 +115,7 @@ def hold(*, as_json: bool, url: str, **chosen: Any) -> None:
 @store_option
 def holds(*, as_json: bool, url: str | None) -> None:
     """The holds in force."""
-    with _opened(url) as (_, care):
+    with _opened(url) as care:
         found = care.catalogue.holds()
     for one in found:
         _show(one, as_json)
@@ -127,27 +126,33 @@ def holds(*, as_json: bool, url: str | None) -> None:
 @click.command()
 @click.argument("name")
 @json_option
-@_written
-def release(name: str, *, as_json: bool, url: str) -> None:
+@store_option
+def release(name: str, *, as_json: bool, url: str | None) -> None:
     """Lift the hold NAME."""
-    with _opened(url, write=True) as (_, care):
-        care.catalogue.lift(name)
+    with opened(url, write=True) as store:
+        if url is None:
+            store.release(name)  # type: ignore[attr-defined]
+        else:
+            _care(store).catalogue.lift(name)
     echo(to_json({"released": name}) if as_json else printable(f"released {name}"))
 
 
 VERBS: Final = (retain, segments, hold, holds, release)
 
 
+def _care(store: EventStore) -> Retainable:
+    assert isinstance(store, Retainable)  # every engine's store is
+    return store
+
+
 @contextmanager
-def _opened(url: str | None, *, write: bool = False) -> Iterator[tuple[EventStore, Retainable]]:
-    """An existing SQLite store, opened itself: the node of a graph has no service for this."""
+def _opened(url: str | None) -> Iterator[Retainable]:
+    """A store that is read for its segments and holds; without a URL that of the graph, opened itself."""
     url = url_of_graph("ask there") if url is None else url
-    path = path_of(url, "only SQLite stores are taken here; of a PostgreSQL store its node applies retention")
-    if not path.exists():
-        raise UnreachableError(f"{path}: there is no such store")
-    with opened(url, write=write) as store:
-        assert isinstance(store, Retainable)
-        yield store, store
+    if url.startswith("sqlite:") and not path_of(url, "").exists():
+        raise UnreachableError(f"{path_of(url, '')}: there is no such store")
+    with opened(url) as store:
+        yield _care(store)
 
 
 def _record(segment: Segment) -> dict[str, Any]:

@@ -95,7 +95,7 @@ class PostgresBackend:
             except BaseException:
                 self._session.close()
                 raise
-        self.readers = Readers(connector, options.reconnect_patience)
+        self.readers = Readers(connector, options.reconnect_patience, self._forget_names)
         self.reader = Reader(self.readers, POSTGRES, self._archive)
         if read_only:
             try:
@@ -103,6 +103,10 @@ class PostgresBackend:
             except BaseException:
                 self.readers.close()
                 raise
+
+    def _forget_names(self) -> None:
+        """On each new connection: after a fail-over a number may stand for another name."""
+        self.reader.names.forget()
 
     # Writing --------------------------------------------------------------------------------------------------------
 

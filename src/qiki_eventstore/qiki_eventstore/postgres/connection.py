@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -138,17 +138,23 @@ class Readers:
 
     Args:
         patience: s for which a reader waits for a server that can be reached.
+        renewed: called for each new connection, which may be to another server than the one before.
     """
 
-    def __init__(self, connector: Connector, patience: float) -> None:
+    def __init__(self, connector: Connector, patience: float, renewed: Callable[[], object] = lambda: None) -> None:
         self._connector, self._patience = connector, patience
+
+        def configure(connection: Connection) -> None:
+            _adapt(connection)
+            renewed()
+
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             connection_class=Connection,
             kwargs=lambda: {**connector.parameters(_AS_READER), **_SESSION},
             min_size=0,
             max_size=_MOST_READERS,
             open=True,
-            configure=_adapt,
+            configure=configure,
             check=ConnectionPool.check_connection,
             # Left to itself the pool tries ever more seldom, and readers would wait on after a fail-over.
             reconnect_timeout=_BETWEEN_TRIES,

@@ -1,10 +1,11 @@
 """Old events leave the store for segment files: sealed, verified, recorded, and only then dropped."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qiki_eventstore.chain import GENESIS
 from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
@@ -19,6 +20,8 @@ from qiki_eventstore.verification import verify
 
 if TYPE_CHECKING:
     from qiki_eventstore.events import RecordedEvent
+
+_ONE_AT_A_TIME: Final = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class Retention:
     def apply(self, goes_on: Callable[[], bool] = lambda: True) -> Outcome:
         """Seal and drop whole segments that are due, from the oldest on, up to the first with an event under hold.
 
-        It may be interrupted anywhere, and run again.
+        It may be interrupted anywhere, and run again. In one process, one run at a time.
 
         Args:
             goes_on: called before each segment; after False the rest is left to the next run.
@@ -84,6 +87,10 @@ class Retention:
             StoreCorrupt: the stored events do not verify; nothing of that segment was dropped.
             OSError: a file cannot be written.
         """
+        with _ONE_AT_A_TIME:
+            return self._apply(goes_on)
+
+    def _apply(self, goes_on: Callable[[], bool]) -> Outcome:
         segments = self._catalogue.segments()
         floor = max((segment.extent.last for segment in segments if segment.dropped), default=0)
         due = self._policy.due(self._store, self._clock(), floor)

@@ -188,3 +188,14 @@ def from_json(text: str) -> Extent:
         values[name] = bytes.fromhex(values[name])
     values["streams"] = {stream: (first, last) for stream, (first, last) in values["streams"].items()}
     return Extent(**values)
+
+
+def sent(segment: Segment) -> str:
+    """A segment as text, for a service."""
+    return json.dumps([to_json(segment.extent), segment.file, segment.sha256.hex(), segment.sealed])
+
+
+def received(text: str) -> Segment:
+    """The inverse of `sent`, of a segment that was dropped."""
+    extent, file, sha256, sealed = json.loads(text)
+    return Segment(from_json(extent), file, bytes.fromhex(sha256), sealed, dropped=True)

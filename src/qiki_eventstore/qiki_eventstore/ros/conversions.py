@@ -87,10 +87,10 @@ def to_query(request: QueryEvents.Request, limit: int) -> Query:
     return Query(
         after=None if request.backwards else cursor,
         before=cursor if request.backwards else None,
-        start=_start(request.start),
-        end=_end(request.end),
-        recorded_start=_start(request.recorded_start),
-        recorded_end=_end(request.recorded_end),
+        start=lower(request.start),
+        end=upper(request.end),
+        recorded_start=lower(request.recorded_start),
+        recorded_end=upper(request.recorded_end),
         types=tuple(request.types),
         streams=tuple(request.streams),
         correlation=request.correlation or None,
@@ -113,11 +113,11 @@ def to_moment(request: ReconstructState.Request) -> Moment | None:
     return moment
 
 
-def _start(value: int) -> int | None:
+def lower(value: int) -> int | None:
     return None if value == EARLIEST else int(value)
 
 
-def _end(value: int) -> int | None:
+def upper(value: int) -> int | None:
     return None if value in (0, LATEST) else int(value)
 
 

@@ -14,15 +14,21 @@ from qiki_eventstore.events import ANY, AtPosition, AtRecorded, AtTime, AtVersio
 from qiki_eventstore.ids import as_uuid
 from qiki_eventstore.preparation import Prepared, prepare
 from qiki_eventstore.receipt import Receipt
+from qiki_eventstore.retention.policy import Hold, Policy
+from qiki_eventstore.retention.retention import Outcome
+from qiki_eventstore.retention.segment import received
 from qiki_eventstore.ros.conversions import EARLIEST, LATEST, to_recorded, to_stats
 from qiki_eventstore.store import Delivery, EventStore, Query, Rebuilt, Stats, Subscription, Verification
 from qiki_msgs.msg import Event as EventMessage
 from qiki_msgs.srv import (
     AppendEvents,
+    ApplyRetention,
     EventStoreStatus,
+    PlaceHold,
     QueryEvents,
     ReadStream,
     ReconstructState,
+    ReleaseHold,
     SnapshotState,
     VerifyStore,
 )
@@ -36,6 +42,8 @@ NODE = "/qiki/eventstore"
 _ANSWER = 10.0
 """s"""
 _PAGE = 1000
+DAY = 86_400.0
+"""s"""
 _LONG = 600.0
 """s that the whole chain may take to verify, or a state to be rebuilt."""
 _LOOK = 1.0
@@ -196,14 +204,35 @@ class GraphStore(EventStore):
         """Identity of this store."""
         return str(self._status().store_id)
 
+    def hold(self, hold: Hold) -> None:
+        """Place a hold."""
+        request = PlaceHold.Request(name=hold.name, reason=hold.reason, streams=list(hold.streams))
+        request.start = EARLIEST if hold.start is None else hold.start
+        request.end = LATEST if hold.end is None else hold.end
+        request.correlation = hold.correlation or ""
+        _successful(self._call(PlaceHold, "hold", request, repeatable=False))
+
+    def release(self, name: str) -> None:
+        """End a hold."""
+        _successful(self._call(ReleaseHold, "release", ReleaseHold.Request(name=name), repeatable=False))
+
+    def retain(self, policy: Policy) -> Outcome:
+        """Apply a policy of retention once."""
+        request = ApplyRetention.Request(segment_events=policy.segment_events)
+        request.max_age_days = -1.0 if policy.max_age is None else policy.max_age / DAY
+        request.max_events = -1 if policy.max_events is None else policy.max_events
+        request.max_bytes = -1 if policy.max_bytes is None else policy.max_bytes
+        done = _successful(self._call(ApplyRetention, "retain", request, _LONG, repeatable=False))
+        return Outcome(tuple(received(text) for text in done.segments), int(done.due), done.hold)
+
     def restore(self, events: Iterable[RecordedEvent], store_id: str, sha256: str) -> int:  # noqa: ARG002
         """Refused: a store is restored while no node has it open."""
         raise StoreUnavailable("restore works on the store itself only: stop the graph and open it by its URL")
 
-    def _call(self, kind: Any, name: str, request: Any, timeout: float = _ANSWER) -> Any:
-        """Response of one of the node's services: every one of them may be asked twice."""
+    def _call(self, kind: Any, name: str, request: Any, timeout: float = _ANSWER, *, repeatable: bool = True) -> Any:
+        """Response of one of the node's services."""
         try:
-            return self._session.call(kind, f"{NODE}/{name}", request, timeout, repeatable=True)
+            return self._session.call(kind, f"{NODE}/{name}", request, timeout, repeatable=repeatable)
         except UnreachableError as error:
             raise StoreUnavailable(f"{error.message}: is an event store running?") from error
 

@@ -8,14 +8,21 @@ from typing import Any
 from qiki_events import Projection
 from qiki_events.projections import PROJECTIONS
 from qiki_eventstore.errors import EventStoreError
-from qiki_eventstore.ros.conversions import fill_status, to_message, to_moment, to_query
+from qiki_eventstore.retention.policy import Hold, Policy
+from qiki_eventstore.retention.retention import Retention
+from qiki_eventstore.retention.segment import Retainable, sent
+from qiki_eventstore.ros.conversions import fill_status, lower, to_message, to_moment, to_query, upper
+from qiki_eventstore.ros.retaining import DAY
 from qiki_eventstore.store import EventStore
 from qiki_eventstore.transfer import Restorable
 from qiki_msgs.srv import (
+    ApplyRetention,
     EventStoreStatus,
+    PlaceHold,
     QueryEvents,
     ReadStream,
     ReconstructState,
+    ReleaseHold,
     SnapshotState,
     VerifyStore,
 )
@@ -27,7 +34,7 @@ LARGEST_PAGE = QueryEvents.Request.LARGEST_PAGE
 
 
 class Reading:
-    """Serves query, read_stream, reconstruct, snapshot, verify and status on a store."""
+    """Serves query, read_stream, reconstruct, snapshot, verify, status, hold, release and retain on a store."""
 
     def __init__(self, node: QikiNode[Any], store: EventStore, url: str) -> None:
         self._node, self._store, self._url = node, store, url
@@ -39,6 +46,9 @@ class Reading:
             self._serve(SnapshotState, "snapshot", self._snapshot),
             self._serve(VerifyStore, "verify", self._verify),
             self._serve(EventStoreStatus, "status", self._status),
+            self._serve(PlaceHold, "hold", self._hold),
+            self._serve(ReleaseHold, "release", self._release),
+            self._serve(ApplyRetention, "retain", self._retain),
         ]
 
     def close(self) -> None:
@@ -109,6 +119,35 @@ class Reading:
         fill_status(response, self._store.stats())
         if request.pattern:
             response.names = self._store.streams(request.pattern)
+
+    def _hold(self, request: PlaceHold.Request, _response: PlaceHold.Response) -> None:
+        hold = Hold(
+            name=request.name,
+            reason=request.reason,
+            streams=tuple(request.streams),
+            start=lower(request.start),
+            end=upper(request.end),
+            correlation=request.correlation or None,
+        )
+        self._retainable().catalogue.place(hold)
+
+    def _release(self, request: ReleaseHold.Request, _response: ReleaseHold.Response) -> None:
+        self._retainable().catalogue.lift(request.name)
+
+    def _retain(self, request: ApplyRetention.Request, response: ApplyRetention.Response) -> None:
+        policy = Policy(
+            None if request.max_age_days < 0.0 else request.max_age_days * DAY,
+            None if request.max_events < 0 else int(request.max_events),
+            None if request.max_bytes < 0 else int(request.max_bytes),
+            int(request.segment_events),
+        )
+        done = Retention.of(self._store, policy).apply()
+        response.segments = [sent(segment) for segment in done.dropped]
+        response.due, response.hold = done.due, done.hold
+
+    def _retainable(self) -> Retainable:
+        assert isinstance(self._store, Retainable)  # every engine's store is
+        return self._store
 
 
 def _page(limit: int) -> int:

@@ -15,7 +15,7 @@ from qiki_node.health import Health, Level
 from qiki_node.log import NodeLog
 from qiki_node.parameters import NodeParameters, ParameterError, parameter
 
-_DAY = 86_400.0  # s
+DAY = 86_400.0  # s
 _GIB = 2**30
 
 
@@ -39,7 +39,7 @@ class RetentionParameters(NodeParameters):
     )  # fmt: skip
     retention_period: float = parameter(
         3600.0, "time between two runs; the first is at activation",
-        unit="s", minimum=1.0, maximum=_DAY * 7, read_only=True,
+        unit="s", minimum=1.0, maximum=DAY * 7, read_only=True,
     )  # fmt: skip
 
 
@@ -60,7 +60,7 @@ def policy_of(params: RetentionParameters, url: str) -> Policy | None:
             " parameter segments names no folder"
         )
     return Policy(
-        max_age=params.retention_max_age_days * _DAY or None,
+        max_age=params.retention_max_age_days * DAY or None,
         max_events=params.retention_max_events or None,
         # A bound below one byte is still a bound.
         max_bytes=int(params.retention_max_gib * _GIB) if params.retention_max_gib else None,
