@@ -7,8 +7,9 @@ from typing import Final
 
 from qiki_eventstore.errors import StoreCorrupt
 from qiki_eventstore.files import new_file, sync_folder
-from qiki_eventstore.opening import open_store
+from qiki_eventstore.retention import log
 from qiki_eventstore.sqlite.location import url_of
+from qiki_eventstore.sqlite.store import SqliteStore
 from qiki_eventstore.store import Verification
 
 _BESIDE: Final = (".heads", ".pub")
@@ -20,8 +21,9 @@ _TAKEN: Final = ("", "-wal", "-shm", "-journal", ".segments", *_BESIDE)
 def restore(backup: Path, path: Path) -> Verification:
     """Copy a backup of a SQLite store, with its signed heads and segments, to where a store is wanted.
 
-    The backup is verified before, the copy after. A store from which retention had dropped segments needs their files
-    only to read what is in them: they are copied if the backup has them beside it (`<backup>.segments`).
+    The backup is verified before, the copy after; then an event of the store's own stream records it. A store from
+    which retention had dropped segments needs their files only to read what is in them: they are copied if the backup
+    has them beside it (`<backup>.segments`). Without them, `verify` names what is missing.
 
     Args:
         backup: the database file that the backup is.
@@ -61,7 +63,10 @@ def restore(backup: Path, path: Path) -> Verification:
                 with source.open("rb") as file, new_file(_beside(path, suffix)) as copy:
                     made.append(_beside(path, suffix))
                     shutil.copyfileobj(file, copy)
-        return _verified(path, "the copy does not verify")
+        found = _verified(path, "the copy does not verify")
+        with SqliteStore.open(url_of(path), reserve_bytes=0) as store:
+            store.record(lambda _connection: (None, [log.restored(store.store_id, found.head)]))
+        return found
     except BaseException:
         for one in reversed(made):
             shutil.rmtree(one) if one.is_dir() else one.unlink(missing_ok=True)
@@ -69,8 +74,8 @@ def restore(backup: Path, path: Path) -> Verification:
 
 
 def _verified(path: Path, failure: str) -> Verification:
-    with open_store(url_of(path, read_only=True)) as store:
-        found = store.verify()
+    with SqliteStore.open(url_of(path, read_only=True)) as store:
+        found = store.verify() if _beside(path, ".segments").is_dir() else store.verify_alone()
     if not found.ok:
         raise StoreCorrupt(f"{path}: {failure}: {found.reason}", found.first_bad)
     return found

@@ -39,9 +39,9 @@ def test_restored_store_goes_on(tmp_path: Path, backup: Path) -> None:
     found = restore(backup, path)
     assert (found.ok, found.head, found.signed) == (True, 50, 50)
     with open_store(f"sqlite:///{quote(str(path))}", reserve_bytes=0) as store:
-        assert store.append("s", [Event("a", {})], expected_version=49) == [51]
+        assert store.append("s", [Event("a", {})], expected_version=49) == [52]
     with open_store(f"sqlite:///{quote(str(path))}", reserve_bytes=0) as store:
-        assert store.verify().signed == 51
+        assert store.verify().signed == 52
     with open_at(tmp_path / "a.db") as original:
         assert original.head() == 50
 
@@ -96,3 +96,15 @@ def test_segments_beside_the_backup_come_along(tmp_path: Path) -> None:
     restore(tmp_path / "backup.db", tmp_path / "b.db")
     with open_at(tmp_path / "b.db") as store:
         assert list(store.read_all(Query(before=51))) == events
+
+
+def test_a_backup_without_its_segments_becomes_a_store_that_says_so(tmp_path: Path) -> None:
+    with open_at(tmp_path / "a.db") as store:
+        fill(store, 50)
+        Retention.of(store, Policy(max_events=20, segment_events=10)).apply()
+        store.backup(tmp_path / "backup.db")
+    restore(tmp_path / "backup.db", tmp_path / "b.db")
+    with open_at(tmp_path / "b.db") as store:
+        *_, last = store.read_all(Query(after=50))
+        assert (last.type, last.data["head"]) == ("eventstore.restored", 53)
+        assert "positions 21 to 30: put it back" in store.verify().reason

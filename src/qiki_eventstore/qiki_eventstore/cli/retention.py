@@ -11,8 +11,7 @@ import click
 from qiki_eventstore.cli.options import TIME, json_option, opened, path_of, store_option, url_of_graph
 from qiki_eventstore.cli.times import json_time, time_text
 from qiki_eventstore.retention.policy import Hold, Policy
-from qiki_eventstore.retention.segment import Retainable, Segment
-from qiki_eventstore.store import EventStore
+from qiki_eventstore.retention.segment import Segment
 from qiki_node.errors import RefusedError, UnreachableError
 from qiki_node.json_text import to_json
 from qiki_node.terminal import echo, printable
@@ -58,8 +57,8 @@ def retain(
         None if max_gib is None else int(max_gib * _GIB),
         segment_events,
     )
-    with opened(url, write=True) as store:
-        done = store.retain(policy) if url is None else Retention.of(store, policy).apply()  # type: ignore[attr-defined]
+    with _opened(url, write=True) as store:
+        done = store.retain(policy) if url is None else Retention.of(store, policy).apply()
     if as_json:
         dropped = [_record(segment) for segment in done.dropped]
         echo(to_json({"dropped": dropped, "due": done.due, "hold": done.hold or None}))
@@ -101,12 +100,12 @@ def segments(*, as_json: bool, url: str | None) -> None:
 @store_option
 def hold(*, as_json: bool, url: str | None, **chosen: Any) -> None:
     """Keep events that match from leaving the store, whatever the policy, until NAME is released."""
-    with opened(url, write=True) as store:
+    with _opened(url, write=True) as store:
         placed = Hold(**chosen)
         if url is None:
-            store.hold(placed)  # type: ignore[attr-defined]
+            store.hold(placed)
         else:
-            _care(store).catalogue.place(placed)
+            store.catalogue.place(placed)
     _show(placed, as_json)
 
 
@@ -129,30 +128,26 @@ def holds(*, as_json: bool, url: str | None) -> None:
 @store_option
 def release(name: str, *, as_json: bool, url: str | None) -> None:
     """Lift the hold NAME."""
-    with opened(url, write=True) as store:
+    with _opened(url, write=True) as store:
         if url is None:
-            store.release(name)  # type: ignore[attr-defined]
+            store.release(name)
         else:
-            _care(store).catalogue.lift(name)
+            store.catalogue.lift(name)
     echo(to_json({"released": name}) if as_json else printable(f"released {name}"))
 
 
 VERBS: Final = (retain, segments, hold, holds, release)
 
 
-def _care(store: EventStore) -> Retainable:
-    assert isinstance(store, Retainable)  # every engine's store is
-    return store
-
-
 @contextmanager
-def _opened(url: str | None) -> Iterator[Retainable]:
-    """A store that is read for its segments and holds; without a URL that of the graph, opened itself."""
-    url = url_of_graph("ask there") if url is None else url
-    if url.startswith("sqlite:") and not path_of(url, "").exists():
+def _opened(url: str | None, *, write: bool = False) -> Iterator[Any]:
+    """An existing store; without a URL that of the graph, changed through its node, or itself to be read."""
+    if url is None and not write:
+        url = url_of_graph("ask there")
+    if url is not None and url.startswith("sqlite:") and not path_of(url, "").exists():
         raise UnreachableError(f"{path_of(url, '')}: there is no such store")
-    with opened(url) as store:
-        yield _care(store)
+    with opened(url, write=write) as store:
+        yield store
 
 
 def _record(segment: Segment) -> dict[str, Any]:

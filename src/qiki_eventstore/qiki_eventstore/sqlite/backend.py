@@ -271,9 +271,11 @@ class SqliteBackend:
         with self.readers.connection() as connection:
             return schema.store_id(connection)
 
-    def verify(self, heads: Path | None) -> Verification:
+    def verify(self, heads: Path | None, *, files: bool = True) -> Verification:
+        """See `engine.backend.Backend`. `files`: look into the files of segments too."""
         assert heads is not None
-        catalogue, folder = SqliteCatalogue(self.readers.connection), beside(self._path, ".segments")
+        catalogue = SqliteCatalogue(self.readers.connection)
+        folder = beside(self._path, ".segments") if files else None
         return verification.verify(
             SqliteContent(self.readers),
             heads,

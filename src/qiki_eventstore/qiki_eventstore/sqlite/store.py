@@ -19,7 +19,7 @@ from qiki_eventstore.sqlite.options import Options
 from qiki_eventstore.sqlite.pool import SQLITE, OneReader
 from qiki_eventstore.sqlite.restoring import restore_events
 from qiki_eventstore.sqlite.segments import SqliteCatalogue, make_tables
-from qiki_eventstore.store import Query
+from qiki_eventstore.store import Query, Verification
 
 
 class SqliteStore(EngineStore):
@@ -33,7 +33,7 @@ class SqliteStore(EngineStore):
     def __init__(self, path: Path, options: Options, *, read_only: bool) -> None:
         self.path = path = resolved(path)
         backend = SqliteBackend(path, options, read_only=read_only)
-        self._readers = backend.readers
+        self._readers, self._database = backend.readers, backend
         try:
             super().__init__(
                 backend,
@@ -62,6 +62,10 @@ class SqliteStore(EngineStore):
         """
         path, read_only = parse_url(url)
         return cls(path, Options.of(options), read_only=read_only)
+
+    def verify_alone(self) -> Verification:
+        """`verify`, but for the files of its segments, as for a backup that has none beside it."""
+        return self._database.verify(self._heads, files=False)
 
     def restore(self, events: Iterable[RecordedEvent], store_id: str, sha256: str) -> int:
         """Become a copy of the store of that id: see `transfer.Restorable`."""
