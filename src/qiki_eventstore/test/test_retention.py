@@ -1,6 +1,7 @@
 """Retention: what leaves the store is in files that verify, and can still be read."""
 
 import json
+import queue
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import apsw
@@ -26,11 +28,13 @@ from qiki_eventstore.preparation import OWN
 from qiki_eventstore.retention.parquet import read_parquet
 from qiki_eventstore.retention.policy import Hold, Policy
 from qiki_eventstore.retention.retention import Outcome, Retention, verify_segments
-from qiki_eventstore.retention.segment import Catalogue, Extent, Retainable, Segment
+from qiki_eventstore.retention.segment import Catalogue, Extent, Retainable, Segment, received
+from qiki_eventstore.ros import reading
 from qiki_eventstore.sqlite.pool import Readers
 from qiki_eventstore.sqlite.verification import SqliteContent
 from qiki_eventstore.transfer import Imported, export_events, import_events
 from qiki_eventstore.verification import verify
+from qiki_msgs.srv import ApplyRetention, PlaceHold, ReleaseHold
 
 STREAMS = ("alpha/allocator", "bravo/allocator", "sim")
 
@@ -701,3 +705,31 @@ def test_a_verification_goes_on_while_events_are_dropped(tmp_path: Path) -> None
 
         found = verify(SqliteContent(Readers(path, str)), visit=visit)
         assert (found.ok, found.checked, found.head) == (True, 102, 2502), found.reason
+
+
+def test_the_node_s_services_hold_release_and_retain(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    services: dict[str, Any] = {}
+    monkeypatch.setattr(
+        reading, "create_deferred_service", lambda _node, _kind, name, work: services.__setitem__(name, work)
+    )
+    node: Any = SimpleNamespace(log=SimpleNamespace(warning=lambda *_, **__: None, error=lambda *_, **__: None))
+    reading.Reading(node, store, "")
+
+    def call(name: str, request: Any) -> Any:
+        answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        services[f"~/{name}"](request, answers.put)
+        return answers.get(timeout=60.0)
+
+    request = PlaceHold.Request(name="case", reason="why", streams=["sim"], start=100, correlation="c1")
+    assert call("hold", request).success
+    assert catalogue(store).holds() == [Hold("case", "why", ("sim",), 100, None, "c1")]
+    assert "there already" in call("hold", request).message
+    assert not call("hold", PlaceHold.Request(name=" ")).success
+    answer = call("retain", ApplyRetention.Request(max_events=0, segment_events=10))
+    assert (answer.success, answer.hold) == (True, "case"), answer.message
+    assert call("release", ReleaseHold.Request(name="case")).success
+    assert "no hold of that name" in call("release", ReleaseHold.Request(name="case")).message
+    answer = call("retain", ApplyRetention.Request(max_events=10, segment_events=10))
+    assert [received(text) for text in answer.segments] == catalogue(store).segments() != []
+    assert "one of max_age" in call("retain", ApplyRetention.Request()).message
+    assert store.verify().ok
