@@ -28,9 +28,9 @@ def catalogue(store: EventStore) -> Catalogue:
 
 
 def fill(store: EventStore, count: int) -> None:
-    for number in range(count):
-        data = {"mode": ("AUTO", "ADAPTIVE")[number % 2], "before": "UNKNOWN"}
-        store.append("alpha/allocator", [Event("allocator.mode_changed", data, time=number)])
+    modes = [{"mode": ("AUTO", "ADAPTIVE")[number % 2], "before": "UNKNOWN"} for number in range(count)]
+    events = [Event("allocator.mode_changed", mode, time=number) for number, mode in enumerate(modes)]
+    store.append("alpha/allocator", events)
 
 
 @pytest.fixture(scope="module")
