@@ -102,7 +102,9 @@ class Pilot:
     def hold(self, *target: float) -> None:
         self.attitude = np.array(target)
         x, y, z, w = target
-        request = SetAttitudeMode.Request(mode=SetAttitudeMode.Request.HOLD, target=Quaternion(x=x, y=y, z=z, w=w))
+        request = SetAttitudeMode.Request(
+            mode=SetAttitudeMode.Request.HOLD, current=False, target=Quaternion(x=x, y=y, z=z, w=w)
+        )
         answer = self.call(SetAttitudeMode, "set_attitude_mode", request)
         assert answer.success, answer.message
 

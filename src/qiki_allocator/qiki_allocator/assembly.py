@@ -10,7 +10,7 @@ from qiki_allocator.flight.controller import Controller
 from qiki_allocator.flight.drive import Drive
 from qiki_allocator.flight.motion_control import MotionControl, RestConfig
 from qiki_allocator.flight.profile import ProfileConfig
-from qiki_allocator.groups.selection import GroupTable
+from qiki_allocator.groups.selection import LOST_BELOW, Authority, GroupTable
 from qiki_allocator.health.detector_settings import DetectorSettings
 from qiki_allocator.health.watch import FaultWatch
 from qiki_allocator.limits.burn_limits import BurnConfig
@@ -42,10 +42,13 @@ def assemble(
     rate: float = 100.0,
     lead: float = 0.04,
     precise: bool = False,
+    lost_authority: float = LOST_BELOW,
     fault_detection: bool = True,
     stopwatch: Callable[[], float] = time.perf_counter,
 ) -> Controller:
-    """The controller of a vehicle; rate in Hz, lead in s; `fault_detection`: thrusters are judged by the motion too.
+    """The controller of a vehicle; rate in Hz, lead in s.
+
+    `lost_authority`: see `Authority`; `fault_detection`: thrusters are judged by the motion too.
 
     Raises:
         ConfigurationError: naming the field, value and allowed range.
@@ -69,6 +72,7 @@ def assemble(
         ),
         faults=FaultWatch(array, body, detection, pulsed.bank, by_motion=fault_detection),
         groups=GroupTable(propulsion.peak_power, propulsion.watts_per_newton, vehicle.modulation.zero_torque_tolerance),
+        authority=Authority(lost_authority),
         stopwatch=stopwatch,
     )
     control = vehicle.control

@@ -74,6 +74,7 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
             rate=params.control_rate,
             lead=params.lead,
             precise=params.precise,
+            lost_authority=params.lost_authority,
         )
         self.hull_radius = vehicle.hull.circumradius
         self._command = ThrusterCommand()

@@ -1,6 +1,7 @@
 """Controllable axes and largest pure wrenches, against the known facts of the vehicle and an independent solver."""
 
 import itertools
+import math
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from scipy.optimize import linprog
 
 from qiki_allocator.allocation.thrusters import ThrusterArray
 from qiki_allocator.groups.controllability import AXES, axis_vector, controllable_axes, largest_wrench
+from qiki_allocator.groups.selection import Authority
+from qiki_allocator.health.table import Condition, HealthTable
 from qiki_vehicle import ConfigurationError
 
 THRUSTERS = Path(__file__).parents[3] / "launch/config/vehicles/thrusters.json"
@@ -155,3 +158,46 @@ def test_refusals(vehicle: ThrusterArray, arguments: dict[str, object], text: st
 def test_an_unknown_axis_is_refused(vehicle: ThrusterArray) -> None:
     with pytest.raises(ValueError, match=r"axis: '\+w'; allowed: \+x, -x"):
         largest_wrench(vehicle, "+w")
+
+
+def surveyed(array, seed):
+    """The thrusters as measured: millimetres, tenths of a degree, half a percent of thrust."""
+    rng = np.random.default_rng(seed)
+    return ThrusterArray(
+        array.positions + rng.normal(0.0, 0.002, (16, 3)),
+        array.directions + rng.normal(0.0, np.radians(0.2), (16, 3)),
+        array.f_max * (1.0 + rng.normal(0.0, 0.005, 16)),
+        com=array.com + rng.normal(0.0, 0.002, 3),
+    )
+
+
+@pytest.mark.requirement("ALLOC-15")
+@pytest.mark.parametrize("pair", [(0, 3), (1, 2), (4, 7), (5, 6)])
+@given(seed=st.integers(0, 2**32 - 1))
+def test_an_axis_that_is_almost_lost_is_named(vehicle, pair, seed):
+    """Two dead thrusters cost three axes in the ideal geometry, and leave a few percent of them in the real one."""
+    health = HealthTable(16)
+    assert set(Authority().left(vehicle, health).values()) == {1.0}
+    for thruster in pair:
+        health.set(thruster, Condition.DEAD)
+    lost = Authority().lost(Authority().left(vehicle, health))
+    assert len(lost) == 3
+    real = surveyed(vehicle, seed)
+    left = Authority().left(real, health)
+    assert list(left) == list(AXES)
+    for axis, share in left.items():
+        now, healthy = largest_wrench(real, axis, health.levels()).size, largest_wrench(real, axis).size
+        assert share == pytest.approx(now / healthy, abs=1e-9)
+    assert Authority().lost(left) == tuple(axis for axis, share in left.items() if share < 0.02)
+    assert set(Authority(0.02).lost(left)) <= set(lost)
+    assert set(Authority(0.0).lost(left)) <= set(Authority(0.02).lost(left))
+
+
+def test_an_axis_that_never_was_is_lost_and_has_no_share():
+    planar = ThrusterArray([[0, 1, 0], [0, -1, 0], [0, 1, 0], [0, -1, 0]], [[1, 0, 0]] * 2 + [[-1, 0, 0]] * 2, 5.0)
+    left = Authority().left(planar, HealthTable(4))
+    assert [axis for axis, share in left.items() if share == 1.0] == ["+x", "-x", "+yaw", "-yaw"]
+    assert math.isnan(left["+z"])
+    assert "+z" in Authority().lost(left)
+    with pytest.raises(ConfigurationError, match=r"lost_authority: 2.0; allowed: 0 to 1"):
+        Authority(2.0)

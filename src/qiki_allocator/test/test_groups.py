@@ -16,7 +16,12 @@ from qiki_vehicle import ConfigurationError
 
 THRUSTERS = Path(__file__).parents[3] / "launch/config/vehicles/thrusters.json"
 COM = (0.0, 0.0, 0.1)
-TOLERANCE = 25.0  # N m
+TOLERANCE = 0.074
+
+
+def tolerance(array: ThrusterArray) -> float:
+    """N m of parasitic torque allowed."""
+    return TOLERANCE * float(np.linalg.norm((array.effectiveness * array.f_max)[3:], axis=0).max())
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +37,9 @@ def check(group: ThrustGroup, array: ThrusterArray, health: np.ndarray) -> None:
     strength = array.f_max.max()
     forces = across[:2] if group.axis in TRANSLATIONS else across[:3]
     np.testing.assert_allclose(forces / strength, 0.0, atol=1e-5)
-    allowed = TOLERANCE if group.kind in ("ZTT", "TORQUE") else 1e-4 * np.abs(array.effectiveness).max() * strength
+    allowed = (
+        tolerance(array) if group.kind in ("ZTT", "TORQUE") else 1e-4 * np.abs(array.effectiveness).max() * strength
+    )
     assert group.parasitic_torque <= allowed + 1e-6
     assert group.size > 0.0
     assert 0.0 < group.levels.max() <= 1.0
@@ -178,10 +185,21 @@ def test_groups_of_random_arrays(n: int, seed: int, power: float | None) -> None
     ("arguments", "text"),
     [
         ({"health": [1.0]}, r"health: shape \(1,\); allowed: \(16,\)"),
-        ({"torque_tolerance": -1.0}, "torque_tolerance: -1.0 N m; allowed: finite, at least 0 N m"),
+        ({"torque_tolerance": -1.0}, "torque_tolerance: -1.0; allowed: 0 to 1"),
         ({"power": -1.0}, "power: -1.0 W; allowed: finite, above 0 W"),
     ],
 )
 def test_refusals(vehicle: ThrusterArray, arguments: dict[str, object], text: str) -> None:
     with pytest.raises(ConfigurationError, match=text):
         thrust_groups(vehicle, **arguments)  # type: ignore[arg-type]
+
+
+def test_the_tolerance_is_relative_to_the_vehicle(vehicle: ThrusterArray) -> None:
+    """The same geometry at a thousandth of the thrust and a tenth of the size has the same groups."""
+    small = ThrusterArray(vehicle.positions * 0.1, vehicle.directions, vehicle.f_max * 1e-3, com=vehicle.com * 0.1)
+    for tolerance in (0.0, 0.074, 0.5):
+        groups, scaled = (
+            thrust_groups(vehicle, torque_tolerance=tolerance),
+            thrust_groups(small, torque_tolerance=tolerance),
+        )
+        assert [group.thrusters for group in groups] == [group.thrusters for group in scaled]

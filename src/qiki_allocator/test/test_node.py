@@ -227,22 +227,22 @@ def test_a_broken_vehicle_file_leaves_the_node_unconfigured(tmp_path):
 
 def test_attitude_hold_and_brake(bench):
     services = bench.peer.call
-    hold = SetAttitudeMode.Request(mode=SetAttitudeMode.Request.HOLD, current=True)
+    hold = SetAttitudeMode.Request(mode=SetAttitudeMode.Request.HOLD)  # no target: the attitude of now
     refused = services(SetAttitudeMode, f"{NODE}/set_attitude_mode", hold)
     assert not refused.success
     assert "odometry" in refused.message
     for _ in range(5):  # best effort: one may be lost
-        send_odometry(bench)
+        send_odometry(bench, tilt=0.3)
         bench.tick()
     assert services(SetAttitudeMode, f"{NODE}/set_attitude_mode", hold).success
     for _ in range(40):
-        send_odometry(bench, tilt=0.1)
+        send_odometry(bench, tilt=0.2)
         bench.command(100, 0, 0, 0, 0, 0)
         bench.tick()
     held = bench.allocation()
     assert held.attitude_mode == SetAttitudeMode.Request.HOLD
     assert held.commanded.force.x == 100.0
-    assert held.commanded.torque.z < -10.0
+    assert held.commanded.torque.z > 10.0
     assert services(Trigger, f"{NODE}/brake", Trigger.Request()).success
     for _ in range(30):
         send_odometry(bench, velocity=0.5)

@@ -76,6 +76,13 @@ def test_numbers(message, shown, metrics, field, key, metric):  # noqa: PLR0917
     assert float(shown[key].split()[0]) == pytest.approx(value, rel=1e-3)
 
 
+def test_authority(telemetry, message, metrics):
+    shown_of_allocation = diagnosis.of_allocation(telemetry).values
+    assert list(message.authority) == [1.0] * 12
+    assert shown_of_allocation["authority left"] == "100 % of every axis"
+    assert metrics("authority_ratio", axis="-roll") == 1.0
+
+
 def test_binding_limits(message, shown, metrics):
     assert shown["binding"] == ", ".join(message.binding)
     kinds = {name.partition(":")[0] for name in message.binding}

@@ -51,7 +51,7 @@ class Modulation(Section):
     """Conversion of a wrench into pulses."""
 
     control_rate: Annotated[Positive, Field(ge=50.0, le=500.0)]  # Hz
-    zero_torque_tolerance: Positive  # N m
+    zero_torque_tolerance: Fraction  # of the largest torque of one thruster
     pulse_width: PulseWidth
     pwpf: Pwpf
     bang_bang: BangBang

@@ -63,6 +63,7 @@ class ControlCycle:
             conditions=tuple(one.condition for one in drive.health),
             levels=np.array([one.level for one in drive.health]),
             uncontrollable=drive.uncontrollable,
+            authority=drive.authority_left,
             warnings=limits.warnings + odometry,
         )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from qiki_allocator.allocation.answers import Allocation, Limits
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
-from qiki_allocator.groups.selection import GroupTable, Selection, uncontrollable_axes
+from qiki_allocator.groups.selection import Authority, GroupTable, Selection
 from qiki_allocator.groups.thrust_groups import ThrustGroup
 from qiki_allocator.health.readings import MotionReading, ValveReading
 from qiki_allocator.health.table import Condition
@@ -78,6 +78,7 @@ class Drive:
         by_groups: only thrusters of thrust groups may fire.
         limiter, faults, groups: see there.
         solve_time: s, of the last solve.
+        authority_left: share left of the healthy authority of each signed axis.
         uncontrollable: axes that are lost.
         health: of each thruster.
         bias: (6,) N and N m of the thrusters that are stuck open.
@@ -92,8 +93,10 @@ class Drive:
         limiter: Limiter,
         faults: FaultWatch,
         groups: GroupTable,
+        authority: Authority,
         stopwatch: Callable[[], float],
     ) -> None:
+        self._authority = authority
         self._modulator = modulator
         self._levels = levels
         self._stopwatch = stopwatch
@@ -300,7 +303,8 @@ class Drive:
         self.bias = table.bias(array)
         self._stuck_power = table.stuck_power(array, self._modulator.allocator.watts_per_newton)
         self.groups.forget()
-        self.uncontrollable = uncontrollable_axes(array, table)
+        self.authority_left = self._authority.left(array, table)
+        self.uncontrollable = self._authority.lost(self.authority_left)
         self._forget_limits()
 
     def move(self, body: MassProperties) -> None:

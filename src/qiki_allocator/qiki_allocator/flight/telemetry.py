@@ -68,5 +68,6 @@ class Telemetry:
     conditions: tuple[Condition, ...]
     levels: Floats
     uncontrollable: tuple[str, ...]
+    authority: Mapping[str, float]
     warnings: tuple[str, ...]
     telemetry_refused: Mapping[str, int] = field(default_factory=dict)

@@ -1,16 +1,22 @@
 """Mode AUTO: which thrusters may fire, by thrust groups."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
-from qiki_allocator.groups.controllability import ROTATIONS, TRANSLATIONS, controllable_axes
+from qiki_allocator.checks import require
+from qiki_allocator.groups.controllability import AXES, ROTATIONS, TRANSLATIONS, largest_wrench
 from qiki_allocator.groups.thrust_groups import ThrustGroup, ThrustGroups, thrust_groups
 from qiki_allocator.health.table import HealthTable
 
 _FULL = 1.0 - 1e-6
+
+LOST_BELOW = 0.02
+"""Share of its healthy authority below which an axis counts as lost."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +91,32 @@ def _opposite(axis: str) -> str:
     return ("-" if axis[0] == "+" else "+") + axis[1:]
 
 
-def uncontrollable_axes(array: ThrusterArray, health: HealthTable) -> tuple[str, ...]:
-    """The signed axes along which no pure force or torque is possible any more."""
-    possible = controllable_axes(array, health.levels(), health.stuck())
-    return tuple(axis for axis in TRANSLATIONS + ROTATIONS if axis not in possible)
+class Authority:
+    """Share of its healthy authority that is left of each signed axis.
+
+    Args:
+        lost_below: share below which an axis counts as lost.
+    """
+
+    def __init__(self, lost_below: float = LOST_BELOW) -> None:
+        require("lost_authority", lost_below, "", 0.0, 1.0)
+        self._lost_below = lost_below
+        self._healthy: tuple[ThrusterArray, list[float]] | None = None
+
+    def left(self, array: ThrusterArray, health: HealthTable) -> dict[str, float]:
+        """0..1 by axis, in the order of `AXES`; NaN where the healthy thrusters give no pure force or torque."""
+        if self._healthy is None or self._healthy[0] is not array:
+            self._healthy = array, [largest_wrench(array, axis).size for axis in AXES]
+        levels, stuck = health.levels(), health.stuck()
+        if not stuck and (levels == 1.0).all():
+            return {axis: 1.0 if size > 0.0 else math.nan for axis, size in zip(AXES, self._healthy[1], strict=True)}
+        return {
+            axis: min(largest_wrench(array, axis, levels, stuck_open=stuck).size / size, 1.0)
+            if size > 0.0
+            else math.nan
+            for axis, size in zip(AXES, self._healthy[1], strict=True)
+        }
+
+    def lost(self, left: Mapping[str, float]) -> tuple[str, ...]:
+        """The axes along which too little is left, or never was any."""
+        return tuple(axis for axis, share in left.items() if not (share > 0.0 and share >= self._lost_below))

@@ -110,7 +110,7 @@ def thrust_groups(
     health: npt.ArrayLike | None = None,
     power: float | None = None,
     watts_per_newton: float = 33.333,
-    torque_tolerance: float = 25.0,
+    torque_tolerance: float = 0.074,
 ) -> ThrustGroups:
     """All groups of an array. Some 20 ms for 16 thrusters: for configuration and changes of health, not for each cycle.
 
@@ -120,13 +120,15 @@ def thrust_groups(
         power: W, limit of the mean electrical power of a group at full command; None: no limit. A weak thruster draws
             what a healthy one does.
         watts_per_newton: W/N, of nominal thrust.
-        torque_tolerance: N m, parasitic torque allowed in ZTT and TORQUE groups at full command.
+        torque_tolerance: parasitic torque allowed in ZTT and TORQUE groups at full command, as share of the largest
+            torque of one healthy thruster.
 
     Raises:
         ConfigurationError: an argument is not allowed.
     """
     share = checked_health(array, health)
-    require("torque_tolerance", torque_tolerance, "N m", 0.0)
+    require("torque_tolerance", torque_tolerance, "", 0.0, 1.0)
+    tolerance = torque_tolerance * float(np.linalg.norm((array.effectiveness * array.f_max)[3:], axis=0).max())
     possible = controllable_axes(array, share)
     full = array.effectiveness * (array.f_max * share)
     draw = array.f_max * watts_per_newton
@@ -140,7 +142,7 @@ def thrust_groups(
         reach = largest_wrench(array, axis, share, power=power, watts_per_newton=watts_per_newton)
         return group(kind, axis, reach.levels, "" if axis in possible else _lost(axis, share))
 
-    small = _smallest(full, torque_tolerance)
+    small = _smallest(full, tolerance)
 
     def smallest(kind: str, axis: str) -> ThrustGroup:
         if axis not in small:
@@ -152,7 +154,7 @@ def thrust_groups(
         used = float(draw @ levels)
         if power is not None and used > power:
             levels = levels * (power / used)
-        notes = [_evenness(full, levels, axis, torque_tolerance), _more(ftg[axis], levels) if axis in ftg else ""]
+        notes = [_evenness(full, levels, axis, tolerance), _more(ftg[axis], levels) if axis in ftg else ""]
         return group(kind, axis, levels, "; ".join(filter(None, notes)))
 
     ftg = {axis: largest(FTG, axis) for axis in TRANSLATIONS}
@@ -220,7 +222,7 @@ def _evenness(full: Floats, levels: Floats, axis: str, tolerance: float) -> str:
     torque = float(np.linalg.norm(across[3:]))
     if torque <= tolerance:
         return "levels differ for zero torque"
-    return f"levels differ: equal ones would leave {torque:.3g} N m, allowed {tolerance:g} N m"
+    return f"levels differ: equal ones would leave {torque:.3g} N m, allowed {tolerance:.3g} N m"
 
 
 def _more(largest: ThrustGroup, levels: Floats) -> str:

@@ -122,6 +122,7 @@ def fill_allocation(message: Allocation, telemetry: Telemetry) -> None:
     message.health = array("B", [HEALTH[condition] for condition in telemetry.conditions])
     message.level = array("f", telemetry.levels.tolist())
     message.uncontrollable = list(telemetry.uncontrollable)
+    message.authority = array("f", telemetry.authority.values())
     message.warnings = list(telemetry.warnings)
 
 

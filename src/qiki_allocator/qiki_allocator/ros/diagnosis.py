@@ -1,6 +1,7 @@
 """Health of the allocator's components, from its newest telemetry, for the diagnostics."""
 
 import math
+from collections.abc import Mapping
 
 from qiki_allocator.allocation.thrusters import Floats
 from qiki_allocator.flight.telemetry import State, Telemetry
@@ -32,6 +33,7 @@ def of_allocation(latest: Telemetry | None) -> Health:
         "binding": ", ".join(answer.binding) or "none",
         "thrusters not OK": ", ".join(bad) or "none",
         "uncontrollable axes": ", ".join(latest.uncontrollable) or "none",
+        "authority left": _shares(latest.authority),
         "primal violation": answer.certificate.primal_violation,
         "duality gap": answer.certificate.gap,
     }
@@ -90,3 +92,13 @@ def _number(value: float, unit: str) -> str:
 
 def _numbers(values: Floats) -> str:
     return " ".join("unknown" if math.isnan(value) else f"{value:.3f}" for value in values.tolist())
+
+
+def _shares(authority: Mapping[str, float]) -> str:
+    """Those of all axes of which not everything is left."""
+    less = [f"{axis} {_percent(share)}" for axis, share in authority.items() if not share >= 1.0 - 5e-4]
+    return ", ".join(less) or "100 % of every axis"
+
+
+def _percent(share: float) -> str:
+    return "none when healthy" if math.isnan(share) else f"{100.0 * share:.1f} %"

@@ -74,6 +74,8 @@ def _of_thrusters(latest: Telemetry) -> Iterable[Metric]:
     yield _labelled("duty_ratio", "Share of the time commanded open", "thruster", thrusters, latest.duty.tolist())
     firings = dict(zip(thrusters, latest.firings.tolist(), strict=True))
     yield _counted("firings", "Openings commanded", "thruster", firings)
+    axes, shares = list(latest.authority), list(latest.authority.values())
+    yield _labelled("authority_ratio", "Share left of the healthy authority along an axis", "axis", axes, shares)
 
 
 def _counted(name: str, text: str, label: str, counts: Mapping[str, int]) -> Metric:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from qiki_allocator.allocation.allocator import POLICIES, UNATTAINABLE
 from qiki_allocator.assembly import MODULATORS
+from qiki_allocator.groups.selection import LOST_BELOW
 from qiki_node.parameters import NodeParameters, parameter
 
 
@@ -43,6 +44,13 @@ class AllocatorParameters(NodeParameters):
         read_only=True,
     )
     modulator: str = parameter("pulse_width", "how forces become pulses", choices=MODULATORS, read_only=True)
+    lost_authority: float = parameter(
+        LOST_BELOW,
+        "share of its healthy authority below which an axis is reported as uncontrollable",
+        minimum=0.0,
+        maximum=1.0,
+        read_only=True,
+    )
     precise: bool = parameter(
         False, "lift pulses below the shortest through the null space in every window", read_only=True
     )

@@ -11,6 +11,7 @@ from qiki_allocator.ros.host import Host
 from qiki_msgs.srv import ListGroups, SetAllocatorMode, SetAttitudeMode, SetThrusterHealth
 
 _MODES = {number: mode for mode, number in conversions.MODES.items()}
+_NO_TARGET = ((0.0, 0.0, 0.0, 1.0), (0.0, 0.0, 0.0, 0.0))
 _ATTITUDE_MODES = {number: mode for mode, number in conversions.ATTITUDE_MODES.items()}
 
 
@@ -72,7 +73,8 @@ class Services:
         self._node.check_clock()
         mode = _choice("mode", request.mode, _ATTITUDE_MODES)
         q = request.target
-        target = None if request.current else np.array([q.x, q.y, q.z, q.w])
+        given = (q.x, q.y, q.z, q.w)
+        target = None if request.current and given in _NO_TARGET else np.array(given)
         needs_target = mode is _ATTITUDE_MODES[SetAttitudeMode.Request.HOLD]
         self._node.controller.set_attitude(self._node.seconds(), mode, target if needs_target else None)
         self._node.act(None)
