@@ -46,7 +46,7 @@ def test_every_verb_explains_itself(qiki: Run, arguments: tuple[str, ...]) -> No
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("fly",), "No such command 'fly'"),
+        (("stauts",), "verb: 'stauts' is not there; allowed: status, "),
         (("thrust", "alpha", "--for", "2"), "--force, --torque: at least one of them is needed"),
         (("thrust", "alpha", "--force", "1", "nan", "0", "--for", "2"), "--force Y: nan is not allowed"),
         (("thrust", "alpha", "--torque", "0", "0", "inf", "--for", "2"), "--torque Z: inf is not allowed"),
@@ -99,3 +99,52 @@ def test_what_fast_dds_prints_is_not_among_the_answers() -> None:
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert (result.stdout, result.stderr) == ("answer\n", "error of a library")
+
+
+@pytest.mark.parametrize("domain", ["abc", "-1", "233"])
+def test_a_domain_that_is_none_is_refused(qiki: Run, monkeypatch: pytest.MonkeyPatch, domain: str) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", domain)
+    result = qiki("status")
+    assert result.exit_code == 2
+    assert f"ROS_DOMAIN_ID: '{domain}' is not allowed; allowed: 0 to 232" in result.output
+
+
+def test_without_a_home_and_on_another_domain_the_hint_names_the_domain(
+    qiki: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "DISCOVERY", 0.1)
+    monkeypatch.setenv("ROS_DOMAIN_ID", "102")
+    monkeypatch.delenv("HOME")
+    result = qiki("topics", "list")
+    assert result.exit_code == 3
+    assert "this is ROS_DOMAIN_ID 102" in result.output
+
+
+PROGRAM = """
+import click, sys
+from qiki_console.cli import main as module
+from qiki_node.terminal import echo
+@module.cli.command()
+def flood():
+    for _ in range(100_000):
+        echo("Δ" * 10)
+module.cli.list_commands = lambda ctx: ["flood"]
+module.cli.get_command = lambda ctx, name: flood
+sys.argv = ["qiki", "flood"]
+module.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "said"),
+    [
+        ("| head -n 1; exit ${PIPESTATUS[0]}", 141, ""),
+        ("> /dev/full", 1, "error: [Errno 28] No space left on device\n"),
+        (">&-", 0, ""),
+    ],
+)
+def test_output_that_nobody_takes_is_no_traceback(redirection: str, code: int, said: str) -> None:
+    script = f'"$0" -c "$1" {redirection}'
+    command = ["bash", "-c", script, sys.executable, PROGRAM]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (code, said)

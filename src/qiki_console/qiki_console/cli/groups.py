@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _PLAIN_WIDTH = 240
 """Columns of the table where there is no screen: nothing is cut."""
 
+_NARROW = 90
+"""Columns under which each group is shown on lines of its own."""
+
+_TITLES = ("group", "thrusters", "levels", "gives", "torque across", "power", "note")
+
 
 @click.command()
 @click.argument("bot", default="alpha", shell_complete=complete_bots)
@@ -81,29 +86,39 @@ def _values(group: "ThrustGroup") -> dict[str, Any]:
 
 
 def _print(bot: str, groups: "Iterable[ThrustGroup]") -> None:
-    import math
-
     from rich.table import Table
 
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("group", "thrusters", "levels", "gives", "torque across", "power", "note"):
-        table.add_column(column, no_wrap=column == "group", overflow="fold")
-    for group in groups:
-        if not group.thrusters:
-            table.add_row(printable(group.name), "none", *["N/A"] * 4, printable(group.note))
-            continue
-        force, torque = _wrench(group)
-        turns = "TORQUE" in group.name
-        size = math.hypot(*(torque if turns else force))
-        table.add_row(
-            printable(group.name),
-            " ".join(map(str, group.thrusters)),
-            " ".join(f"{group.levels[i]:.2f}" for i in group.thrusters),
-            f"{size:.1f} {'N m' if turns else 'N'}",
-            f"{group.parasitic_torque:.1f} N m",
-            f"{group.power / 1000.0:.1f} kW",
-            printable(group.note),
-        )
+    rows = [_row(group) for group in groups]
     console = make_console(_PLAIN_WIDTH)
     console.print(f"{bot}: thrust groups")
+    if console.width < _NARROW:
+        for name, *cells in rows:
+            console.print(name)
+            for title, cell in zip(_TITLES[1:], cells, strict=True):
+                console.print(f"  {title}: {cell}")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in _TITLES:
+        table.add_column(column, no_wrap=column == "group", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
     console.print(table)
+
+
+def _row(group: "ThrustGroup") -> tuple[str, ...]:
+    import math
+
+    if not group.thrusters:
+        return printable(group.name), "none", *["N/A"] * 4, printable(group.note)
+    force, torque = _wrench(group)
+    turns = "TORQUE" in group.name
+    size = math.hypot(*(torque if turns else force))
+    return (
+        printable(group.name),
+        " ".join(map(str, group.thrusters)),
+        " ".join(f"{group.levels[i]:.2f}" for i in group.thrusters),
+        f"{size:.1f} {'N m' if turns else 'N'}",
+        f"{group.parasitic_torque:.1f} N m",
+        f"{group.power / 1000.0:.1f} kW",
+        printable(group.note),
+    )

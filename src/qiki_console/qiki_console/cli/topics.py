@@ -30,11 +30,11 @@ def list_topics(types: bool, everything: bool) -> None:
     with Session("console") as session:
         require_graph(session)
         found, warning = topics_of_others(session), several_clocks(session)
+    if warning:
+        echo(f"warning: {warning}", err=True)
     for name, kinds in found.items():
         if everything or not is_plumbing(name):
             echo(printable(f"{name}  [{', '.join(kinds)}]" if types else name))
-    if warning:
-        echo(f"warning: {warning}", err=True)
 
 
 @topics.command("echo")

@@ -33,6 +33,9 @@ from qiki_node.terminal import echo, printable
 _COMMANDS = ("operator.command_issued", "allocator.profile_started")
 """Types of the events with which a command begins."""
 
+_SOON = 3.0
+"""s without an answer after which the graph's store counts as gone: a new one does not know the request."""
+
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -68,6 +71,8 @@ def tail(count: int, *, follow: bool, as_json: bool, url: str | None, **chosen: 
                 _show(event, as_json)
         if not follow:
             return
+        if url is None:
+            store.answer = _SOON  # type: ignore[attr-defined]
         with store.subscribe(head, types=query.types, streams=query.streams) as subscription:
             try:
                 while True:

@@ -70,6 +70,8 @@ class GraphStore(EventStore):
     """
 
     def __init__(self) -> None:
+        self.answer = _ANSWER
+        """s until a call without an answer fails; those that read the whole store get more."""
         self._session = Session("events")
         self._session.__enter__()
 
@@ -229,10 +231,12 @@ class GraphStore(EventStore):
         """Refused: a store is restored while no node has it open."""
         raise StoreUnavailable("restore works on the store itself only: stop the graph and open it by its URL")
 
-    def _call(self, kind: Any, name: str, request: Any, timeout: float = _ANSWER, *, repeatable: bool = True) -> Any:
+    def _call(
+        self, kind: Any, name: str, request: Any, timeout: float | None = None, *, repeatable: bool = True
+    ) -> Any:
         """Response of one of the node's services."""
         try:
-            return self._session.call(kind, f"{NODE}/{name}", request, timeout, repeatable=repeatable)
+            return self._session.call(kind, f"{NODE}/{name}", request, timeout or self.answer, repeatable=repeatable)
         except UnreachableError as error:
             raise StoreUnavailable(f"{error.message}: is an event store running?") from error
 
