@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from qiki_launch.errors import LaunchError
 from qiki_launch.plan.launch_plan import InlineParameters, LaunchPlan
@@ -81,7 +82,7 @@ def test_arguments_reach_every_node(environment: dict[str, str]) -> None:
     fleet = plan(
         "fleet.launch.yaml",
         environment,
-        scenario="/s.yaml",
+        scenario=str(FOLDER / "config/scenarios/station.yaml"),
         vehicle="/v.yaml",
         metrics_port="9100",
         use_sim_time="false",
@@ -90,18 +91,55 @@ def test_arguments_reach_every_node(environment: dict[str, str]) -> None:
         events="postgresql://store/qiki",
     )
     assert parameters(fleet) == {
-        "qiki/eventstore": {"url": "postgresql://store/qiki", "inbox": "/run/qiki/inbox", "metrics_port": 9103},
-        "qiki/sim": {"scenario": "/s.yaml", "events_spool": "/run/qiki/outbox", "metrics_port": 9100},
-        "alpha/allocator": allocator(9101, "/v.yaml", use_sim_time=False),
-        "bravo/allocator": allocator(9102, "/v.yaml", use_sim_time=False),
+        "qiki/eventstore": {"url": "postgresql://store/qiki", "inbox": "/run/qiki/inbox", "metrics_port": 9101},
+        "qiki/sim": {
+            "scenario": str(FOLDER / "config/scenarios/station.yaml"),
+            "events_spool": "/run/qiki/outbox",
+            "metrics_port": 9100,
+        },
+        "alpha/allocator": allocator(9102, "/v.yaml", use_sim_time=False),
+        "bravo/allocator": allocator(9103, "/v.yaml", use_sim_time=False),
     }
     assert not any(node.respawn.wanted for node in fleet.nodes)
     assert all(dict(node.environment) == {"QIKI_LOG_FORMAT": "json"} for node in fleet.nodes)
 
 
-def test_bots_and_the_event_store_can_be_left_out(environment: dict[str, str]) -> None:
-    one = plan("fleet.launch.yaml", environment, scenario="single", bravo="false", events="none")
+def test_the_event_store_can_be_left_out(environment: dict[str, str]) -> None:
+    one = plan("fleet.launch.yaml", environment, scenario="single", events="none")
     assert [node.label for node in one.nodes] == ["qiki/sim", "alpha/allocator"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 16])
+def test_the_scenario_is_the_only_list_of_the_bots(count: int, environment: dict[str, str], tmp_path: Path) -> None:
+    names = [f"bot_{number}" for number in range(count)]
+    scenario = tmp_path / "own.yaml"
+    scenario.write_text(yaml.safe_dump({"name": "own", "bots": [{"name": name} for name in names]}))
+    fleet = plan("fleet.launch.yaml", environment, scenario=str(scenario), metrics_port="9100", events="none")
+    found = parameters(fleet)
+    assert list(found) == ["qiki/sim", *(f"{name}/allocator" for name in names)]
+    assert [one["metrics_port"] for one in found.values()] == [9100, *range(9102, 9102 + count)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: x\n", "a scenario needs 'bots'"),
+        ("bots: 3\n", "own.yaml:1: bots: must be a list, not 3"),
+        ("bots: [{name: a}, {name: a}]\n", "bot 'a' stands here more than once"),
+        ("bots:\n  - {name: a b}\n", "own.yaml:2: bots[0]: bot name 'a b' is not valid"),
+        ("bots: [alpha]\n", "'bots' must be a mapping, not 'alpha'"),
+        ("bots: " + "[" * 1000 + "\n", "nested deeper than 100 levels"),
+        ("root:x:0:0\n", "a scenario needs 'bots'"),
+    ],
+)
+def test_a_scenario_without_a_list_of_bots_is_refused_in_one_line(
+    text: str, message: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "own.yaml").write_text(text)
+    with pytest.raises(LaunchError) as refused:
+        plan("fleet.launch.yaml", environment, scenario=str(tmp_path / "own.yaml"))
+    assert message in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
 def test_a_flight_can_be_recorded(environment: dict[str, str]) -> None:
@@ -119,8 +157,10 @@ def test_one_bot_alone(environment: dict[str, str]) -> None:
     [
         ({"log_format": "xml"}, "argument 'log_format' is 'xml'; allowed: text, json"),
         ({"use_sim_time": "maybe"}, "argument 'use_sim_time' is 'maybe'; allowed: true, false"),
-        ({"bravo": "no"}, "'if' gives 'no'; allowed: true, 1, false, 0"),
-        ({"scenaro": "x"}, "no argument 'scenaro'; arguments: alpha, bot, bravo, events, log_format"),
+        ({"rviz": "no"}, "'if' gives 'no'; allowed: true, 1, false, 0"),
+        ({"scenaro": "x"}, "no argument 'scenaro'; arguments: bot, events, log_format"),
+        ({"scenario": "x"}, "config/scenarios/x.yaml); allowed: single, station, the path of a file"),
+        ({"scenario": "/x.yaml"}, "launch[12].include_bots.scenario: no scenario '/x.yaml'"),
         ({"rviz": "true"}, "package 'rviz2' is not installed"),
     ],
 )

@@ -18,5 +18,8 @@ setup(
     maintainer_email="maintainers@users.noreply.github.com",
     description="Runs ROS 2 YAML launch files where ROS 2's own launch is not installed.",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["launch = qiki_launch.cli.main:main"]},
+    entry_points={
+        "console_scripts": ["launch = qiki_launch.cli.main:main"],
+        "launch.frontend.launch_extension": ["qiki_launch = qiki_launch.ros_launch"],
+    },
 )

@@ -4,6 +4,7 @@ import shlex
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -191,7 +192,24 @@ NODE = "pkg: fake, exec: dump"
         ("launch:\n  - timer: {period: 1.0}\n", "action 'timer' is not supported; supported: arg, let"),
         (f"launch:\n  - node: {{{NODE}, emulate_tty: true}}\n", "launch[0].node.emulate_tty: 'emulate_tty' of 'node'"),
         (f"launch:\n  - node: {{{NODE}, launch-prefix: gdb}}\n", "'launch-prefix' of 'node' is not supported"),
-        (f"launch:\n  - node: {{{NODE}, on_exit: shutdown}}\n", "'on_exit' of 'node' is not supported"),
+        (f"launch:\n  - node: {{{NODE}, on_exit: restart}}\n", "'on_exit' is 'restart'; allowed: shutdown"),
+        ("launch:\n  - node: &n\n      <<: 3\n", "3: launch[0].node: '<<' must be followed by a mapping or a list of"),
+        ("launch:\n  - node: {<<: {pkg: a}, <<: {pkg: b}}\n", "2: launch[0].node: the key '<<' stands here more than"),
+        ("launch:\n  - node: &n {<<: *n}\n", "2: launch[0].node: an alias contains itself"),
+        ("launch:\n  - let: {name: a, value: 2020-13-45}\n", "'2020-13-45' cannot be read: month must be in 1..12"),
+        ("launch:\n  - let: {name: a, value: \a}\n", "x.launch.yaml: is not YAML"),
+        ("launch:\n\n  - *missing\n", "x.launch.yaml:3: is not YAML: found undefined alias 'missing'"),
+        ("launch:\n" + "[" * 1000, "x.launch.yaml:2: document: nested deeper than 100 levels"),
+        ("#" * 2**20 + "\n", "is larger than 1048576 bytes"),
+        ("launch:\n  - let: {name: a, value: " + "$(var " * 1000 + "a" + ")" * 1000 + "}\n",
+         "substitutions are nested deeper than 50 levels"),
+        ("launch:\n  - log: {message: hello}\n", "action 'log' is not supported; supported: arg, let"),
+        ("launch:\n  - set_parameter: {name: a, value: true}\n", "action 'set_parameter' is not supported"),
+        ("launch:\n  - set_remap: {from: a, to: b}\n", "action 'set_remap' is not supported"),
+        ("launch:\n  - node_container: {pkg: a, exec: b}\n", "action 'node_container' is not supported"),
+        (f"launch:\n  - node: {{{NODE}, if: $(not true)}}\n", "substitution $(not) is not supported"),
+        (f"launch:\n  - node: {{{NODE}, if: $(equals a a)}}\n", "substitution $(equals) is not supported"),
+        (f"launch:\n  - node: {{{NODE}, args: $(if true a b)}}\n", "substitution $(if) is not supported"),
         (f"launch:\n  - node: {{{NODE}, output: paper}}\n", "'output' is 'paper'; allowed: screen"),
         ("launch:\n  - node:\n      pkg: fake\n      exec: x\n      pkg: fake\n", "5: launch[0].node: the key 'pkg'"),
         (f"launch:\n  - node: {{{NODE}, respawn_delay: -1.0}}\n", "'respawn_delay' is -1.0; allowed: 0 s"),
@@ -235,6 +253,114 @@ def test_refusals_name_place_and_reason(text: str, message: str, prefix: Any) ->
 def test_what_a_condition_leaves_out_is_refused_all_the_same(action: str, prefix: Any) -> None:
     with pytest.raises(LaunchError, match=r"x\.launch\.yaml:3: .* is not supported; supported: "):
         read(prefix, f"launch:\n  - group: {{if: 'false', children: [\n    {action}]}}\n")
+
+
+def bomb(body: str) -> str:
+    """A file of 61 lines, each of which uses the one before nine times."""
+    lines = [f"  - &a{level} {body % ','.join([f'*a{level - 1}'] * 9)}\n" for level in range(1, 61)]
+    return "launch:\n  - &a0 {group: []}\n" + "".join(lines)
+
+
+def test_aliases_that_multiply_are_bounded(prefix: Any) -> None:
+    with pytest.raises(LaunchError, match="more than 50000 values, those of aliases counted at each use"):
+        read(prefix, bomb("{group: [%s]}"))
+    assert read(prefix, bomb("{<<: [%s]}")).nodes == ()  # each stands for one value
+
+
+def test_texts_that_double_themselves_are_bounded(prefix: Any) -> None:
+    double = "  - let: {name: a, value: $(var a)$(var a)}\n"
+    with pytest.raises(LaunchError, match="characters is longer than 65536"):
+        read(prefix, "launch:\n  - let: {name: a, value: x}\n" + double * 40)
+
+
+def test_includes_that_multiply_are_bounded(prefix: Any) -> None:
+    twice = "launch:\n" + "  - include: {file: $(dirname)/%d.launch.yaml}\n" * 2
+    for level in range(25):
+        prefix.launch_file(f"{level}.launch.yaml", twice % (level + 1, level + 1))
+    prefix.launch_file("25.launch.yaml", "launch: []\n")
+    with pytest.raises(LaunchError, match="more than 500 includes"):
+        read(prefix, twice % (0, 0))
+    assert declared_arguments(prefix.share / "x.launch.yaml", Scope(prefix.environment, prefix.path)) == {}
+
+
+@pytest.mark.parametrize(
+    ("inner", "message"),
+    [
+        (None, r"x\.launch\.yaml:3: launch\[1\]\.include\.file: .*inner\.launch\.yaml: cannot be read: No such file"),
+        ("launch: [", r"inner\.launch\.yaml:1: is not YAML: .*; included at .*x\.launch\.yaml:3$"),
+        ("launch: [log: {}]", r"inner\.launch\.yaml:1: .*'log' is not supported.*; included at .*x\.launch\.yaml:3$"),
+        ("launch: [arg: {name: a}]", r"x\.launch\.yaml:3: .*inner\.launch\.yaml: argument 'a' .* is required$"),
+    ],
+)
+def test_an_include_that_fails_names_its_line(inner: str | None, message: str, prefix: Any) -> None:
+    if inner is not None:
+        prefix.launch_file("inner.launch.yaml", inner)
+    text = "launch:\n  - let: {name: x, value: y}\n  - include: {file: $(dirname)/inner.launch.yaml}\n"
+    with pytest.raises(LaunchError, match=message):
+        read(prefix, text)
+
+
+MERGED = """launch:
+  - node: &first {pkg: fake, exec: dump, name: a, output: screen, on_exit: shutdown}
+  - node: {<<: *first, name: b, output: log}
+  - node: {name: c, <<: [{output: both}, *first]}
+"""
+
+
+def test_merge_keys_mean_what_yaml_says(prefix: Any) -> None:
+    plan = read(prefix, MERGED)
+    found = [{"name": one.name, "output": one.output, "on_exit": one.shutdown_on_exit} for one in plan.nodes]
+    bodies = [entry["node"] for entry in yaml.safe_load(MERGED)["launch"]]
+    assert found == [
+        {"name": body["name"], "output": body["output"], "on_exit": body["on_exit"] == "shutdown"} for body in bodies
+    ]
+
+
+LOOKS = [
+    "12E5",
+    "0x1A",
+    "1_000",
+    "on",
+    "yes",
+    "y",
+    "n",
+    "1e5",
+    "0o17",
+    ".5",
+    "nan",
+    ".inf",
+    "~",
+    "null",
+    "1:30",
+    "2020-01-01",
+]
+
+
+@pytest.mark.parametrize("text", LOOKS)
+def test_a_text_by_type_or_quotes_keeps_its_quotes(text: str, prefix: Any) -> None:
+    """ROS's own reader of parameter files takes 12E5 for a number where PyYAML does not; never between quotes."""
+    params = (
+        f"{{name: quoted, value: '{text}'}}",
+        "{name: typed, value: $(var v), type: str}",
+        f"{{name: list, value: ['{text}', a]}}",
+        "{name: types, value: [$(var v)], type: list_of_str}",
+    )
+    head = f"launch:\n  - arg: {{name: v, default: '{text}'}}\n"
+    plan = read(prefix, f"{head}  - node: {{{NODE}, param: [{', '.join(params)}]}}\n")
+    for entry, expected in zip(plan.nodes[0].parameters, [text, text, [text, "a"], [text]], strict=True):
+        assert isinstance(entry, InlineParameters)
+        (value,) = entry.values.values()
+        assert value == expected
+        scalars = [token for token in yaml.scan(entry.to_yaml()) if isinstance(token, yaml.ScalarToken)]
+        assert [token.style for token in scalars if token.value == text] == ['"']
+
+
+def test_a_plain_text_without_a_type_is_left_to_the_node(prefix: Any) -> None:
+    """As in ROS: `1e5` is a text for PyYAML and a number for a node that declares one."""
+    plan = read(prefix, f"launch:\n  - node: {{{NODE}, param: [{{name: x, value: 1e5}}]}}\n")
+    (entry,) = plan.nodes[0].parameters
+    assert isinstance(entry, InlineParameters)
+    assert "x: 1e5\n" in entry.to_yaml()
 
 
 def test_unknown_arguments_are_refused_with_those_there_are(prefix: Any) -> None:

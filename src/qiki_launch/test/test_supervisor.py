@@ -96,13 +96,31 @@ def test_a_killed_node_is_restarted_and_the_state_says_so(run: Any) -> None:
 
 @pytest.mark.requirement("L-4")
 def test_a_node_that_dies_at_once_waits_longer_each_time(run: Any) -> None:
-    run.prefix.executable("broken", "import sys; sys.exit(3)")
+    run.prefix.executable("broken", "import sys; sys.exit(70)")  # as the nodes' watchdog does
     run.start("launch:\n" + node("a", "broken", respawn="'true'", respawn_delay="0.1"))
     run.says("restart 4 in ")
     waits = [float(line.split()[-2]) for line in run.output.read_text().splitlines() if "restart" in line]
     assert waits[:4] == [0.1, 1.0, 2.0, 4.0]
-    assert run.record("t/a")["last_exit"] == "exit code 3"
+    assert "ended 3 times in a row within 10 s of its start (exit code 70)" in run.output.read_text()
+    assert run.record("t/a")["last_exit"] == "exit code 70"
     assert run.stop() == 0
+
+
+@pytest.mark.requirement("L-1")
+@pytest.mark.parametrize("code", [0, 3])
+def test_on_exit_shutdown_ends_the_launch_in_place_of_a_restart(code: int, run: Any) -> None:
+    run.prefix.executable("sleeper", SLEEPER)
+    source = "import pathlib, sys, time\nwhile not pathlib.Path(sys.argv[1]).exists(): time.sleep(0.02)\nsys.exit({})"
+    run.prefix.executable("waiter", source.format(code))
+    sign = run.prefix.path / "sign"
+    last = node("b", "waiter", on_exit="shutdown", args=str(sign), respawn="'true'", respawn_delay="0.1")
+    process = run.start("launch:\n" + node("a") + last)
+    run.says("[t/a] begin")
+    sign.touch()
+    assert process.wait(PATIENCE) == (1 if code else 0)
+    run.says("t/b has ended (on_exit: shutdown): stopping")
+    states = {record["name"]: (record["state"], record["restarts"]) for record in run.state()["processes"]}
+    assert states == {"t/a": ("stopped", 0), "t/b": ("failed" if code else "exited", 0)}
 
 
 def test_without_respawn_the_launch_ends_with_its_nodes(run: Any) -> None:

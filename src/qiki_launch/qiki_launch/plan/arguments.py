@@ -4,12 +4,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from qiki_launch.errors import LaunchError
-from qiki_launch.plan.document import Attributes, Element, load_document
+from qiki_launch.errors import LaunchError, Place
+from qiki_launch.plan.document import Attributes, load_document
+from qiki_launch.plan.element import Element
 from qiki_launch.plan.scope import Scope
 from qiki_launch.plan.substitutions import parse, substitute
 
 ARG_KEYS = ("name", "default", "description", "choice", "if", "unless")
+BOTS_KEYS = ("scenario", "file", "arg", "if", "unless")
 INCLUDE_KEYS = ("file", "arg", "if", "unless")
 
 
@@ -77,12 +79,13 @@ def declared_arguments(file: Path, scope: Scope) -> dict[str, Argument]:
         LaunchError: a file cannot be read.
     """
     found: dict[str, Argument] = {}
-    _collect(file, scope, found, inside=())
+    _collect(file, scope, found, seen=set())
     return found
 
 
-def _collect(file: Path, scope: Scope, found: dict[str, Argument], inside: tuple[Path, ...]) -> None:
-    entities = load_document(file)
+def _collect(file: Path, scope: Scope, found: dict[str, Argument], seen: set[Path], place: Place | None = None) -> None:
+    seen.add(file)
+    entities = load_document(file, place)
     for argument in _declared(entities, conditional=False):
         found.setdefault(argument.name, argument)
     for include in _includes(entities):
@@ -92,8 +95,8 @@ def _collect(file: Path, scope: Scope, found: dict[str, Argument], inside: tuple
                 path = scope.working_folder / substitute(attributes.text("file"), scope, include.place)
         except LaunchError:
             continue
-        if path not in inside:
-            _collect(path, scope, found, (*inside, path))
+        if path not in seen:
+            _collect(path, scope, found, seen, attributes.place_of("file"))
 
 
 def _declared(entities: tuple[Element, ...], *, conditional: bool) -> Iterator[Argument]:

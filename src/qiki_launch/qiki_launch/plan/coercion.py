@@ -7,6 +7,13 @@ import yaml
 Scalar = bool | int | float | str
 Value = Scalar | list[Scalar]
 
+
+class Quoted(str):
+    """A text by its declared type or its quotes, whatever it looks like: `12E5`, `0x1A` or `on` is no other value."""
+
+    __slots__ = ()
+
+
 SCALARS: tuple[type[Scalar], ...] = (int, float, bool, str)
 TYPES: dict[str, tuple[type[Scalar] | None, bool]] = {
     "str": (str, False),

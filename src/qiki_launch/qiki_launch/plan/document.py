@@ -1,56 +1,14 @@
-"""A YAML launch file as a tree of values that know their place.
-
-Where ROS's launch reads a plain mapping, line and path are kept here, so that anything refused later is refused
-with the place where it stands. A key written twice is refused: YAML would silently keep the last.
-"""
+"""Launch files: their actions, and typed access to the attributes of one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from qiki_launch.errors import LaunchError, Place
+from qiki_launch.plan.element import Element, describe
+from qiki_launch.plan.tree import load_tree
 
 EXTENSIONS = (".launch.yaml", ".launch.yml", ".yaml", ".yml")
-
-
-@dataclass(frozen=True)
-class Element:
-    """A scalar, a tuple of elements or a mapping of names to elements, and its place."""
-
-    value: Any
-    place: Place
-
-    def entities(self) -> tuple["Element", ...]:
-        """Items of a list.
-
-        Raises:
-            LaunchError: it is not a list.
-        """
-        if not isinstance(self.value, tuple):
-            raise LaunchError(f"must be a list, not {describe(self)}", self.place)
-        return self.value
-
-    def action(self) -> tuple[str, "Element"]:
-        """Name and body of an entity, which is a mapping with one key.
-
-        Raises:
-            LaunchError: it is something else.
-        """
-        if not isinstance(self.value, Mapping) or len(self.value) != 1:
-            raise LaunchError(f"must be a mapping with one key, the action, not {describe(self)}", self.place)
-        return next(iter(self.value.items()))
-
-
-def describe(element: Element) -> str:
-    """Kind of an element, for an error text."""
-    if isinstance(element.value, tuple):
-        return "a list"
-    if isinstance(element.value, Mapping):
-        return f"a mapping with the keys {', '.join(element.value) or '(none)'}"
-    return f"{element.value!r} ({type(element.value).__name__})"
 
 
 class Attributes:
@@ -126,52 +84,16 @@ class Attributes:
         return element.value
 
 
-def load_document(file: Path) -> tuple[Element, ...]:
-    """The entities under `launch` of a YAML launch file.
+def load_document(file: Path, place: Place | None = None) -> tuple[Element, ...]:
+    """The entities under `launch` of a YAML launch file; `place` is that of the `include` that names it.
 
     Raises:
-        LaunchError: the file cannot be read, is not YAML, or is not a launch file.
+        LaunchError: the file cannot be read, is not YAML, is too large or too deep, or is not a launch file.
     """
     if not file.name.endswith(EXTENSIONS):
-        raise LaunchError(f"{file}: only YAML launch files are supported ({', '.join(EXTENSIONS)})")
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise LaunchError(f"{file}: cannot be read: {error}") from error
-    loader = yaml.SafeLoader(text)
-    try:
-        root = loader.get_single_node()
-        tree = _convert(loader, root, file, "", ()) if root is not None else None
-    except yaml.YAMLError as error:
-        raise LaunchError(f"{file}: is not YAML: {error}") from error
-    finally:
-        loader.dispose()
+        raise LaunchError(f"{file}: only YAML launch files are supported ({', '.join(EXTENSIONS)})", place)
+    tree = load_tree(file, place)
     if tree is None or not isinstance(tree.value, Mapping) or list(tree.value) != ["launch"]:
         raise LaunchError("must be a mapping with the one key 'launch'", Place(file, 1, "document"))
     entities: Element = tree.value["launch"]
     return entities.entities()
-
-
-def _convert(loader: yaml.SafeLoader, node: yaml.Node, file: Path, path: str, inside: tuple[yaml.Node, ...]) -> Element:
-    place = Place(file, node.start_mark.line + 1, path)
-    if node in inside:
-        raise LaunchError("an alias contains itself", place)
-    inside = (*inside, node)
-    if isinstance(node, yaml.SequenceNode):
-        items = [_convert(loader, item, file, f"{path}[{i}]", inside) for i, item in enumerate(node.value)]
-        return Element(tuple(items), place)
-    if isinstance(node, yaml.MappingNode):
-        names = [loader.construct_object(key, deep=True) for key, _ in node.value]
-        for number, name in enumerate(names):
-            here = Place(file, node.value[number][0].start_mark.line + 1, path)
-            if not isinstance(name, str):
-                raise LaunchError(f"the key {name!r} must be a text", here)
-            if name in names[:number]:
-                raise LaunchError(f"the key {name!r} stands here more than once", here)
-        loader.flatten_mapping(node)
-        found: dict[str, Element] = {}
-        for key, value in node.value:
-            name = loader.construct_object(key)
-            found[name] = _convert(loader, value, file, f"{path}.{name}" if path else name, inside)
-        return Element(found, place)
-    return Element(loader.construct_object(node), place)

@@ -41,7 +41,7 @@ def evaluate(text: str) -> str:
     """
     try:
         return str(_value(ast.parse(text.strip(), mode="eval").body))
-    except (SyntaxError, TypeError, ArithmeticError, RecursionError) as error:
+    except (SyntaxError, TypeError, ArithmeticError, RecursionError, MemoryError) as error:
         raise ValueError(f"cannot evaluate {text!r}: {error}") from error
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from qiki_launch.errors import Place
-from qiki_launch.plan.coercion import Value
+from qiki_launch.plan.coercion import Quoted, Value
 
 Environment = tuple[tuple[str, str], ...]
 
@@ -24,7 +24,22 @@ class InlineParameters:
 
     def to_yaml(self) -> str:
         """Contents of the parameter file."""
-        return yaml.dump({self.rule: {"ros__parameters": dict(self.values)}}, default_flow_style=False)
+        data = {self.rule: {"ros__parameters": dict(self.values)}}
+        return yaml.dump(data, Dumper=_Dumper, default_flow_style=False, width=10**6)
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML leaves `12E5` and `y` without quotes, which ROS's own reader then takes for a number and for true."""
+
+    def ignore_aliases(self, _: Any) -> bool:
+        return True
+
+
+def _quote(dumper: yaml.SafeDumper, text: Quoted) -> yaml.Node:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style='"')
+
+
+_Dumper.add_representer(Quoted, _quote)
 
 
 @dataclass(frozen=True)
@@ -55,6 +70,8 @@ class NodePlan:
     working_folder: Path | None = None
     output: str = "log"
     respawn: Respawn = field(default_factory=Respawn)
+    shutdown_on_exit: bool = False
+    """The end of the process ends the launch, in place of a respawn."""
     sigterm_timeout: float = 5.0
     """s after SIGINT."""
     sigkill_timeout: float = 5.0
@@ -114,6 +131,7 @@ def _node_data(node: NodePlan) -> dict[str, Any]:
             "delay": node.respawn.delay,
             "retries": node.respawn.retries,
         },
+        "on_exit": "shutdown" if node.shutdown_on_exit else None,
         "sigterm_timeout": node.sigterm_timeout,
         "sigkill_timeout": node.sigkill_timeout,
     }

@@ -4,7 +4,8 @@ import shlex
 
 from qiki_launch.errors import LaunchError
 from qiki_launch.plan.coercion import coerce_scalar
-from qiki_launch.plan.document import Attributes, Element
+from qiki_launch.plan.document import Attributes
+from qiki_launch.plan.element import Element
 from qiki_launch.plan.launch_plan import InlineParameters, NodePlan, Respawn
 from qiki_launch.plan.names import check_namespace, check_node_name, full_name, join_namespaces
 from qiki_launch.plan.packages import package_executable
@@ -14,7 +15,7 @@ from qiki_launch.plan.substitutions import parse, perform, substitute
 
 NODE_KEYS = (
     "pkg", "exec", "name", "namespace", "exec_name", "param", "remap", "env", "args", "ros_args", "cwd", "output",
-    "respawn", "respawn_delay", "respawn_max_retries", "sigterm_timeout", "sigkill_timeout", "if", "unless",
+    "respawn", "respawn_delay", "respawn_max_retries", "on_exit", "sigterm_timeout", "sigkill_timeout", "if", "unless",
 )  # fmt: skip
 OUTPUTS = ("screen", "log", "both", "own_log", "full")
 _ANY_NODE = "/**"
@@ -57,6 +58,7 @@ def read_node(element: Element, scope: Scope) -> NodePlan:
         working_folder=scope.working_folder / working_folder if working_folder is not None else None,
         output=_output(attributes, scope),
         respawn=_respawn(attributes, scope),
+        shutdown_on_exit=_shutdown_on_exit(attributes),
         **{name: seconds for name, seconds in timeouts.items() if seconds is not None},
     )
 
@@ -106,6 +108,13 @@ def _respawn(attributes: Attributes, scope: Scope) -> Respawn:
         raise LaunchError(f"'respawn': {error}", attributes.place_of("respawn")) from error
     delay = attributes.seconds("respawn_delay") or 0.0
     return Respawn(wanted, delay, attributes.integer("respawn_max_retries", -1))
+
+
+def _shutdown_on_exit(attributes: Attributes) -> bool:
+    text = attributes.optional_text("on_exit")
+    if text not in (None, "shutdown"):
+        raise LaunchError(f"'on_exit' is {text!r}; allowed: shutdown", attributes.place_of("on_exit"))
+    return text is not None
 
 
 def _words(attributes: Attributes, key: str, scope: Scope) -> tuple[str, ...]:

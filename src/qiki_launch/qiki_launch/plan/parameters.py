@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from qiki_launch.errors import LaunchError, Place
-from qiki_launch.plan.coercion import SCALARS, TYPES, Scalar, Value, coerce_scalar, is_value
-from qiki_launch.plan.document import Attributes, Element, describe
+from qiki_launch.plan.coercion import SCALARS, TYPES, Quoted, Scalar, Value, coerce_scalar, is_value
+from qiki_launch.plan.document import Attributes
+from qiki_launch.plan.element import Element, describe
 from qiki_launch.plan.scope import Scope
 from qiki_launch.plan.substitutions import parse, perform, substitute
 from qiki_launch.plan.template import literal
@@ -59,10 +60,10 @@ def _read_value(element: Element, attributes: Attributes, scope: Scope) -> Value
         if isinstance(element.value, tuple):
             if kind is not None and not is_list:
                 raise ValueError(f"a list, where 'type' says {attributes.text('type')}")
-            return _list_value([_plain(item) for item in element.value], kind, scope, element.place)
+            return _list_value(element.value, kind, scope, element.place)
         if is_list:
             raise ValueError(f"not a list, where 'type' says {attributes.text('type')}")
-        return _scalar_value(_plain(element), kind, scope, element.place)
+        return _scalar_value(element, kind, scope)
     except ValueError as error:
         raise LaunchError(f"the parameter's value: {error}", element.place) from error
 
@@ -81,28 +82,36 @@ def _plain(element: Element) -> Scalar:
     return value
 
 
-def _scalar_value(value: Scalar, kind: type[Scalar] | None, scope: Scope, place: Place) -> Value:
+def _scalar_value(element: Element, kind: type[Scalar] | None, scope: Scope) -> Value:
+    value = _plain(element)
     if isinstance(value, str):
-        template = parse(value, place)
+        template = parse(value, element.place)
         text = literal(template)
         if text is None:
-            return coerce_scalar(perform(template, scope, place), kind)
-        value = text
+            return _declared(coerce_scalar(perform(template, scope, element.place), kind), kind)
+        value = Quoted(text) if element.quoted or kind is str else text
     if kind is not None and not isinstance(value, kind):
         raise ValueError(f"{value!r} is not of the type {kind.__name__}")
     return value
 
 
-def _list_value(items: list[Scalar], kind: type[Scalar] | None, scope: Scope, place: Place) -> list[Scalar]:
+def _declared(value: Value, kind: type[Scalar] | None) -> Value:
+    return Quoted(value) if kind is str and isinstance(value, str) else value
+
+
+def _list_value(items: tuple[Element, ...], kind: type[Scalar] | None, scope: Scope, place: Place) -> list[Scalar]:
     written: set[type] = set()
     values: list[Any] = []
-    for item in items:
+    quoted = kind is str
+    for element in items:
+        item = _plain(element)
         template = parse(item, place) if isinstance(item, str) else ()
         text = literal(template)
         if template and text is None:
             values.append(coerce_scalar(perform(template, scope, place), kind))
         else:
             values.append(item if text is None else text)
+            quoted |= element.quoted
             written.add(type(item))
     if len(written) > 1 or not is_value(values):
         raise ValueError(f"{values!r} has items of different types")
@@ -110,4 +119,5 @@ def _list_value(items: list[Scalar], kind: type[Scalar] | None, scope: Scope, pl
         raise ValueError("an empty list has no type")
     if kind is not None and not all(isinstance(item, kind) for item in values):
         raise ValueError(f"{values!r} is not a list of {kind.__name__}")
-    return values
+    # One item that is text makes all of them text.
+    return [Quoted(value) for value in values] if quoted and all(type(value) is str for value in values) else values

@@ -11,8 +11,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from qiki_launch.errors import LaunchError, Place
-from qiki_launch.plan.arguments import ARG_KEYS, INCLUDE_KEYS, group_children, read_argument, unconditional_required
-from qiki_launch.plan.document import Attributes, Element, load_document
+from qiki_launch.plan.arguments import (
+    ARG_KEYS,
+    BOTS_KEYS,
+    INCLUDE_KEYS,
+    group_children,
+    read_argument,
+    unconditional_required,
+)
+from qiki_launch.plan.bots import scenario_bots
+from qiki_launch.plan.document import Attributes, load_document
+from qiki_launch.plan.element import Element
 from qiki_launch.plan.launch_plan import LaunchPlan, NodePlan
 from qiki_launch.plan.names import check_namespace, join_namespaces
 from qiki_launch.plan.nodes import NODE_KEYS, read_node
@@ -27,10 +36,15 @@ _KEYS = {
     "push_ros_namespace": ("namespace", *_CONDITIONS),
     "push-ros-namespace": ("namespace", *_CONDITIONS),
     "include": INCLUDE_KEYS,
+    "include_bots": BOTS_KEYS,
     "node": NODE_KEYS,
 }
 _DEEPEST = 32
 """Levels of includes: a file that includes itself is an error and not an endless loop."""
+
+
+_MOST = 500
+"""Includes of a launch: files that include each other twice double with each level."""
 
 
 def plan_launch(
@@ -71,6 +85,7 @@ class _Planner:
         self.declared: set[str] = set()
         self._base_environment = dict(environment)
         self._depth = 0
+        self._includes = 0
         self._actions: dict[str, Callable[[Element], None]] = {
             "arg": self._arg,
             "let": self._let,
@@ -79,6 +94,7 @@ class _Planner:
             "push_ros_namespace": self._push_namespace,
             "push-ros-namespace": self._push_namespace,
             "include": self._include,
+            "include_bots": self._include_bots,
             "node": self._node,
         }
 
@@ -87,7 +103,10 @@ class _Planner:
         self._depth += 1
         if self._depth > _DEEPEST:
             raise LaunchError(f"includes are deeper than {_DEEPEST} levels", place)
-        entities = load_document(file)
+        self._includes += 1
+        if self._includes > _MOST:
+            raise LaunchError(f"more than {_MOST} includes", place)
+        entities = load_document(file, place)
         for argument in unconditional_required(entities):
             if argument.name not in arguments:
                 raise LaunchError(
@@ -187,16 +206,41 @@ class _Planner:
         self.scope.namespace = namespace
 
     def _include(self, body: Element) -> None:
-        attributes = Attributes("include", body, INCLUDE_KEYS)
+        self._include_with(Attributes("include", body, INCLUDE_KEYS), {})
+
+    def _include_bots(self, body: Element) -> None:
+        """Include a file once for each bot of a scenario, in a scope of its own with `bot` and `bot_number` set."""
+        attributes = Attributes("include_bots", body, BOTS_KEYS)
+        scenario = self._text(attributes, "scenario")
+        try:
+            bots = scenario_bots(scenario, self.scope.working_folder, self.scope.environment)
+        except LaunchError as error:
+            raise LaunchError(str(error), attributes.place_of("scenario")) from error
+        for number, bot in enumerate(bots):
+            with self.scope.pushed():
+                self.scope.configurations["bot_number"] = str(number)
+                self._include_with(attributes, {"bot": bot})
+
+    def _include_with(self, attributes: Attributes, given: dict[str, str]) -> None:
+        """Include a file with the arguments `given` and those that the action lists."""
         file = self.scope.working_folder / self._text(attributes, "file")
         # As in ROS: the values see the arguments set before them, and `$(dirname)` is already the included file's.
         self.scope.last_included = file
-        given: dict[str, str] = {}
+        self.scope.configurations.update(given)
         for entry in attributes.entities("arg"):
             argument = Attributes("arg", entry, ("name", "value"))
             name, value = self._text(argument, "name"), self._text(argument, "value")
             given[name] = self.scope.configurations[name] = value
-        self.include(file, given, attributes.place_of("file"))
+        self._include_file(file, given, attributes.place_of("file"))
+
+    def _include_file(self, file: Path, given: Mapping[str, str], place: Place) -> None:
+        try:
+            self.include(file, given, place)
+        except LaunchError as error:
+            where = f"{place.file}:{place.line}"
+            if where in str(error):
+                raise
+            raise LaunchError(f"{error}; included at {where}") from error
 
     def _node(self, body: Element) -> None:
         node = read_node(body, self.scope)

@@ -9,6 +9,9 @@ from qiki_launch.plan.packages import package_prefix, package_share
 from qiki_launch.plan.scope import Scope
 from qiki_launch.plan.template import Call, Template, parse_template
 
+LONGEST = 2**16
+"""Characters of a text: variables that double themselves must not fill the memory."""
+
 Arguments = Sequence[Callable[[], str]]
 """Arguments of a substitution: evaluated when called, as the default of a variable that is set never is."""
 
@@ -39,7 +42,10 @@ def perform(template: Template, scope: Scope, place: Place) -> str:
     Raises:
         LaunchError: a substitution has no value.
     """
-    return "".join(part if isinstance(part, str) else _call(part, scope, place) for part in template)
+    text = "".join(part if isinstance(part, str) else _call(part, scope, place) for part in template)
+    if len(text) > LONGEST:
+        raise LaunchError(f"the text of {len(text)} characters is longer than {LONGEST}", place)
+    return text
 
 
 def _check(template: Template, place: Place) -> None:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from qiki_launch.errors import LaunchError, Place
 
+DEEPEST = 50
+"""Levels of substitutions in each other."""
+
 
 @dataclass(frozen=True)
 class Call:
@@ -39,6 +42,7 @@ class _Parser:
     def __init__(self, text: str, place: Place) -> None:
         self._text = text
         self._at = 0
+        self._depth = 0
         self._place = place
 
     def template(self, end: str) -> Template:
@@ -58,6 +62,9 @@ class _Parser:
 
     def _call(self, quote: str) -> Call:
         self._at += 2
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise LaunchError(f"substitutions are nested deeper than {DEEPEST} levels", self._place)
         start = self._at
         while self._at < len(self._text) and (self._text[self._at].isalnum() or self._text[self._at] in "_-"):
             self._at += 1
@@ -69,6 +76,7 @@ class _Parser:
             self._at += 1
             arguments.append(self._argument(quote))
         self._expect(")")
+        self._depth -= 1
         return Call(name, tuple(arguments))
 
     def _argument(self, quote: str) -> Template:

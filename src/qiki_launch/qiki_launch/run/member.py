@@ -13,6 +13,8 @@ from qiki_launch.run.child import Child, describe_exit
 from qiki_launch.run.output import LogFile, Screen
 from qiki_launch.run.run_state import EXITED, FAILED, RUNNING, STOPPED, STOPPING, WAITING, ProcessRecord, now
 
+_MANY = 3
+"""Early deaths in a row after which a warning is shown."""
 _ON_SCREEN = ("screen", "both", "full")
 
 
@@ -33,7 +35,9 @@ class Member:
         changed: Callable[[], None],
         emit: Callable[[str, Mapping[str, Any]], None],
         before_restart: Callable[[], None],
+        shut_down: Callable[[str], None],
     ) -> None:
+        """`shut_down` ends the run, for the given reason."""
         self.record = ProcessRecord(
             name=node.label,
             command=tuple(command),
@@ -52,6 +56,7 @@ class Member:
         self._changed = changed
         self._emit = emit
         self._before_restart = before_restart
+        self._shut_down = shut_down
         self._child: Child | None = None
         self._ended = asyncio.Event()
         self._escalated = asyncio.Event()
@@ -66,8 +71,16 @@ class Member:
             status, lifetime = await self._one_life()
             if self._stop.is_set() or not self._may_restart():
                 self._update(state=STOPPED if self._stop.is_set() else EXITED if status == 0 else FAILED)
+                if self._node.shutdown_on_exit and not self._stop.is_set():
+                    self._shut_down(f"{self.record.name} has ended (on_exit: shutdown)")
                 break
             self._backoff, delay = self._backoff.after_exit(lifetime)
+            if self._backoff.early_deaths == _MANY:
+                self._show(
+                    f"{self.record.name}: warning: ended {_MANY} times in a row within "
+                    f"{self._backoff.policy.stable:g} s of its start ({self.record.last_exit}); "
+                    f"waiting longer before each further attempt; its output: {self._log.path}"
+                )
             self._show(f"{self.record.name}: restart {self.record.restarts + 1} in {delay:g} s")
             self._update(state=WAITING)
             with contextlib.suppress(TimeoutError):
@@ -139,7 +152,11 @@ class Member:
 
     def _may_restart(self) -> bool:
         respawn = self._node.respawn
-        return respawn.wanted and (respawn.retries < 0 or self.record.restarts < respawn.retries)
+        return (
+            not self._node.shutdown_on_exit
+            and respawn.wanted
+            and (respawn.retries < 0 or self.record.restarts < respawn.retries)
+        )
 
     def _on_line(self, line: bytes, is_error: bool) -> None:
         self._log.write(line)

@@ -39,6 +39,7 @@ class Supervisor:
         self._policy = policy or BackoffPolicy()
         self._events = EventFiles(folder.events, self._show)
         self._members: list[Member] = []
+        self._outcome = "all nodes have ended"
         self._asked = 0
         self._asked_at = 0.0
 
@@ -86,10 +87,17 @@ class Supervisor:
         self._write_state(STOPPED)
         self._clean_shared_memory()
         failed = [member for member in self._members if member.failed]
-        outcome = "all nodes have ended" if not self._asked else "stopped"
+        outcome = "stopped" if self._asked else self._outcome
         self._show(outcome)
         self._events.emit("launch.stopped", {"reason": outcome})
         return 1 if failed and not self._asked else 0
+
+    def _shut_down(self, reason: str) -> None:
+        """End the run as the launch file wants it: all nodes stop in order."""
+        self._outcome = reason
+        self._show(f"{reason}: stopping")
+        self._stop.set()
+        self._wake.set()
 
     async def _stop_members(self) -> None:
         """Stop in reverse order, each when the one before has ended or has not heeded SIGINT in time."""
@@ -130,6 +138,7 @@ class Supervisor:
             changed=self._on_change,
             emit=self._events.emit,
             before_restart=self._clean_shared_memory,
+            shut_down=self._shut_down,
         )
 
     def _parameter_files(self, node: NodePlan) -> Iterable[Path]:
