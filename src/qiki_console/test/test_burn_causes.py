@@ -37,7 +37,6 @@ GOOD = Evidence(
         ({"late_edges": 4}, "late", "4 valve edges had passed"),
         ({"watchdog": True}, "watchdog", "its watchdog closed the valves"),
         ({"openings": 31}, "lost", "commands were lost: 9 openings of valves"),
-        ({"counted": {"commands": 2, "edges": 0}}, "lost", "commands were lost: 2 commands"),
         ({"energy_drawn": 600.0}, "valves", "drew 60 % of the energy of the commanded pulses"),
         ({"lasted": 2.2}, "console", "the command lasted 2.20 s in place of 2 s"),
     ],

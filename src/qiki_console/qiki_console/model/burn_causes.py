@@ -27,7 +27,6 @@ class Evidence:
         speed_asked, speed_reached: simulated seconds per wall second.
         lasted, duration: s of simulated time from the first command to the zero wrench, and as asked.
         failed: thrusters that became unhealthy meanwhile, with their health.
-        counted: further counters that grew, by their name, such as lost commands.
         others: nodes and activities that commanded the bot meanwhile.
     """
 
@@ -45,7 +44,6 @@ class Evidence:
     speed_asked: float | None = None
     speed_reached: float | None = None
     failed: Mapping[int, str] = field(default_factory=dict)
-    counted: Mapping[str, int] = field(default_factory=dict)
     others: tuple[str, ...] = ()
 
     @property
@@ -83,7 +81,7 @@ def troubles(seen: Evidence) -> dict[str, str]:
         found["late"] = f"the allocator's commands came late: {seen.late_edges} valve edges had passed"
     if seen.watchdog:
         found["watchdog"] = "commands stopped reaching the bot: its watchdog closed the valves"
-    lost = {**_lost_openings(seen), **{name: count for name, count in seen.counted.items() if count > 0}}
+    lost = _lost_openings(seen)
     if lost and not seen.empty:
         found["lost"] = "commands were lost: " + ", ".join(f"{count} {name}" for name, count in lost.items())
     if (share := _share_opened(seen)) is not None and not seen.empty and abs(share - 1.0) > 0.5 * TOLERANCE:
