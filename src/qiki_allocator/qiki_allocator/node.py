@@ -124,8 +124,8 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
         self._controller, self._metrics.latest = None, None
 
     def seconds(self) -> float:
-        """s, now."""
-        return conversions.seconds(self.get_clock().now())
+        """s of control time, now."""
+        return self.time.now()
 
     def check_clock(self) -> None:
         """Refuse to fly before the clock runs: what is commanded at time 0 would be flown on at the first /clock.
@@ -199,14 +199,14 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
 
     def publish(self, occurrence: Occurrence) -> None:
         """Log an occurrence and emit it as an event."""
-        log_occurrence(self.log, occurrence)
+        log_occurrence(self.log, occurrence, self.time.ahead)
         cause = occurrence.cause
         occurrence.event = self.events.emit(
             occurrence.type,
             occurrence.data,
             correlation=occurrence.command,
             causation=None if cause is None else cause.event or None,
-            time=round(occurrence.time * 1e9),
+            time=round((occurrence.time + self.time.ahead) * 1e9),
         )
 
     def _tick(self) -> None:
@@ -217,16 +217,15 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
 
     def _send(self, command: ValveCommand | None) -> None:
         if command is not None:
-            conversions.fill_command(self._command, command)
+            conversions.fill_command(self._command, command, self.time.ahead)
             self._commands.publish(self._command)
             self._sent.inc()
 
     # Telemetry ------------------------------------------------------------------------------------------------------
 
     def _publish(self) -> None:
-        now = self.get_clock().now()
-        telemetry = self.controller.telemetry(conversions.seconds(now))
-        stamp = now.to_msg()
+        telemetry = self.controller.telemetry(self.seconds())
+        stamp = self.get_clock().now().to_msg()
         self._allocation.header.stamp = stamp
         conversions.fill_allocation(self._allocation, telemetry)
         self._allocations.publish(self._allocation)

@@ -79,6 +79,7 @@ class Allocator:
         self.create_subscription = node.create_subscription
         self._commands = node.create_publisher(ThrusterCommand, "thruster_command", None)
         self._message = ThrusterCommand()
+        self.clock_runs, self.time = True, SimpleNamespace(ahead=0.0)
         self._inputs = Inputs(self)
 
     def check_frame(self, frame):
@@ -87,7 +88,7 @@ class Allocator:
     def seconds(self):
         seconds, rest = divmod(self.world.time_us, 1_000_000)
         now = Time(sec=seconds, nanosec=rest * 1000)
-        return conversions.seconds(SimpleNamespace(nanoseconds=now.sec * 1_000_000_000 + now.nanosec))
+        return (now.sec * 1_000_000_000 + now.nanosec) * 1e-9
 
     def report(self):
         self.occurrences += self.controller.journal.take()

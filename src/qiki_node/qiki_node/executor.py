@@ -31,6 +31,7 @@ class _Turns:
         self._futures: dict[int, Future] = {}
         self._starting = threading.Lock()
         self._thread = threading.Thread()
+        self._never = threading.Event()
 
     def begin(self, executor: Executor) -> Future:
         if not self._thread.is_alive():  # the first turn of this process
@@ -52,8 +53,7 @@ class _Turns:
 
     def _run(self) -> None:
         seen: dict[int, Future] = {}
-        while True:
-            time.sleep(_LASTING)
+        while not self._never.wait(_LASTING):
             now = dict(self._futures)
             for executor, turn in now.items():
                 if seen.get(executor) is turn:

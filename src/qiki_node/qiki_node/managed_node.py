@@ -1,5 +1,6 @@
 """The lifecycle of a QIKI node: hooks, and the undoing of all that they have made."""
 
+import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from lifecycle_msgs.msg import State
 from rclpy.action import ActionClient, ActionServer
 from rclpy.client import Client
-from rclpy.clock import Clock, ClockType
+from rclpy.clock import Clock, ClockType, ROSClock
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.publisher import Publisher
 from rclpy.service import Service
@@ -15,6 +16,7 @@ from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 
 from qiki_node.callbacks import reason_of
+from qiki_node.control_time import ControlTime
 from qiki_node.guarded_node import GuardedNode
 from qiki_node.turns import Turns
 
@@ -37,12 +39,16 @@ class ManagedNode(GuardedNode):
             `on_cleanup_node` and `on_deactivate_node`. The node's entities come last: a core may still answer.
         making: the one of the two whose hook runs; None outside of both hooks.
         steady_clock: never set.
+        time: of control.
         turns: signs of life of the executor.
     """
 
     def __init__(self, name: str, **node_arguments: Any) -> None:
         super().__init__(name, **node_arguments)
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self.time = ControlTime(
+            lambda: self.get_clock().now().nanoseconds, time.monotonic_ns, lambda: self.uses_sim_time
+        )
         self.turns = Turns()
         self.configured = ExitStack()
         self.activated = ExitStack()
@@ -86,7 +92,8 @@ class ManagedNode(GuardedNode):
     @property
     def uses_sim_time(self) -> bool:
         """True if time comes from /clock."""
-        return bool(self.get_parameter("use_sim_time").value)
+        clock = self.get_clock()
+        return isinstance(clock, ROSClock) and clock.ros_time_is_active
 
     @property
     def state(self) -> str:

@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from types import FrameType
@@ -63,12 +62,12 @@ class Watchdog:
 
     def _run(self) -> None:
         faulthandler.register(signal.SIGPROF, all_threads=True, chain=True)
-        while not self._over.is_set():
-            signal.setitimer(signal.ITIMER_PROF, _LAST_RESORT)
-            time.sleep(_TICK)
-            if self.look() and not self._over.is_set():
+        signal.setitimer(signal.ITIMER_PROF, _LAST_RESORT)
+        while not self._over.wait(_TICK):
+            if self.look():
                 self._end()
                 return
+            signal.setitimer(signal.ITIMER_PROF, _LAST_RESORT)
         signal.setitimer(signal.ITIMER_PROF, 0.0)
 
 

@@ -80,9 +80,9 @@ def fill_wrench(message: Wrench, wrench: Floats) -> None:
     f.x, f.y, f.z, t.x, t.y, t.z = wrench.tolist()
 
 
-def fill_command(message: ThrusterCommand, command: ValveCommand) -> None:
-    """Put a valve command into a message; its start is a time of the ROS clock."""
-    stamps.set_nanoseconds(message.header.stamp, round(command.start * stamps.SECOND))
+def fill_command(message: ThrusterCommand, command: ValveCommand, ahead: float = 0.0) -> None:
+    """Put a valve command into a message; `ahead`: s that ROS time is ahead of the command's."""
+    stamps.set_nanoseconds(message.header.stamp, round((command.start + ahead) * stamps.SECOND))
     message.window = command.window
     message.open_time = array("f", command.open_time.tolist())
     message.close_time = array("f", command.close_time.tolist())
@@ -126,23 +126,22 @@ def fill_allocation(message: Allocation, telemetry: Telemetry) -> None:
     message.warnings = list(telemetry.warnings)
 
 
-def motion(message: Odometry) -> MotionReading:
-    """Odometry as a value."""
+def motion(message: Odometry, ahead: float = 0.0) -> MotionReading:
+    """Odometry as a value; `ahead`: s that ROS time is ahead of that of the value, here and below."""
     q, v, w = message.pose.pose.orientation, message.twist.twist.linear, message.twist.twist.angular
     return MotionReading(
-        stamps.seconds(message.header.stamp),
+        stamps.seconds(message.header.stamp) - ahead,
         np.array([q.x, q.y, q.z, q.w]),
         np.array([v.x, v.y, v.z]),
         np.array([w.x, w.y, w.z]),
     )
 
 
-def energy(message: Energy) -> EnergyReading:
+def energy(message: Energy, ahead: float = 0.0) -> EnergyReading:
     """Energy telemetry as a value."""
     is_tripped = message.pdu == Energy.PDU_TRIPPED
-    return EnergyReading(
-        stamps.seconds(message.header.stamp), message.supercap_soc, message.continuous_power, tripped=is_tripped
-    )
+    time = stamps.seconds(message.header.stamp) - ahead
+    return EnergyReading(time, message.supercap_soc, message.continuous_power, tripped=is_tripped)
 
 
 def temperatures(message: Thermal) -> dict[str, float]:
@@ -150,11 +149,11 @@ def temperatures(message: Thermal) -> dict[str, float]:
     return dict(zip(message.name, message.temperature, strict=False))
 
 
-def valves(message: ThrusterState, n: int) -> ValveReading:
+def valves(message: ThrusterState, n: int, ahead: float = 0.0) -> ValveReading:
     """Report of n valves as a value; without conditions if their number is another."""
     conditions = tuple(CONDITIONS.get(int(value)) for value in message.health)
     return ValveReading(
-        stamps.seconds(message.header.stamp),
+        stamps.seconds(message.header.stamp) - ahead,
         message.on_time,
         conditions if len(conditions) == n else (None,) * n,
         forced_closed=message.watchdog or message.working_mass <= 0.0,
@@ -211,8 +210,3 @@ def profile_result(result: ProfileResult) -> Any:
     fill_wrench(message.impulse, result.delivered)
     message.energy = result.energy
     return message
-
-
-def seconds(stamp: Any) -> float:
-    """s of a clock's reading."""
-    return float(stamp.nanoseconds) * 1e-9

@@ -7,6 +7,7 @@ from rclpy.qos import QoSProfile
 
 from qiki_allocator.flight.controller import Controller
 from qiki_allocator.modulation.ledger import ValveCommand
+from qiki_node.control_time import ControlTime
 from qiki_node.log import NodeLog
 
 
@@ -17,11 +18,13 @@ class Host(Protocol):
         log: the node's.
         hull_radius: m, of the sphere around the hull.
         executor: runs the node.
+        time: of control.
     """
 
     log: NodeLog
     hull_radius: float
     executor: Any
+    time: ControlTime
 
     @property
     def controller(self) -> Controller:
@@ -50,7 +53,7 @@ class Host(Protocol):
         """
 
     def seconds(self) -> float:
-        """s, now."""
+        """s of control time, now."""
 
     def act(self, command: ValveCommand | None) -> None:
         """Send a valve command, if any, publish occurrences, and start the control cycle if needed."""

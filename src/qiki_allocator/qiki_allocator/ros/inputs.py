@@ -39,20 +39,24 @@ class Inputs:
         return taken
 
     def _take_energy(self, message: Energy) -> None:
-        self._node.controller.update_energy(self._node.seconds(), conversions.energy(message))
+        now = self._node.seconds()
+        self._node.controller.update_energy(now, conversions.energy(message, self._node.time.ahead))
 
     def _take_thermal(self, message: Thermal) -> None:
-        time = stamps.seconds(message.header.stamp)
-        self._node.controller.update_thermal(self._node.seconds(), time, conversions.temperatures(message))
+        now = self._node.seconds()
+        time = stamps.seconds(message.header.stamp) - self._node.time.ahead
+        self._node.controller.update_thermal(now, time, conversions.temperatures(message))
 
     def _take_valves(self, message: ThrusterState) -> None:
-        controller = self._node.controller
-        controller.update_valves(self._node.seconds(), conversions.valves(message, len(controller.drive.array)))
+        controller, now = self._node.controller, self._node.seconds()
+        n = len(controller.drive.array)
+        controller.update_valves(now, conversions.valves(message, n, self._node.time.ahead))
         self._node.report()
         self._node.wake()
 
     def _take_odometry(self, message: Odometry) -> None:
-        self._node.controller.update_motion(self._node.seconds(), conversions.motion(message))
+        now = self._node.seconds()
+        self._node.controller.update_motion(now, conversions.motion(message, self._node.time.ahead))
         self._node.report()
 
     def _take_mass(self, topic: str, composite: bool, message: InertiaStamped) -> None:

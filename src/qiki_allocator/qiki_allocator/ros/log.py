@@ -12,8 +12,8 @@ _WARNINGS = {
 }
 
 
-def log_occurrence(log: NodeLog, occurrence: Occurrence) -> None:
-    """One record, whose text is the type without its subject: `gate changed`."""
+def log_occurrence(log: NodeLog, occurrence: Occurrence, ahead: float = 0.0) -> None:
+    """One record, whose text is the type without its subject: `gate changed`; `ahead`: s that ROS time is ahead."""
     say = log.warning if occurrence.type in _WARNINGS or occurrence.data.get("warning") else log.info
     text = occurrence.type.rpartition(".")[2].replace("_", " ")
-    say(text, stamp=round(occurrence.time, 6), **occurrence.data)
+    say(text, stamp=round(occurrence.time + ahead, 6), **occurrence.data)
