@@ -20,7 +20,7 @@ from rclpy.task import Future
 WAIT = 0.25
 """s, longest wait for an event: also the longest time until a signal is noticed by an idle node."""
 
-_LASTING = 0.2
+_LASTING = 0.1
 """s between two looks for turns that last; each ends at the second look, after the callback that runs then."""
 
 
@@ -80,7 +80,7 @@ def spin_while(
     on_error: Callable[[Exception], None] | None = None,
 ) -> None:
     """Run callbacks while the condition holds; it is checked after each wait of at most `wait` s, and under any load
-    at least every 0.4 s unless one callback lasts longer.
+    at least every 0.2 s unless one callback lasts longer.
 
     Args:
         on_error: takes what a callback raises, and the callbacks go on; without it the exception leaves this function.
