@@ -1,0 +1,43 @@
+"""An exception of a callback closes the valves, even where the core itself is what fails."""
+
+import math
+from collections.abc import Iterator
+
+import pytest
+import rclpy
+
+from qiki_allocator.limits.energy_gate import EnergyReading
+from qiki_allocator.node import AllocatorNode
+
+
+@pytest.fixture
+def node() -> Iterator[AllocatorNode]:
+    rclpy.init(args=["--ros-args", "-p", "events_enabled:=false"])
+    node = AllocatorNode()
+    assert node.start()
+    yield node
+    node.close()
+    rclpy.shutdown()
+
+
+@pytest.mark.parametrize("core_fails", [False, True])
+def test_the_valves_close_before_anything_else(node, monkeypatch, core_fails: bool) -> None:
+    sent: list[tuple[list[float], list[float]]] = []
+    node._commands.publish = lambda m: sent.append((list(m.open_time), list(m.close_time)))
+    now = node.seconds()
+    node.controller.update_energy(now, EnergyReading(now, 0.9, 22_500.0))
+    node.controller.update_thermal(now, now, dict.fromkeys(("RCS_A", "RCS_B", "RCS_C", "RCS_D"), 20.0))
+    node.act(node.controller.command(node.seconds(), [200.0, 0.0, 0.0, 0.0, 0.0, 0.0]))
+    assert any(not math.isnan(time) for time in sent[-1][0]), "valves open"
+
+    def fail(*_: object) -> None:
+        raise FloatingPointError("overflow")
+
+    if core_fails:
+        monkeypatch.setattr(node.controller, "stop", fail)
+    node.callbacks.guard("topic odom", fail)(None)
+    opening, closing = sent[-1]
+    assert all(math.isnan(time) for time in opening)
+    assert len(sent) == 2
+    assert core_fails is (closing == [0.0] * 16)
+    assert node.is_active
