@@ -148,5 +148,5 @@ def test_the_energy_ledger_is_what_the_simulated_bus_gave() -> None:
             if one.bot == bot:
                 books = ENERGY_LEDGER.apply(books, event, payload.decode(event))
     assert books.samples >= 3
-    assert books.used.energy == pytest.approx(world.bot(bot).energy.thrust_energy) != 0.0
+    assert books.used.energy_j == pytest.approx(world.bot(bot).energy.thrust_energy) != 0.0
     assert position > books.samples, "nothing but samples was emitted"

@@ -157,8 +157,8 @@ def test_state_at_any_moment_of_a_flight_is_what_was_live(graph, peer) -> None:
             assert 0 <= at.time - ledger.sampled < 10**9
             sample = energies.get(ledger.sampled)
             if sample is not None:
-                assert ledger.stored == sample.supercap_energy
-                assert ledger.counters.energy == sample.thrust_energy
+                assert ledger.stored_j == sample.supercap_energy
+                assert ledger.counters.energy_j == sample.thrust_energy
                 assert ledger.soc == pytest.approx(sample.supercap_soc, rel=1e-6)
                 compared["energy"] += 1
             compared.update([state.mode, state.gate, state.attitude_mode, state.thrusters[3].health])
