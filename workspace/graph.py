@@ -6,11 +6,11 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
-from typing import TypedDict
+from typing import TextIO, TypedDict
 
 from workspace.distribution import Distribution
 from workspace.errors import WorkspaceError
@@ -19,6 +19,8 @@ from workspace.progress import TAIL_LINES, say
 
 FLEET = "fleet.launch.yaml"
 SILENCE_LIMIT = 60.0  # s until the lack of telemetry is reported
+PATIENCE = 60.0  # s that ROS's own launch gets to stop its nodes; it needs 10 s for one that heeds no signal
+_KILLED = 2.0  # s between SIGTERM and SIGKILL to what is left then
 
 
 class Found(TypedDict):
@@ -93,44 +95,50 @@ QIKI is up: first telemetry after {seconds:.1f} s.
 """
 
 
-def running(layout: Layout) -> int | None:
-    """Process id of the launch that the last `up` started, None where it has ended."""
+def running(layout: Layout, run: Path | None = None) -> int | None:
+    """Process id of the launch that `up` started in a run folder (default: that of `layout`), None where it ended."""
     try:
-        pid, started = (int(word) for word in _pid_file(layout).read_text(encoding="utf-8").split())
+        with _lock_file(run or layout.run).open(encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(file.read())
     except (OSError, ValueError):
-        return None
-    return pid if _start_time(pid) == started else None
+        pass
+    return None
 
 
 def refuse_while_running(layout: Layout, verb: str) -> None:
-    """Raises WorkspaceError while a graph of this checkout runs, however it was started."""
-    pid = running(layout)
-    if pid is None and not _run_folder_taken(layout):
-        return
-    process = f" (process {pid})" if pid is not None else ""
-    raise WorkspaceError(f"{verb}: a graph of this checkout is running{process}; end it with ./qiki down")
+    """Raises WorkspaceError while a graph of this checkout runs, in whichever run folder and however it was started."""
+    for run in dict.fromkeys([layout.run, *_run_folders(layout)]):
+        pid = running(layout, run)
+        if pid is not None or _taken(run / "lock"):
+            raise _already(verb, run, pid)
 
 
 def up(distribution: Distribution, env: dict[str, str], arguments: Sequence[str], *, detach: bool, began: float) -> int:
     """Start the graph; returns the exit code of its launch, or with `detach` 0 once the graph speaks.
 
-    `began`: time.monotonic() at the user's command. Raises WorkspaceError when a graph of this checkout runs, or
-    when a detached one ends before it speaks.
+    `began`: time.monotonic() at the user's command. Raises WorkspaceError when a graph runs in the run folder, when
+    that cannot be used, or when a detached graph ends before it speaks.
     """
     layout = distribution.layout
-    refuse_while_running(layout, "up")
-    log = layout.logs / "up.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    say(f"starting {' '.join([FLEET, *arguments])} …")
-    with log.open("w", encoding="utf-8") if detach else nullcontext() as output:
-        # A session or group of its own: Ctrl-C reaches this process alone, which passes it on once.
-        launch = subprocess.Popen(
-            launch_command(distribution, arguments), stdin=subprocess.DEVNULL, stdout=output,
-            stderr=subprocess.STDOUT if detach else None, env=env, cwd=layout.root,
-            start_new_session=detach, process_group=None if detach else 0,
-        )  # fmt: skip
-    _pid_file(layout).write_text(f"{launch.pid} {_start_time(launch.pid)}\n", encoding="utf-8")
-    _pass_signals_on(launch)
+    signals = _Signals()
+    log = layout.run / "up.log"
+    with _locked(layout) as lock:
+        say(f"starting {' '.join([FLEET, *arguments])} …")
+        with log.open("w", encoding="utf-8") if detach else nullcontext() as output:
+            # A session or group of its own: Ctrl-C reaches this process alone, which passes it on once. The lock is
+            # held for as long as the launch lives.
+            launch = subprocess.Popen(
+                launch_command(distribution, arguments), stdin=subprocess.DEVNULL, stdout=output,
+                stderr=subprocess.STDOUT if detach else None, env=env, pass_fds=[lock.fileno()],
+                start_new_session=detach, process_group=None if detach else 0,
+            )  # fmt: skip
+        lock.truncate(0)
+        lock.write(f"{launch.pid}\n")
+        lock.flush()
+    signals.pass_on_to(launch)
     # Not before the nodes: the launch first clears the shared memory that dead processes left.
     while launch.poll() is None and not _has_children(launch.pid):
         time.sleep(0.02)
@@ -145,10 +153,11 @@ def up(distribution: Distribution, env: dict[str, str], arguments: Sequence[str]
             _announce(probe, time.monotonic() - began, detached=detach)
             if detach:
                 return 0
-            return launch.wait()
+            launch.wait()
     finally:
         probe.kill()
         probe.wait()
+    _end_group(launch.pid)
     if detach:
         tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:]
         raise WorkspaceError("\n  | ".join([f"The graph ended at once. The end of {log}:", *tail]))
@@ -156,15 +165,84 @@ def up(distribution: Distribution, env: dict[str, str], arguments: Sequence[str]
 
 
 def stop(distribution: Distribution) -> int:
-    """End a graph that ROS's own launch runs, as Ctrl-C would."""
-    pid = running(distribution.layout)
+    """End a graph that ROS's own launch runs, as Ctrl-C would, and all that it leaves."""
+    layout = distribution.layout
+    pid = running(layout)
     if pid is None:
-        say("nothing is running")
+        say(f"nothing is running in {layout.run}")
         return 0
-    os.kill(pid, signal.SIGINT)
-    while running(distribution.layout) is not None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGINT)
+    deadline = time.monotonic() + PATIENCE
+    while running(layout) == pid and time.monotonic() < deadline:
         time.sleep(0.1)
+    _end_group(pid)
     return 0
+
+
+class _Signals:
+    """Passes signals on to a launch, also those that came before it was started.
+
+    Always as SIGINT: `ros2 launch` ends at once on SIGTERM and leaves its nodes behind. SIGHUP that the starter has us
+    ignore (nohup) stays ignored.
+    """
+
+    def __init__(self) -> None:
+        self._launch: subprocess.Popen[bytes] | None = None
+        self._came = False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._handle)
+
+    def pass_on_to(self, launch: "subprocess.Popen[bytes]") -> None:
+        self._launch = launch
+        if self._came:
+            launch.send_signal(signal.SIGINT)
+
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+        if self._launch is None:
+            self._came = True
+        else:
+            self._launch.send_signal(signal.SIGINT)
+
+
+@contextmanager
+def _locked(layout: Layout) -> Iterator[TextIO]:
+    """The lock file of the run folder, locked; a process that inherits it keeps the lock."""
+    run = layout.run
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        lock = _lock_file(run).open("a+", encoding="utf-8")
+    except OSError as error:
+        raise WorkspaceError(f"up: the run folder {run} cannot be used: {error.strerror}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _already("up", run, running(layout)) from None
+        if _taken(run / "lock"):
+            raise _already("up", run, None)
+        _remember(layout, run)
+        yield lock
+
+
+def _already(verb: str, run: Path, pid: int | None) -> WorkspaceError:
+    process = f" (process {pid})" if pid is not None else ""
+    return WorkspaceError(
+        f"{verb}: a graph of this checkout is running{process} in {run}; end it with ./qiki down, "
+        "or choose another QIKI_RUN_DIR and ROS_DOMAIN_ID for a second one"
+    )
+
+
+def _end_group(group: int) -> None:
+    """End what a launch has left of its process group: SIGTERM, after a while SIGKILL."""
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGTERM)
+        deadline = time.monotonic() + _KILLED
+        while time.monotonic() < deadline:
+            os.killpg(group, 0)
+            time.sleep(0.05)
+        os.killpg(group, signal.SIGKILL)
 
 
 def _announce(probe: "subprocess.Popen[str]", seconds: float, *, detached: bool) -> None:
@@ -176,15 +254,6 @@ def _announce(probe: "subprocess.Popen[str]", seconds: float, *, detached: bool)
         say(f"no telemetry for {SILENCE_LIMIT:.0f} s; see ./qiki ps and ./qiki logs")
 
 
-def _pass_signals_on(launch: "subprocess.Popen[bytes]") -> None:
-    def handler(number: int, _: FrameType | None) -> None:
-        with suppress(ProcessLookupError):
-            launch.send_signal(signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, handler)
-
-
 def _has_children(pid: int) -> bool:
     """True if a process started others, and where the kernel has no list of them."""
     lists = list(Path(f"/proc/{pid}/task").glob("*/children"))
@@ -193,26 +262,31 @@ def _has_children(pid: int) -> bool:
     return True
 
 
-def _pid_file(layout: Layout) -> Path:
-    return layout.state / "up.pid"
+def _lock_file(run: Path) -> Path:
+    """Locked while a launch of `up` lives, whose process id it holds."""
+    return run / "up.lock"
 
 
-def _run_folder_taken(layout: Layout) -> bool:
-    """True while a process of `qiki_launch` holds the run folder's lock."""
+def _taken(lock: Path) -> bool:
+    """True while another process holds a lock file, such as that of `qiki_launch` in its run folder."""
     try:
-        with (layout.run / "lock").open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
+    except OSError:
+        pass
     return False
 
 
-def _start_time(pid: int) -> int | None:
-    """Start of a process in clock ticks since boot, None where it is gone; distinguishes a reused process id."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] == "Z" else int(fields[19])
+def _remember(layout: Layout, run: Path) -> None:
+    """Keep the run folders in which this checkout's graphs run, for those who look from another."""
+    kept = [folder for folder in _run_folders(layout) if folder != run and running(layout, folder) is not None]
+    layout.state.mkdir(parents=True, exist_ok=True)
+    (layout.state / "run-folders.json").write_text(json.dumps([str(folder) for folder in [*kept, run]]))
+
+
+def _run_folders(layout: Layout) -> list[Path]:
+    with suppress(OSError, ValueError):
+        return [Path(folder) for folder in json.loads((layout.state / "run-folders.json").read_text())]
+    return []

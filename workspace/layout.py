@@ -42,8 +42,8 @@ class Layout:
 
     @property
     def run(self) -> Path:
-        """Run folder of the launched graph, shared with `qiki_launch`."""
-        return Path(os.environ.get("QIKI_RUN_DIR") or self.state / "run")
+        """Run folder of the launched graph, shared with `qiki_launch`; a relative QIKI_RUN_DIR is the caller's."""
+        return Path(os.environ.get("QIKI_RUN_DIR") or self.state / "run").absolute()
 
     @property
     def environment_file(self) -> Path:

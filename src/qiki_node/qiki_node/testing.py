@@ -48,7 +48,8 @@ SETTLE = 0.5
 def use_private_domain(*, shared_memory: bool = True) -> int:
     """Give this process and its children a ROS domain of their own on this machine; call it before rclpy is started.
 
-    A lock file that this process holds keeps other test processes off the domain.
+    A lock file that this process holds keeps other test processes off the domain. It is never 0, the one that the
+    environment names, or one in which a participant runs already: no test may disturb a running graph.
 
     Args:
         shared_memory: whether Fast DDS may use it, as it does where nodes really run; see `qiki_node.loopback` for what
@@ -57,8 +58,13 @@ def use_private_domain(*, shared_memory: bool = True) -> int:
     # Domains above 101 collide with the ephemeral ports of Linux.
     domains = [1 + (os.getpid() + step) % 101 for step in range(101)]
     for domain in domains:
-        # Never closed: the lock lasts as long as this process.
-        lock = os.open(Path(tempfile.gettempdir(), f"qiki_test_domain_{domain}.lock"), os.O_CREAT | os.O_RDWR)
+        if str(domain) == os.environ.get("ROS_DOMAIN_ID", "").strip() or domain_in_use(domain):
+            continue
+        try:
+            # Never closed: the lock lasts as long as this process.
+            lock = os.open(Path(tempfile.gettempdir(), f"qiki_test_domain_{domain}.lock"), os.O_CREAT | os.O_RDWR)
+        except OSError:  # another user's
+            continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -69,7 +75,21 @@ def use_private_domain(*, shared_memory: bool = True) -> int:
         if not shared_memory:
             use_loopback()
         return domain
-    raise RuntimeError("no free ROS domain: 101 test processes hold one each")
+    raise RuntimeError("no free ROS domain: 101 test processes or graphs have one each")
+
+
+def domain_in_use(domain: int) -> bool:
+    """True where a participant of a ROS domain runs on this machine: the port of one of the first is taken.
+
+    Ports as RTPS 2.5, 9.6.2.3, has them.
+    """
+    for participant in range(4):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind(("", 7400 + 250 * domain + 10 + 2 * participant))
+            except OSError:
+                return True
+    return False
 
 
 def private_port() -> int:
