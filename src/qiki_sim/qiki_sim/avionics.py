@@ -40,8 +40,10 @@ class AvionicsBus:
     def advance(self, seconds: float, battery_soc: float) -> None:
         """Pass time, then shed or restore at most one load."""
         config = self._config
-        self.blackout = battery_soc <= 0.0 and self.solar_power < config.base_power
+        self.blackout = False
         self.power = self._drawn()
+        if battery_soc <= 0.0:
+            self.run_out()
         target = self._settled_voltage(self.power)
         lag = config.source_resistance * config.bus_capacitance
         # First-order lag of source resistance and bus capacitance, exact for a target constant over the interval.
@@ -57,6 +59,12 @@ class AvionicsBus:
             power = self.power + config.loads[off[0]]
             if not self._overloaded(self._settled_voltage(power), power):
                 self._switch(off[0], True)
+
+    def run_out(self) -> None:
+        """The battery is empty: everything goes off, unless the sun alone carries the loads."""
+        if self.surplus < 0.0:
+            self.blackout = True
+            self.power = 0.0
 
     def _switch(self, name: str, on: bool) -> None:
         self.load_on[name] = on

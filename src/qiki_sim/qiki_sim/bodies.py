@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import mujoco
 import numpy as np
 
+from qiki_sim.flow import wrench_of
 from qiki_sim.readings import Motion
 from qiki_sim.shapes import Box, Cylinder, Dodecahedron, Sphere
 from qiki_vehicle import ConfigurationError, quaternion
@@ -111,13 +112,14 @@ class RigidBodies:
             text = "; ".join(f"{a} and {b}" for a, b in sorted(pairs))
             raise ConfigurationError(f"{scenario.path}: position: {text} overlap at the start; allowed: bodies apart")
 
-    def advance(self, wrench: Floats, constant: bool) -> None:
-        """Integrate len(wrench) steps.
+    def advance(self, thrust: Floats, constant: bool) -> None:
+        """Integrate len(thrust) steps.
 
-        wrench: (steps, bots, 6) N, N m about the centre of mass in body axes, held in body axes over each step.
-        constant: all steps have the same wrench.
+        thrust: (steps, bots, 15) as in `qiki_sim.flow`; its wrench is held in body axes over each step.
+        constant: all steps have the same thrust.
         """
-        steps = len(wrench)
+        steps, bots = len(thrust), thrust.shape[1]
+        wrench = wrench_of(thrust, self._spins[:bots], self.model.body_inertia[1 : bots + 1], self._step, constant)
         if constant:
             self._apply(wrench[0])
             if steps > 1 and self._is_smooth(steps * self._step):

@@ -8,6 +8,7 @@ import numpy as np
 
 from qiki_sim.avionics import AvionicsBus
 from qiki_sim.faults import STUCK_CLOSED, STUCK_OPEN, WEAK, FaultBook
+from qiki_sim.flow import THRUST, of_thruster
 from qiki_sim.power import PropulsionBus, used_up_us
 from qiki_sim.readings import EnergyReading, Health, StoreReading, ThermalReading, ValveReading
 from qiki_sim.thermal import ThermalNetwork
@@ -24,11 +25,12 @@ STANDARD_GRAVITY = 9.80665  # m/s^2, by definition
 SLOW_US = 100_000
 """Microseconds between two steps of the avionics bus and the thermal network."""
 
-_FLOW, _DRAW, _CLUSTERS = 6, 7, 8  # columns of the effect table after the wrench
+_FLOW, _DRAW = 15, 16  # columns of the effect table after the thrust
+_CLUSTERS = 17
 
 
 class Bot:
-    """The hardware of one bot. Its motion is not known here: it turns commands into wrenches.
+    """The hardware of one bot. Its motion is not known here: it turns commands into thrust.
 
     Valve edges, trips, an empty store and an empty tank happen at their own microsecond, not at a step of the physics.
     """
@@ -42,7 +44,8 @@ class Bot:
         supercap_soc = stores.supercap.soc_initial if entry.supercap_soc is None else entry.supercap_soc
         battery_soc = stores.battery.soc_initial if entry.battery_soc is None else entry.battery_soc
         self.driver = ValveDriver(count, vehicle.valves.watchdog)
-        self.bus = PropulsionBus(stores, supercap_soc, battery_soc)
+        losses = vehicle.thermal.supercap_heat_fraction, vehicle.thermal.battery_heat_fraction
+        self.bus = PropulsionBus(stores, supercap_soc, battery_soc, losses)
         self.avionics = AvionicsBus(vehicle.avionics, sunlight, battery_soc)
         self.thermal = ThermalNetwork(vehicle.thermal, SLOW_US * 1e-6, entry.temperature)
         self.working_mass = body.working_mass if entry.working_mass is None else entry.working_mass
@@ -67,18 +70,18 @@ class Bot:
         self._on_us = np.zeros(count)
         self._firings = [0] * count
         self._cluster_energy = np.zeros(len(clusters))
-        self._booked = (0.0, 0.0, 0.0)  # J of valves, supercapacitor and battery at the last slow step
+        self._booked = (0.0, 0.0, 0.0, 0.0)  # J of heat in PDU, supercapacitor, battery and core at the last slow step
         self._blocked = [False] * len(clusters)
         self._refresh()
 
     def _effect_table(self, clusters: int) -> NDArray[np.float64]:
-        """(n, 8 + clusters): wrench about the centre of mass N, N m; mass flow kg/s; draw W, in all and per cluster."""
+        """(n, 17 + clusters): thrust as in `qiki_sim.flow`, mass flow kg/s, draw W, in all and per cluster."""
         table = np.zeros((len(self.vehicle.thrusters), _CLUSTERS + clusters))
         for row, thruster in zip(table, self.vehicle.thrusters, strict=True):
             force = thruster.f_max_n * np.array(thruster.direction)
-            row[:3] = force
-            row[3:6] = np.cross(np.array(thruster.position_m) - self._com, force)
+            place = np.array(thruster.position_m) - self._com
             row[_FLOW] = thruster.f_max_n / (self.vehicle.body.isp * STANDARD_GRAVITY)
+            row[:THRUST] = of_thruster(place, force, row[_FLOW], self._inertia / self.vehicle.body.mass)
             row[_DRAW] = thruster.f_max_n * self.vehicle.propulsion.watts_per_newton
             row[_CLUSTERS + self._cluster_of[thruster.index]] = row[_DRAW]
         return table
@@ -108,13 +111,13 @@ class Bot:
         self._start_us = self._now_us
         self._refresh()
 
-    def advance(self, until_us: int, wrench: NDArray[np.float64]) -> bool:
+    def advance(self, until_us: int, thrust: NDArray[np.float64]) -> bool:
         """Pass time up to `until_us`, a whole number of physics steps later.
 
-        wrench: (steps, 6) N, N m about the centre of mass in base_link axes, filled with the mean over each step, so
-        that the impulse of a pulse is exact wherever its edges fall.
+        thrust: (steps, 15) as in `qiki_sim.flow`, filled with the mean over each step, so that the impulse of a pulse
+        is exact wherever its edges fall.
 
-        Returns: whether the wrench is the same in all steps.
+        Returns: whether the thrust is the same in all steps.
         """
         self._start_us = self._now_us
         self._schedule = None
@@ -124,9 +127,10 @@ class Bot:
             if at_us >= until_us:
                 break
             self.driver.advance(at_us)
-            self._refresh(len(wrench))
+            self._refresh(len(thrust))
         constant = self._schedule is None
-        wrench[:] = self._total[:6] if self._schedule is None else self._schedule @ self._effect[:, :6]
+        effect = self._effect[:, :THRUST]
+        thrust[:] = self._total[:THRUST] if self._schedule is None else self._schedule @ effect
         if until_us % SLOW_US == 0:
             self._slow_step()
         return constant
@@ -140,6 +144,7 @@ class Bot:
             at_us = min(at_us, self._now_us + used_up_us(self.working_mass, flow))
         if self.bus.thrust_power > 0.0:
             at_us = min(at_us, self._now_us + self.bus.until_empty_us())
+        at_us = min(at_us, self._now_us + self.bus.until_drained_us(self.avionics.surplus))
         return max(at_us, self._now_us)
 
     def _book(self, at_us: int) -> None:
@@ -147,11 +152,11 @@ class Bot:
         if passed_us == 0:
             return
         seconds = passed_us * 1e-6
-        self.bus.book(seconds, self.avionics.surplus)
+        given = self.bus.book(seconds, self.avionics.solar_power, self.avionics.power)
         if self._total[_FLOW] > 0.0 or any(self._open):
             self._on_us += passed_us * self._open_row
             self.working_mass = max(0.0, self.working_mass - float(self._total[_FLOW]) * seconds)
-            self._cluster_energy += self._total[_CLUSTERS:] * seconds
+            self._cluster_energy += self._total[_CLUSTERS:] * (given * seconds)
         self._now_us = at_us
 
     def _wanted(self, powered: bool) -> list[bool]:
@@ -176,6 +181,8 @@ class Bot:
         bus = self.bus
         if bus.tripped_until_us is not None and self._now_us >= bus.tripped_until_us:
             bus.tripped_until_us = None
+        if bus.battery_energy <= 0.0:
+            self.avionics.run_out()
         powered = bus.tripped_until_us is None and not self.avionics.blackout
         wanted = self._wanted(powered)
         row = np.array(wanted, dtype=float)
@@ -213,13 +220,14 @@ class Bot:
         heat = np.zeros(len(self.thermal.names))
         heat[self._cluster_node] = config.cluster_heat_fraction * self._cluster_energy / seconds
         self._cluster_energy = np.zeros(len(self._cluster_node))
-        energies = (bus.thrust_energy, bus.supercap_throughput, bus.battery_throughput)
-        fractions = (config.pdu_heat_fraction, config.supercap_heat_fraction, config.battery_heat_fraction)
-        for node, share, now, before in zip(
-            ("PDU", "SUPERCAP", "BATTERY"), fractions, energies, self._booked, strict=True
-        ):
-            heat[self.thermal.names.index(node)] += share * (now - before) / seconds
-        heat[self.thermal.names.index("CORE")] += self.avionics.power
+        energies = (
+            config.pdu_heat_fraction * bus.thrust_energy,
+            bus.supercap_heat,
+            bus.battery_heat,
+            bus.avionics_energy,
+        )
+        for node, now, before in zip(("PDU", "SUPERCAP", "BATTERY", "CORE"), energies, self._booked, strict=True):
+            heat[self.thermal.names.index(node)] += (now - before) / seconds
         self._booked = energies
         changed = self.thermal.advance(heat)
         blackout = self.avionics.blackout
@@ -289,16 +297,21 @@ class Bot:
     def battery(self) -> StoreReading:
         store = self.vehicle.propulsion.battery
         power, temperature = self.energy.battery_power, self._temperature("BATTERY")
-        return StoreReading(self.bus.battery_soc, power, temperature, self.bus.battery_soc >= store.soc_max)
+        full, hot = self.bus.battery_soc >= store.soc_max, self._tripped("BATTERY")
+        return StoreReading(self.bus.battery_soc, power, temperature, full, hot)
 
     @property
     def supercap(self) -> StoreReading:
         store = self.vehicle.propulsion.supercap
         power, temperature = self.energy.supercap_power, self._temperature("SUPERCAP")
-        return StoreReading(self.bus.supercap_soc, power, temperature, self.bus.supercap_soc >= store.soc_max)
+        full, hot = self.bus.supercap_soc >= store.soc_max, self._tripped("SUPERCAP")
+        return StoreReading(self.bus.supercap_soc, power, temperature, full, hot)
 
     def _temperature(self, node: str) -> float:
         return float(self.thermal.temperature[self.thermal.names.index(node)])
+
+    def _tripped(self, node: str) -> bool:
+        return bool(self.thermal.tripped[self.thermal.names.index(node)])
 
     @property
     def heat(self) -> ThermalReading:
@@ -314,6 +327,10 @@ class Bot:
             bus.supercap_energy,
             bus.battery_energy,
             bus.thrust_energy,
+            bus.avionics_energy,
+            bus.solar_energy,
+            bus.supercap_heat,
+            bus.battery_heat,
             bus.trips,
             self.avionics.voltage,
             self.driver.late_edges,

@@ -88,9 +88,13 @@ class ThermalReading:
 
 @dataclass(frozen=True)
 class StoreReading:
-    """An energy store by its own sensor: soc 1, power W into it (negative out of it), temperature degC."""
+    """An energy store by its own sensor: soc 1, power W into it (negative out of it), temperature degC.
+
+    overheated: over the temperature at which it reports a trip.
+    """
 
     soc: float
     power: float
     temperature: float
     full: bool
+    overheated: bool

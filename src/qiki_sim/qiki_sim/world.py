@@ -10,6 +10,7 @@ import numpy as np
 from qiki_sim.bodies import RigidBodies
 from qiki_sim.bot import Bot
 from qiki_sim.faults import Fault, check_fault
+from qiki_sim.flow import THRUST
 from qiki_sim.scenario import TICK_US, Scenario, load_scenario
 from qiki_sim.sensors import Sensors
 
@@ -66,12 +67,12 @@ class World:
         self._sensors = {
             name: Sensors(self.seed, name, bot.vehicle.sensors.noise, bot.faults) for name, bot in self._bots.items()
         }
-        for index, bot in enumerate(self._bots.values()):
-            self.bodies.set_mass(index, bot.mass, bot.moments)
         self._time_us = 0
         self._timed = sorted(file.faults, key=lambda fault: fault.time)
-        self._wrench = np.zeros((TICK_US // self._step_us, len(self._bots), 6))
-        self._mass = [bot.working_mass for bot in self._bots.values()]
+        self._thrust = np.zeros((TICK_US // self._step_us, len(self._bots), THRUST))
+        self._mass = [0.0] * len(self._bots)
+        for index, bot in enumerate(self._bots.values()):
+            self._set_mass(index, bot, bot.mass)
 
     @property
     def time(self) -> float:
@@ -116,17 +117,21 @@ class World:
 
     def _advance(self, until_us: int) -> None:
         steps = (until_us - self._time_us) // self._step_us
-        wrench = self._wrench[:steps]
+        thrust = self._thrust[:steps]
         constant = True
         for index, bot in enumerate(self._bots.values()):
-            constant &= bot.advance(until_us, wrench[:, index])
+            before = bot.mass
+            constant &= bot.advance(until_us, thrust[:, index])
+            # Mass in the middle of the time: its change from tick to tick then costs no accuracy.
+            self._set_mass(index, bot, 0.5 * (before + bot.mass))
         self.bodies.move_scripted(self.time)
-        self.bodies.advance(wrench, constant)
-        for index, bot in enumerate(self._bots.values()):
-            if bot.working_mass != self._mass[index]:
-                self._mass[index] = bot.working_mass
-                self.bodies.set_mass(index, bot.mass, bot.moments)
+        self.bodies.advance(thrust, constant)
         self._time_us = until_us
+
+    def _set_mass(self, index: int, bot: Bot, mass: float) -> None:
+        if mass != self._mass[index]:
+            self._mass[index] = mass
+            self.bodies.set_mass(index, mass, bot.moments * (mass / bot.mass))
 
     def command(self, bot: str, command: ValveCommand) -> None:
         """Give a bot's valves a command now.

@@ -86,7 +86,7 @@ def test_what_had_begun_before_anybody_watched_ends_without_a_cause(tmp_path):
 
 
 def test_a_cluster_that_is_too_hot_and_loads_that_are_shed(tmp_path):
-    hot = {"thermal": {"cluster_heat_fraction": 1.0}, "avionics": {"shed_soc": 0.8, "restore_soc": 0.9}}
+    hot = {"thermal": {"cluster_heat_fraction": 0.98}, "avionics": {"shed_soc": 0.8, "restore_soc": 0.9}}
     world = make_world(tmp_path, hot, bots={"alpha": {"temperature": 99.0, "battery_soc": 0.8001}})
     watch = Watch(world)
     seen = []

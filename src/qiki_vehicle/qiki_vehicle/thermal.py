@@ -1,10 +1,12 @@
 """Sections of the vehicle file: the thermal network."""
 
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import model_validator
+from pydantic import Field, Strict, model_validator
 
 from qiki_vehicle.files import Fraction, Name, NonNegative, Number, Positive, Section
+
+_Loss = Annotated[float, Strict(), Field(ge=0, le=0.5)]
 
 
 class ThermalNode(Section):
@@ -37,8 +39,8 @@ class Thermal(Section):
     hysteresis: NonNegative  # K
     cluster_heat_fraction: Fraction
     pdu_heat_fraction: Fraction
-    supercap_heat_fraction: Fraction
-    battery_heat_fraction: Fraction
+    supercap_heat_fraction: _Loss
+    battery_heat_fraction: _Loss
     nodes: dict[Name, ThermalNode]
     links: tuple[ThermalLink, ...]
 
@@ -47,6 +49,11 @@ class Thermal(Section):
         missing = [name for name in ("CORE", "PDU", "SUPERCAP", "BATTERY") if name not in self.nodes]
         if missing:
             raise ValueError(f"nodes {list(self.nodes)}; missing: {', '.join(missing)}")
+        if self.cluster_heat_fraction + self.pdu_heat_fraction > 1.0:
+            raise ValueError(
+                f"cluster_heat_fraction {self.cluster_heat_fraction} and pdu_heat_fraction {self.pdu_heat_fraction}; "
+                "allowed: together at most 1, the power of the thrusters"
+            )
         for link in self.links:
             if link.between[0] == link.between[1] or not set(link.between) <= set(self.nodes):
                 raise ValueError(

@@ -103,13 +103,15 @@ def fill_thermal(message: Thermal, reading: ThermalReading) -> None:
 
 
 def fill_battery(message: BatteryState, reading: StoreReading, location: str) -> None:
-    """Voltage, current and charge are not modelled: NaN."""
+    """Voltage, current and charge are not modelled: NaN. Of the store's health the model knows its temperature."""
     message.voltage = message.current = message.charge = message.capacity = message.design_capacity = math.nan
     message.temperature = float(reading.temperature)
     message.percentage = float(reading.soc)
     message.present = True
     message.location = location
-    message.power_supply_health = BatteryState.POWER_SUPPLY_HEALTH_GOOD
+    message.power_supply_health = (
+        BatteryState.POWER_SUPPLY_HEALTH_OVERHEAT if reading.overheated else BatteryState.POWER_SUPPLY_HEALTH_GOOD
+    )
     message.power_supply_technology = BatteryState.POWER_SUPPLY_TECHNOLOGY_UNKNOWN
     if reading.power > 0.0 and not reading.full:
         message.power_supply_status = BatteryState.POWER_SUPPLY_STATUS_CHARGING
