@@ -14,6 +14,7 @@ import mujoco
 import numpy as np
 
 from qiki_sim.flow import wrench_of
+from qiki_sim.impacts import Impacts
 from qiki_sim.readings import Motion
 from qiki_sim.shapes import Box, Cylinder, Dodecahedron, Sphere
 from qiki_vehicle import ConfigurationError, quaternion
@@ -80,7 +81,10 @@ class RigidBodies:
         self._velocities = self.data.qvel.reshape(-1, 6)[:, :3]
         self._spins = self.data.qvel.reshape(-1, 6)[:, 3:]
         self._pairs = np.triu_indices(len(self.names), 1)
-        self._reaches = self._radii()[np.array(self._pairs)].sum(axis=0)
+        self._radius = self._radii()
+        self._reaches = self._radius[np.array(self._pairs)].sum(axis=0)
+        self._impacts = Impacts(self.model, self._pairs, self._step)
+        self._course_velocities = np.zeros((len(scripted), 3))
         self._course_speed = max(
             (float((np.abs(np.diff(p, axis=0)) / np.diff(t)[:, None]).max(initial=0.0)) for t, p in self._courses),
             default=0.0,
@@ -120,18 +124,31 @@ class RigidBodies:
         """
         steps, bots = len(thrust), thrust.shape[1]
         wrench = wrench_of(thrust, self._spins[:bots], self.model.body_inertia[1 : bots + 1], self._step, constant)
+        fine = self._fineness(steps * self._step)
+        self.model.opt.timestep = self._step / fine
         if constant:
             self._apply(wrench[0])
-            if steps > 1 and self._is_smooth(steps * self._step):
+            if steps > 1 and fine == 1 and self._is_smooth(steps * self._step):
                 self.model.opt.timestep = steps * self._step
-                mujoco.mj_step(self.model, self.data)
-                self.model.opt.timestep = self._step
-            else:
-                mujoco.mj_step(self.model, self.data, nstep=steps)
+                steps = 1
+            mujoco.mj_step(self.model, self.data, nstep=steps * fine)
             return
         for row in wrench:
             self._apply(row)
-            mujoco.mj_step(self.model, self.data)
+            mujoco.mj_step(self.model, self.data, nstep=fine)
+
+    def _fineness(self, seconds: float) -> int:
+        first, second = self._pairs
+        if len(first) == 0:
+            return 1
+        places = np.concatenate([self.data.qpos.reshape(-1, 7)[:, :3], self.data.mocap_pos])
+        velocities = np.concatenate([self._velocities, self._course_velocities])
+        gap = np.linalg.norm(places[first] - places[second], axis=1) - self._reaches
+        # The surface of a body that turns is faster than its centre.
+        turning = np.zeros(len(self.names))
+        turning[: self._free_count] = self._radius[: self._free_count] * np.linalg.norm(self._spins, axis=1)
+        speed = np.linalg.norm(velocities[first] - velocities[second], axis=1) + turning[first] + turning[second]
+        return self._impacts.steps(gap, speed, seconds)
 
     def _is_smooth(self, seconds: float) -> bool:
         """True if one step of RK4 over that time is exact to rounding: slow rotation, and all bodies far apart."""
@@ -163,6 +180,7 @@ class RigidBodies:
     def move_scripted(self, time: float) -> None:
         """Put the scripted bodies where their courses say."""
         for index, (times, points) in enumerate(self._courses):
+            self._course_velocities[index] = _leg_velocity(times, points, time)
             self.data.mocap_pos[index] = [np.interp(time, times, points[:, axis]) for axis in range(3)]
 
     def motion(self, name: str, time: float) -> Motion:
@@ -188,10 +206,7 @@ class RigidBodies:
     def _scripted_motion(self, index: int, time: float) -> Motion:
         times, points = self._courses[index]
         orientation = np.roll(self.data.mocap_quat[index], -1)
-        leg = int(np.searchsorted(times, time, side="right")) - 1
-        velocity = np.zeros(3)
-        if 0 <= leg < len(times) - 1:
-            velocity = (points[leg + 1] - points[leg]) / (times[leg + 1] - times[leg])
+        velocity = _leg_velocity(times, points, time)
         return Motion(
             self.data.mocap_pos[index].copy(), orientation, quaternion.matrix(orientation).T @ velocity, np.zeros(3)
         )
@@ -205,6 +220,15 @@ class RigidBodies:
     def state(self) -> Floats:
         """Positions and velocities of all bodies in one vector, for comparison."""
         return np.concatenate([self.data.qpos, self.data.qvel, self.data.mocap_pos.ravel(), self.data.ctrl])
+
+
+def _leg_velocity(times: Floats, points: Floats, time: float) -> Floats:
+    """(3,) m/s on a course."""
+    leg = int(np.searchsorted(times, time, side="right")) - 1
+    if not 0 <= leg < len(times) - 1:
+        return np.zeros(3)
+    velocity: Floats = (points[leg + 1] - points[leg]) / (times[leg + 1] - times[leg])
+    return velocity
 
 
 def _add_bot(spec: Any, entry: BotEntry, vehicle: Vehicle) -> None:

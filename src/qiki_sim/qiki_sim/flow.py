@@ -50,10 +50,11 @@ def wrench_of(thrust: Floats, spin: Floats, moments: Floats, step: float, consta
     turning = step * (thrust[..., _TORQUE] - _cross(spin, moments * spin)) / moments
     rates = spin + np.cumsum(turning, axis=0) - 0.5 * turning
     damping = thrust[..., _DAMPING][..., _SYMMETRIC].reshape(*thrust.shape[:2], 3, 3)
-    flow = np.concatenate(
+    flow: Floats = np.concatenate(
         [-2.0 * _cross(rates, thrust[..., _MOMENT]), np.einsum("sbij,sbj->sbi", damping, rates)], axis=-1
     )
-    return np.add(wrench, flow)
+    turned: Floats = wrench + flow
+    return turned
 
 
 def _cross(a: Floats, b: Floats) -> Floats:

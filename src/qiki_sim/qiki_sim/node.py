@@ -5,6 +5,7 @@ It is the source of simulated time, so all its own timing is wall time.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -58,7 +59,9 @@ class SimNode(QikiNode[SimParameters]):
     def __init__(self) -> None:
         super().__init__("sim", SimParameters)
         self._runner: Runner | None = None
-        self._factor = 0.0
+        self._flow = diagnosis.Flow()
+        self._commands = 0
+        self._counted = (time.monotonic(), 0, 0)  # wall time, commands and late edges of the newest measurement
         self._refusals = 0
         self._last_refusal = ""
         self.add_diagnostic("simulation", self._health)
@@ -148,6 +151,7 @@ class SimNode(QikiNode[SimParameters]):
         )
 
     def _command(self, bot: str, command: ValveCommand) -> None:
+        self._commands += 1
         try:
             self.runner.world.command(bot, command)
         except CommandError as error:
@@ -244,11 +248,31 @@ class SimNode(QikiNode[SimParameters]):
         return response
 
     def _health(self) -> Health:
+        others = []
         if self._runner is not None:
-            self._factor = self._runner.pacer.real_time_factor(time.monotonic())
-            self._time_gauge.set(self._runner.world.time)
-            self._factor_gauge.set(self._factor)
-        return diagnosis.of_simulation(self._runner, self._factor, self._refusals, self._last_refusal)
+            self._measure(self._runner)
+            others = self._other_clocks()
+        return diagnosis.of_simulation(self._runner, self._flow, self._refusals, self._last_refusal, others)
+
+    def _measure(self, runner: Runner) -> None:
+        wall, world = time.monotonic(), runner.world
+        self._time_gauge.set(world.time)
+        factor = 0.0 if runner.paused or not self.is_active else runner.pacer.real_time_factor(wall)
+        self._factor_gauge.set(math.nan if factor is None else factor)
+        late = sum(world.bot(name).valves.late_edges for name in world.bots)
+        since, commands, late_before = self._counted
+        self._counted = (wall, self._commands, late)
+        rate = (self._commands - commands) / (wall - since) if wall > since else 0.0
+        self._flow = diagnosis.Flow(factor, rate, max(late - late_before, 0))
+
+    def _other_clocks(self) -> list[str]:
+        """Full names of the other nodes that publish /clock."""
+        ends = self.get_publishers_info_by_topic("/clock")
+        names = [f"{end.node_namespace.rstrip('/')}/{end.node_name}" for end in ends]
+        own = self.get_fully_qualified_name()
+        if own in names:
+            names.remove(own)
+        return sorted(names)
 
 
 def _event_time(world: World) -> int:

@@ -12,6 +12,9 @@ CATCH_UP = 2
 """Largest number of periods whose ticks are done in one look. Commands are processed between looks only, and valve
 edges are planned little ahead: with more, edges would come late."""
 
+SHORTEST_WINDOW = 0.1
+"""s of wall time over which the reached speed is measured, at least."""
+
 LARGEST_LAG = 0.1
 """s of wall time; a machine that lags more slows simulated time down instead of running after it."""
 
@@ -22,7 +25,6 @@ class Pacer:
     def __init__(self, tick: float, speed: float, wall: float) -> None:
         """tick: s of simulated time. speed: simulated s per wall s. wall: s, now."""
         self._tick = tick
-        self._window = (wall, 0)
         self._ticks = 0
         self.set_speed(speed, wall)
 
@@ -36,6 +38,7 @@ class Pacer:
     def restart(self, wall: float) -> None:
         """Follow wall time from here on, as after a pause."""
         self._wall = wall
+        self._window = (wall, self._ticks * self._tick)
 
     @property
     def period(self) -> float:
@@ -57,8 +60,14 @@ class Pacer:
         self._ticks += ticks
         return ticks
 
-    def real_time_factor(self, wall: float) -> float:
-        """Simulated s per wall s since the last call."""
-        since, ticks = self._window
-        self._window = (wall, self._ticks)
-        return (self._ticks - ticks) * self._tick / (wall - since) if wall > since else self.speed
+    def real_time_factor(self, wall: float) -> float | None:
+        """Simulated s per wall s since the last call, None for less than SHORTEST_WINDOW since then or since a restart.
+
+        The part of the tick that is not due yet counts, so that it is right at speeds of few ticks between two calls.
+        """
+        since, before = self._window
+        if wall - since < SHORTEST_WINDOW:
+            return None
+        now = self._ticks * self._tick + min((wall - self._wall) * self.speed, self._tick)
+        self._window = (wall, now)
+        return (now - before) / (wall - since)

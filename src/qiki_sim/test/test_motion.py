@@ -234,3 +234,31 @@ def test_a_long_step_is_exact_to_rounding_and_misses_no_contact(tmp_path, monkey
     assert touched[0] == touched[1]
     assert any(touched[1])
     assert world.motion("bravo").velocity == pytest.approx(stepwise.motion("bravo").velocity, abs=1e-6)
+
+
+@pytest.mark.parametrize(("size", "speed"), [(0.05, 1.0), (0.05, 100.0), (0.05, 300.0), (0.3, 300.0)])
+@pytest.mark.parametrize("kind", ["sphere", "box"])
+def test_small_fast_bodies_do_not_pass_through_each_other(tmp_path, size, speed, kind):
+    """SIM-M7: head on, at any place within a tick; momentum is kept, energy not gained."""
+    shape = {"kind": "sphere", "radius": size / 2} if kind == "sphere" else {"kind": "box", "size": [size] * 3}
+    for phase in (0.0, 0.3, 0.7):
+        bodies = [
+            {"name": "one", "type": "DEBRIS", "shape": shape, "mass": 2.0, "position": [20.0, 0.0, 0.0]},
+            {
+                "name": "two",
+                "type": "DEBRIS",
+                "shape": shape,
+                "mass": 1.0,
+                "position": [20.0 - size - speed * (0.05 + 0.01 * phase), 0.1 * size, 0.0],
+                "velocity": [speed, 0.0, 0.0],
+            },
+        ]
+        far = {"alpha": {"position": [0.0, 500.0, 0.0]}}
+        world = make_world(tmp_path, bots=far, bodies=bodies)
+        world.step(0.2)
+        one, two = world.motion("one"), world.motion("two")
+        assert one.position[0] > two.position[0]
+        first, second = (rotation(m.orientation) @ m.velocity for m in (one, two))
+        assert first[0] > second[0] - 1e-9
+        assert 2.0 * first + second == pytest.approx([speed, 0.0, 0.0], rel=1e-9, abs=1e-9 * speed)
+        assert 2.0 * first @ first + second @ second <= speed**2 * (1 + 1e-9)

@@ -47,3 +47,25 @@ def test_never_ahead_of_wall_time(waits, speed):
         assert 0 <= now <= pacer.most_ticks
         ticks += now
         assert ticks * 0.01 <= wall * speed + 1e-6 * (len(waits) + 1)
+
+
+@pytest.mark.parametrize("speed", [0.01, 0.03, 1.0, 7.0, 100.0])
+def test_the_reached_speed_is_right_at_every_speed(speed):
+    """SIM-N1: measured each second, with few ticks in it or many, also after a change of speed and a pause."""
+    pacer, wall = Pacer(0.01, 5.0, 0.0), 0.0
+
+    def run(seconds):
+        nonlocal wall
+        for _ in range(round(seconds / 0.001)):
+            wall += 0.001
+            pacer.due(wall)
+        return pacer.real_time_factor(wall)
+
+    run(0.7)
+    pacer.set_speed(speed, wall)
+    assert pacer.real_time_factor(wall + 0.01) is None
+    for _ in range(4):
+        assert run(1.0) == pytest.approx(speed, rel=0.01)
+    wall += 20.0  # paused
+    pacer.restart(wall)
+    assert run(1.0) == pytest.approx(speed, rel=0.01)

@@ -138,8 +138,8 @@ def test_broken_scenario_is_refused(tmp_path, changes, text):
     [
         ("name: [", "cannot be parsed"),
         ("name: a\nname: b\nbots: []", "key given twice: name"),
-        ("- 1", "top level = "),
-        ("", "top level = None"),
+        ("- 1", "top level: allowed: a mapping"),
+        ("", "top level: allowed: a mapping"),
         ("\x00", "cannot be parsed"),
     ],
 )

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qiki_node.health import Health, Level
 from qiki_sim.readings import Health as ValveHealth
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qiki_sim.ros.runner import Runner
 
 KEEPS_UP = 0.9
 """Share of the asked speed under which the simulation counts as too slow."""
 
 
-def of_simulation(runner: Runner | None, factor: float, refusals: int, last_refusal: str) -> Health:
-    """`factor`: simulated s per wall s of late. `refusals`: valve commands refused since start."""
+@dataclass(frozen=True)
+class Flow:
+    """Of late, until the newest diagnostics.
+
+    factor: simulated s per wall s, None: not measured yet. commands: valve commands per wall s. late: valve edges that
+    had passed when their command came.
+    """
+
+    factor: float | None = None
+    commands: float = 0.0
+    late: int = 0
+
+
+def of_simulation(
+    runner: Runner | None, flow: Flow, refusals: int, last_refusal: str, others: Sequence[str] = ()
+) -> Health:
+    """`refusals`: valve commands refused since start. `others`: other nodes that publish /clock."""
     if runner is None:
         return Health(Level.WARN, "no scenario", unready="no scenario")
     world, speed = runner.world, runner.pacer.speed
@@ -25,15 +43,23 @@ def of_simulation(runner: Runner | None, factor: float, refusals: int, last_refu
         "seed": world.seed,
         "time": f"{world.time:.3f}",
         "speed": speed,
-        "real_time_factor": f"{factor:.3f}",
+        "real_time_factor": "" if flow.factor is None else f"{flow.factor:.3f}",
+        "commands_per_second": f"{flow.commands:.1f}",
+        "late_edges": flow.late,
         "faults": "; ".join(faults),
         "commands_refused": refusals,
         "last_refusal": last_refusal,
     }
+    if others:
+        names = ", ".join(others)
+        return Health(Level.ERROR, f"/clock is published by {names} too: simulated time jumps", values)
     if runner.paused:
         return Health(Level.OK, "paused", values)
-    if factor < KEEPS_UP * speed:
-        return Health(Level.WARN, f"slower than asked: {factor:.2f} of {speed:g}", values)
+    taken = f"{flow.commands:.0f} valve commands taken per s"
+    if flow.factor is not None and flow.factor < KEEPS_UP * speed:
+        return Health(Level.WARN, f"slower than asked: {flow.factor:.2f} of {speed:g}, {taken}", values)
+    if flow.late:
+        return Health(Level.WARN, f"{flow.late} valve edges came late at speed {speed:g}, {taken}", values)
     return Health(Level.OK, "running", values)
 
 
