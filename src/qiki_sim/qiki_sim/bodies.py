@@ -84,6 +84,7 @@ class RigidBodies:
         self._radius = self._radii()
         self._reaches = self._radius[np.array(self._pairs)].sum(axis=0)
         self._impacts = Impacts(self.model, self._pairs, self._step)
+        self._far = False
         self._course_velocities = np.zeros((len(scripted), 3))
         self._course_speed = max(
             (float((np.abs(np.diff(p, axis=0)) / np.diff(t)[:, None]).max(initial=0.0)) for t, p in self._courses),
@@ -124,6 +125,7 @@ class RigidBodies:
         """
         steps, bots = len(thrust), thrust.shape[1]
         wrench = wrench_of(thrust, self._spins[:bots], self.model.body_inertia[1 : bots + 1], self._step, constant)
+        self._far = self._apart(steps * self._step)
         fine = self._fineness(steps * self._step)
         self.model.opt.timestep = self._step / fine
         if constant:
@@ -139,7 +141,8 @@ class RigidBodies:
 
     def _fineness(self, seconds: float) -> int:
         first, second = self._pairs
-        if len(first) == 0:
+        if self._far:
+            self._impacts.soften()
             return 1
         places = np.concatenate([self.data.qpos.reshape(-1, 7)[:, :3], self.data.mocap_pos])
         velocities = np.concatenate([self._velocities, self._course_velocities])
@@ -152,8 +155,10 @@ class RigidBodies:
 
     def _is_smooth(self, seconds: float) -> bool:
         """True if one step of RK4 over that time is exact to rounding: slow rotation, and all bodies far apart."""
-        if np.abs(self._spins).max(initial=0.0) * seconds > LARGEST_TURN:
-            return False
+        return self._far and bool(np.abs(self._spins).max(initial=0.0) * seconds <= LARGEST_TURN)
+
+    def _apart(self, seconds: float) -> bool:
+        """True if no two bodies can meet in that time."""
         if len(self._pairs[0]) == 0:
             return True
         places = np.concatenate([self.data.qpos.reshape(-1, 7)[:, :3], self.data.mocap_pos])

@@ -36,6 +36,14 @@ class Impacts:
         np.minimum.at(thickness, model.geom_bodyid - 1, _half_thickness(model))
         self._thickness = np.minimum(thickness[pairs[0]], thickness[pairs[1]])
         self._constant = np.full(len(pairs[0]), SOFT)
+        self._hard = False
+
+    def soften(self) -> None:
+        """No two bodies are near: contacts are as soft as ever."""
+        if self._hard:
+            self._constant[:] = SOFT
+            self._model.geom_solref[:, 0] = SOFT
+            self._hard = False
 
     def steps(self, gap: Floats, speed: Floats, seconds: float) -> int:
         """Number of integration steps in each physics step of the next `seconds`; sets the hardness of contacts.
@@ -43,14 +51,13 @@ class Impacts:
         gap: (pairs,) m between the spheres about the bodies. speed: (pairs,) m/s of one against the other.
         """
         near = gap < 2.0 * speed * seconds
-        if not near.any():
-            if (self._constant < SOFT).any():
-                self._constant[:] = SOFT
-                self._model.geom_solref[:, 0] = SOFT
+        if not near.any() and not (gap < 0.0).any():
+            self.soften()
             return 1
         wanted = DEPTH * self._thickness / np.maximum(speed, 1e-9)
         # A contact stays as hard as it began, until the bodies are apart.
         self._constant = np.where(near | (gap < 0.0), np.minimum(self._constant, wanted), SOFT)
+        self._hard = True
         least = float(self._constant.min())
         count = min(MOST, max(1, int(np.ceil(STEPS * self._step / least)))) if least < STEPS * self._step else 1
         constants = np.full(self._model.nbody - 1, SOFT)
