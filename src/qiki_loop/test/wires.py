@@ -85,10 +85,6 @@ class Allocator:
     def check_frame(self, frame):
         assert frame == self._base_link
 
-    @property
-    def clock_runs(self):
-        return True
-
     def seconds(self):
         seconds, rest = divmod(self.world.time_us, 1_000_000)
         now = Time(sec=seconds, nanosec=rest * 1000)
