@@ -73,6 +73,7 @@ def assemble(
         faults=FaultWatch(array, body, detection, pulsed.bank, by_motion=fault_detection),
         groups=GroupTable(propulsion.peak_power, propulsion.watts_per_newton, vehicle.modulation.zero_torque_tolerance),
         authority=Authority(lost_authority),
+        watchdog=timing.watchdog,
         stopwatch=stopwatch,
     )
     control = vehicle.control

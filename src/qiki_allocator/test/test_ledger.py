@@ -5,9 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qiki_allocator.limits.burn_limits import BurnConfig, BurnGuard
 from qiki_allocator.modulation.ledger import Reader, ValveCommand, ValveLedger
-from qiki_allocator.modulation.valves import ValveBank, ValveTiming
 
 NONE = [np.nan, np.nan]
 
@@ -108,25 +106,3 @@ def test_on_times_add_up_whatever_the_sampling(seed: int) -> None:
                 total += on
         totals.append(total)
     np.testing.assert_allclose(*totals, atol=1e-9)
-
-
-@given(st.integers(0, 2**32 - 1))
-def test_a_command_that_repeats_what_is_to_come_changes_no_book(seed: int) -> None:
-    generator = np.random.default_rng(seed)
-    edges = generator.uniform(0.0, 1.0, (2, 3))
-    edges[generator.random((2, 3)) < 0.3] = np.nan
-    sent, at = ValveCommand(0.0, 1.0, *edges), generator.uniform(0.0, 1.0)
-    bank = ValveBank(3, ValveTiming())
-    bank.advance(0.0)
-    bank.take(sent)
-    bank.advance(at)
-    again = bank.remaining(at, 1.0)
-    books = []
-    for commands in ([sent], [sent, again]):
-        log, guard = ValveLog(3), BurnGuard(3, BurnConfig(max_burn=3.0, cooldown=1.0, min_on=0.03))
-        log.advance(0.0)
-        for each in commands:
-            log.take(each)
-            guard.command(each.start, each.open_time, each.close_time)
-        books.append((log.advance(1.5), guard.limits(1.5, 0.25).remaining))
-    np.testing.assert_allclose(books[0], books[1], atol=2e-5)

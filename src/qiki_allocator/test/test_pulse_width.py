@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from valve_hardware import Hardware, check_timing, on_times, peak
 
 from qiki_allocator import Allocator, ConfigurationError, Limits, PulseWidth, PulseWidthSettings, ValveTiming
+from qiki_allocator.modulation.outlet import Outlet
 
 POWER = 45000.0
 WATTS = 33.333
@@ -142,16 +143,16 @@ def test_stop_closes_every_valve_at_once_and_keeps_the_shortest_pulse(array):
 def test_repeated_commands_change_nothing(array):
     wrench = np.array([150.0, 30.0, 0.0, 5.0, 0.0, 0.0])
     once, twice = PulseWidth(Allocator(array, WATTS)), PulseWidth(Allocator(array, WATTS))
-    plain, repeated = Hardware(16), Hardware(16)
+    plain, repeated, outlet = Hardware(16), Hardware(16), Outlet(twice.bank)
     for count in range(300):
         now = 0.01 * count
         commanded = wrench if count < 150 else np.zeros(6)
         for modulator, hardware, repeats in ((once, plain, False), (twice, repeated, True)):
             command = modulator.step(now, commanded, Limits(POWER))
-            if command is not None:
+            if repeats:
+                hardware.take(outlet.command(now) if command is None else outlet.plan(now), now)
+            elif command is not None:
                 hardware.take(command, now)
-            elif repeats and modulator.is_active:
-                hardware.take(modulator.repeat(now), now)
     assert not once.is_active
     assert repeated.late == 0
     for one, two in zip(plain.pulses(), repeated.pulses(), strict=True):

@@ -22,6 +22,7 @@ from qiki_allocator import (
     ThrusterArray,
     ValveTiming,
 )
+from qiki_allocator.modulation.outlet import Outlet
 from qiki_allocator.modulation.switching import PwpfLaw
 
 POWER = 45000.0
@@ -149,21 +150,19 @@ def test_of_commands_that_overtake_each_other_the_newest_tells_all(array, kind, 
     """Hardware that reads every 20 ms, and only the newest command, does the same as one that reads them all."""
     rng = np.random.default_rng(seed)
     modulator = kind(Allocator(array, WATTS), TIMING)
+    outlet = Outlet(modulator.bank)
     prompt, busy = Hardware(16), Hardware(16)
     wrench, newest = np.zeros(6), None
     for count in range(600):
         now = 0.01 * count
         if rng.random() < 0.1:
             wrench = rng.normal(size=6) * [300, 300, 300, 100, 100, 200] * (count < 400)
-        given = [modulator.step(now, wrench, Limits(POWER))]
-        if modulator.is_active and rng.random() < 0.5:
-            given.append(modulator.repeat(now))
+        planned = modulator.step(now, wrench, Limits(POWER))
         if rng.random() < 0.01:
-            given.append(modulator.stop(now))
-        commands = [command for command in given if command is not None]
-        for command in commands:
-            prompt.take(command, now)
-        newest = commands[-1] if commands else newest
+            planned = modulator.stop(now)
+        if planned is not None or outlet.is_incomplete or rng.random() < 0.5:
+            newest = outlet.command(now) if planned is None else outlet.plan(now)
+            prompt.take(newest, now)
         if count % 2 and newest is not None:
             busy.take(newest, now)
             newest = None
@@ -176,10 +175,12 @@ def torment(kind, array, seed, power, steps):
     """Random wrenches at random times, jumps, stops, weak and dead thrusters; the pulses."""
     rng = np.random.default_rng(seed)
     modulator = kind(Allocator(array, WATTS), TIMING)
-    hardware = Hardware(len(array))
+    outlet, hardware = Outlet(modulator.bank), Hardware(len(array))
     thrust, wrench, now = array.f_max.copy(), np.zeros(6), 100.0
     for _ in range(steps):
-        now += float(rng.choice([0.0, 0.001, 0.01, 0.013, 0.09], p=[0.05, 0.1, 0.6, 0.2, 0.05]))
+        # A stall while a command waits for its rest can make that late.
+        pause = float(rng.choice([0.0, 0.001, 0.01, 0.013, 0.09], p=[0.05, 0.1, 0.6, 0.2, 0.05]))
+        now += min(pause, 0.013) if outlet.is_incomplete else pause
         chance = rng.random()
         if chance < 0.05:
             wrench = np.zeros(6)
@@ -188,14 +189,15 @@ def torment(kind, array, seed, power, steps):
         elif chance < 0.16:
             thrust = array.f_max * rng.choice([0.0, 0.4, 1.0], len(array), p=[0.1, 0.1, 0.8])
         if rng.random() < 0.01:
-            command = modulator.stop(now)
-        elif rng.random() < 0.1 and modulator.is_active:
-            command = modulator.repeat(now)
+            planned = modulator.stop(now)
         else:
-            command = modulator.step(now, wrench, Limits(power, thrust), thrust)
-        if command is not None:
-            hardware.take(command, now)
-    hardware.take(modulator.stop(now), now)
+            planned = modulator.step(now, wrench, Limits(power, thrust), thrust)
+        if planned is not None:
+            hardware.take(outlet.plan(now), now)
+        elif outlet.is_incomplete or rng.random() < 0.1:
+            hardware.take(outlet.command(now), now)
+    modulator.stop(now)
+    hardware.take(outlet.plan(now), now)
     assert hardware.late == 0
     return hardware.pulses()
 

@@ -1,6 +1,7 @@
 """What the valves do with commands: an independent reading of qiki_msgs/ThrusterCommand, for tests."""
 
 import itertools
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,15 +18,29 @@ class Hardware:
     late: int = 0
 
     def take(self, command, now):
-        start = round(command.start / US)
-        self.edges = [edge for edge in self.edges if edge[0] < start]
+        start, arrival = round(command.start / US), round(now / US)
+        self.edges = [edge for edge in self.edges if edge[0] < start or edge[0] <= arrival]
+        new = []
         for opens, times in ((True, command.open_time), (False, command.close_time)):
             for valve, offset in enumerate(np.asarray(times, dtype=np.float32).tolist()):
                 if not np.isnan(offset):
                     assert 0.0 <= offset <= command.window * (1.0 + 1e-6)
-                    at = start + round(offset / US)
-                    self.late += at < round(now / US)
-                    self.edges.append((at, valve, opens))
+                    new.append((start + round(offset / US), valve, opens))
+        for at, valve, opens in sorted(new, key=lambda edge: (edge[0], edge[2])):
+            if at < arrival:
+                switched, is_open = self._state(valve)
+                if at <= switched or opens == is_open:
+                    continue  # done before
+                self.late += 1
+            self.edges.append((max(at, arrival), valve, opens))
+
+    def _state(self, valve):
+        """us of the last switching, and whether it opened."""
+        switched, is_open = -math.inf, False
+        for at, _, opens in sorted(edge for edge in self.edges if edge[1] == valve):
+            if opens != is_open:
+                switched, is_open = at, opens
+        return switched, is_open
 
     def pulses(self):
         """Per valve its (open, close) times, s; an open end is None."""

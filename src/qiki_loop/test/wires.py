@@ -82,6 +82,8 @@ class Allocator:
         self.clock_runs, self.time = True, SimpleNamespace(ahead=0.0)
         self._inputs = Inputs(self)
 
+    clock_runs = True
+
     def check_frame(self, frame):
         assert frame == self._base_link
 

@@ -264,6 +264,7 @@ class Bot:
             firings=tuple(self._firings),
             working_mass=self.working_mass,
             late_edges=self.driver.late_edges,
+            commands=self.driver.commands,
             watchdog=self.driver.watchdog,
         )
 

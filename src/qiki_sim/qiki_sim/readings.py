@@ -45,6 +45,7 @@ class ValveReading:
     firings: tuple[int, ...]
     working_mass: float
     late_edges: int
+    commands: int
     watchdog: bool
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 LARGEST_WINDOW = 10.0  # s
 LARGEST_LEAD = 10.0  # s, how far in the future a stamp may lie
 NEVER = 2**62  # us
+OVERDUE_US = 1_000_000
+"""us, overdue by more an edge is late though it changes nothing."""
 
 _time_of = itemgetter(0)
 
@@ -60,7 +62,9 @@ class ValveDriver:
         """`watchdog` in s."""
         self.count = count
         self.commanded = [False] * count
+        self._switched_us = [-NEVER] * count
         self.late_edges = 0
+        self.commands = 0
         self.watchdog = False
         self._watchdog_us = round(watchdog * 1e6)
         self._deadline_us = NEVER
@@ -92,14 +96,27 @@ class ValveDriver:
                 new.append((stamp_us + round(closing * 1e6), valve, False))
                 if closing < opening:
                     new[-1], new[-2] = new[-2], new[-1]
-        for index, (at, valve, state) in enumerate(new):
-            if at < now_us:
-                self.late_edges += 1
-                new[index] = (now_us, valve, state)
-        kept = [edge for edge in self._edges if edge[0] < stamp_us]
-        self._edges = sorted(kept + new, key=_time_of)
+        kept = [edge for edge in self._edges if edge[0] < stamp_us or edge[0] <= now_us]
+        self._edges = sorted(kept + self._in_time(now_us, new), key=_time_of)
+        self.commands += 1
         self._deadline_us = now_us + self._watchdog_us
         self.watchdog = False
+
+    def _in_time(self, now_us: int, edges: list[tuple[int, int, bool]]) -> list[tuple[int, int, bool]]:
+        """The edges, overdue ones moved to now and counted, without those that were done before. One that repeats the
+        state that its valve has is not late, but if the clocks of sender and valves must differ."""
+        state, switched = self.commanded.copy(), self._switched_us.copy()
+        for at, valve, opens in (edge for edge in self._edges if edge[0] <= now_us):
+            if state[valve] != opens:
+                state[valve], switched[valve] = opens, at
+        found = []
+        for at, valve, opens in edges:
+            is_overdue = at < now_us - OVERDUE_US
+            if at >= now_us or at > switched[valve] or is_overdue:
+                found.append((max(at, now_us), valve, opens))
+                self.late_edges += at < now_us and (state[valve] != opens or is_overdue)
+                state[valve] = opens
+        return found
 
     @property
     def next_us(self) -> int:
@@ -110,12 +127,16 @@ class ValveDriver:
         """Apply the edges due at `now_us`, and the watchdog if it is due."""
         edges, due = self._edges, 0
         while due < len(edges) and edges[due][0] <= now_us:
-            _, valve, state = edges[due]
-            self.commanded[valve] = state
+            at, valve, state = edges[due]
+            if self.commanded[valve] != state:
+                self.commanded[valve], self._switched_us[valve] = state, at
             due += 1
         del edges[:due]
         if now_us >= self._deadline_us:
             self.watchdog = any(self.commanded) or bool(edges)
+            for valve in range(self.count):
+                if self.commanded[valve]:
+                    self._switched_us[valve] = now_us
             self.commanded = [False] * self.count
             edges.clear()
             self._deadline_us = NEVER

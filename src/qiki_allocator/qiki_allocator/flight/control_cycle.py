@@ -77,16 +77,32 @@ class ControlCycle:
         if not was_flown:
             demand.state = State.IDLE
             return self._step(now)
-        silent = now - demand.stream.time
+        self._record_stop(now, commanded)
+        demand.state = State.WATCHDOG
+        return self._drive.stop(now)
+
+    def lapse(self, now: float) -> None:
+        """Cycles paused for longer than the watchdog: what was demanded before counts no more. An attitude mode or a
+        brake goes on from now, a profile ends."""
+        demand, commanded = self._demand, self.wrench
+        was_flown = demand.mode is Mode.MANUAL_OVERRIDE or bool(self._wanted().any())
+        self._drive.lapse(now)
+        self.clear(now)
+        demand.profile.follow(now)
+        if self._is_flying and was_flown:
+            self._record_stop(now, commanded)
+        if self._is_flying and not demand.is_standing:
+            demand.state = State.WATCHDOG if was_flown else State.IDLE
+
+    def _record_stop(self, now: float, commanded: Floats) -> None:
+        silent = now - self._demand.stream.time
         self._journal.record(
             occurrences.WATCHDOG_STOPPED,
             now,
             silent=silent if math.isfinite(silent) else None,
-            allowed=demand.watchdog,
-            commanded=None if demand.source is Activity.LEVELS else commanded.tolist(),
+            allowed=self._demand.watchdog,
+            commanded=None if self._demand.source is Activity.LEVELS else commanded.tolist(),
         )
-        demand.state = State.WATCHDOG
-        return self._drive.stop(now)
 
     def _step(self, now: float) -> ValveCommand | None:
         if self._demand.source is Activity.LEVELS:

@@ -63,7 +63,7 @@ class Controller:
         self._demand = Demand(motion, self.profile, len(drive.array), watchdog)
         self._cycle = ControlCycle(drive, self._demand, self.journal)
         self._intake = Intake()
-        self._now = -math.inf
+        self._now = self._cycled = -math.inf
 
     # Commands -------------------------------------------------------------------------------------------------------
 
@@ -272,6 +272,7 @@ class Controller:
 
     def _run(self, now: float) -> ValveCommand | None:
         command = self._cycle.run(now)
+        self._cycled = now
         self._observe(now)
         return command
 
@@ -300,6 +301,11 @@ class Controller:
     def _keep_time(self, now: float) -> None:
         if now < self._now - _BACK:
             self._clear(now)
+        elif not self.is_active:
+            self._cycled = now
+        elif now - self._cycled > self._demand.watchdog:
+            self._cycle.lapse(now)
+            self._cycled = now
         self._now = now
 
     def _clear(self, now: float) -> None:

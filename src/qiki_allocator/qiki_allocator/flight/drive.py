@@ -16,10 +16,12 @@ from qiki_allocator.health.table import Condition
 from qiki_allocator.health.watch import FaultWatch, Finding, shortfall
 from qiki_allocator.limits.energy_gate import EnergyReading
 from qiki_allocator.limits.limiter import HardLimits, Limiter, only
+from qiki_allocator.modulation.lead import Lead
 from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.modulation.level_pulses import LevelPulses
 from qiki_allocator.modulation.meter import Meter
 from qiki_allocator.modulation.modulator import Modulator
+from qiki_allocator.modulation.outlet import Outlet
 from qiki_allocator.modulation.valve_account import ValveAccount
 from qiki_vehicle import MassProperties
 
@@ -72,6 +74,7 @@ class Drive:
     """Modulator, limits, health and account of one bot.
 
     Args:
+        watchdog: s, after which the hardware closes its valves without a command.
         stopwatch: s, to measure how long a solve takes.
 
     Attributes:
@@ -94,12 +97,13 @@ class Drive:
         faults: FaultWatch,
         groups: GroupTable,
         authority: Authority,
+        watchdog: float,
         stopwatch: Callable[[], float],
     ) -> None:
         self._authority = authority
         self._modulator = modulator
         self._levels = levels
-        self._stopwatch = stopwatch
+        self._watchdog, self._stopwatch = watchdog, stopwatch
         self.limiter, self.faults, self.groups = limiter, faults, groups
         self.by_groups = False
         self.known: HardLimits | None = None
@@ -109,13 +113,15 @@ class Drive:
         array = modulator.allocator.array
         self.meter = Meter(modulator.allocator.watts_per_newton * array.f_max, modulator.bank)
         self._account = ValveAccount(modulator.bank)
+        self._outlet = Outlet(modulator.bank)
+        self._lead = Lead(modulator.lead)
         self.reset()
         self.health_changed()
 
     def reset(self) -> None:
         """Forget all telemetry, with all valves closed: the clock was set back."""
         self._modulator.reset()
-        for part in (self._levels, self.limiter, self.faults, self._account, self.meter):
+        for part in (self._levels, self.limiter, self.faults, self._account, self.meter, self._outlet, self._lead):
             part.reset()
         self._selection: Selection | None = None
         self._busy_until = -math.inf
@@ -132,7 +138,7 @@ class Drive:
     @property
     def is_active(self) -> bool:
         """True while `step` must go on being called."""
-        return self._modulator.is_active
+        return self._modulator.is_active or self._outlet.is_incomplete
 
     def limits(self, now: float) -> HardLimits:
         """All hard limits at `now`, s."""
@@ -158,31 +164,41 @@ class Drive:
         command = self._modulator.step(now, wanted, limits, hard.thrust)
         if self._modulator.is_active:
             self._busy_until = now + _AFTERWARDS
-        return self._sent(command)
+        return self._sent(now, command)
 
     def step_levels(self, now: float, levels: Floats) -> ValveCommand | None:
         """The edges to send at `now`, s, for levels, (n,) 0..1."""
         limits = self.limits(now).limits
-        return self._sent(self._levels.step(now, levels, limits, self.array.f_max, self._modulator.bank))
+        return self._sent(now, self._levels.step(now, levels, limits, self.array.f_max, self._modulator.bank))
 
-    def repeat(self, now: float) -> ValveCommand | None:
-        """The edges still to come, which are in the account already."""
-        return self._modulator.repeat(now)
+    def repeat(self, now: float) -> ValveCommand:
+        """All edges that still matter, which are in the account already."""
+        return self._outlet.command(now)
+
+    def lapse(self, now: float) -> None:
+        """No cycle came for longer than the hardware's watchdog, which has closed the valves: drop what was planned."""
+        self._modulator.bank.lapse(min(self._outlet.sent_at + self._watchdog, now))
+        self.stop(now)
 
     def stop(self, now: float) -> ValveCommand:
         """The edges that close every valve; drop the backlog."""
         self._levels.reset()
         self._selection = None
         self._busy_until = -math.inf
-        command = self._modulator.stop(now)
-        self._sent(command)
-        return command
+        self._planned(self._modulator.stop(now))
+        return self._outlet.plan(now)
 
-    def _sent(self, command: ValveCommand | None) -> ValveCommand | None:
-        if command is not None:
-            self._count()
-            self.limiter.commanded(command)
-        return command
+    def _sent(self, now: float, planned: ValveCommand | None) -> ValveCommand | None:
+        if planned is not None:
+            self._planned(planned)
+            return self._outlet.plan(now)
+        if not (self._outlet.is_incomplete or (self._modulator.is_active and self._outlet.is_stale(now))):
+            return None
+        return self._outlet.command(now)
+
+    def _planned(self, edges: ValveCommand) -> None:
+        self._count()
+        self.limiter.commanded(edges)
 
     def _count(self) -> None:
         """Add the commanded pulses up to the bank's time to the account."""
@@ -274,6 +290,11 @@ class Drive:
     def update_valves(self, reading: ValveReading) -> list[Finding]:
         """Take a report of the valves; findings of their own sensors."""
         stamp = reading.time
+        self._lead.report(stamp, reading.late_edges)
+        self._modulator.lead = self._levels.lead = self._lead.value
+        healthy = np.array([one.condition is Condition.OK for one in self.health])
+        if reading.is_open is not None and not reading.forced_closed:
+            self._outlet.is_incomplete |= self._outlet.report(stamp, reading.is_open, healthy)
         if reading.forced_closed:
             self.faults.distrust(stamp + _AFTER_CLOSING)
         found = self.faults.report(reading.conditions)
@@ -283,6 +304,8 @@ class Drive:
         if late is None:
             return found
         late = shortfall(late, self.faults.health)
+        if reading.late_edges is None and not reading.forced_closed and np.abs(late).max() > _UNKNOWN_CAUSE:
+            self._lead.lengthen(stamp)
         missing = self.array.effectiveness @ (self.faults.health.thrust(self.array) * late)
         self._delivered = replace(
             self._delivered,

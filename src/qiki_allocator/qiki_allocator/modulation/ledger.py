@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 import numpy as np
+import numpy.typing as npt
 
 from qiki_allocator.allocation.thrusters import Floats
 
@@ -118,6 +119,11 @@ class ValveLedger:
     def _first_to_come(self) -> float:
         return float(np.fmin.reduce(self._to_come, axis=None, initial=math.inf))
 
+    @property
+    def has_edges(self) -> bool:
+        """True while edges are to come."""
+        return self._next_edge < math.inf
+
     def open_time(self, begin: float, end: float) -> Floats:
         """(n,) s that each valve was open between two moments of the last minute, or to come if the last command
         stands; exactly 0 if it was closed."""
@@ -130,6 +136,30 @@ class ValveLedger:
             if at <= end:
                 on[valve] += end - max(at, begin) if opens else max(at, begin) - end
         return on
+
+    def around(self, time: float, memory: float) -> tuple[npt.NDArray[np.bool_], Floats, list[_Switch]]:
+        """State (n,) at a moment of the last minute, s of each valve's last edge up to it (-inf if that is longer ago
+        than `memory`, s), and the edges after it, in order for each valve."""
+        is_open, since, ahead = self.is_open.copy(), np.full(self._n, -math.inf), []
+        for switch in reversed(self._past):
+            at, valve, opens = switch
+            if at > time:
+                is_open[valve] = not opens
+                ahead.append(switch)
+            elif at < time - memory:
+                break
+            else:
+                since[valve] = max(since[valve], at)
+        to_come = self._switches(math.inf)
+        for at, valve, opens in to_come:
+            if at <= time:
+                is_open[valve], since[valve] = opens, at
+        return is_open, since, [*reversed(ahead), *(switch for switch in to_come if switch[0] > time)]
+
+    def lapse(self, time: float) -> None:
+        """All valves close at `time`, or now if that is past, and no edge is to come: the hardware's watchdog."""
+        none = np.full(self._n, math.nan)
+        self.take(ValveCommand(max(time, self.time), 0.0, none, np.zeros(self._n)))
 
     def on_time_at(self, time: float) -> Floats:
         """(n,) s open in total up to a moment."""

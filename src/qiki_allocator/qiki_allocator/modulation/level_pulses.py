@@ -19,12 +19,15 @@ class LevelPulses:
     Args:
         power: (n,) W of each open valve.
         window, lead, gap: s, see `PulseWidthSettings`.
+
+    Attributes:
+        lead: s.
     """
 
     def __init__(self, power: Floats, *, window: float, lead: float, gap: float) -> None:
         self._power = power
         self._window = window
-        self._lead = lead
+        self.lead = lead
         self._gap = gap
         self.reset()
 
@@ -37,7 +40,7 @@ class LevelPulses:
         self, now: float, levels: npt.ArrayLike, limits: Limits, f_max: Floats, bank: ValveBank
     ) -> ValveCommand | None:
         """The edges to send at `now`, s, for levels, (n,) 0..1, within the limits; None: those sent hold on."""
-        due = now + self._lead
+        due = now + self.lead
         if due < self._end - 1e-9:
             return None
         start = bank.clear_of_edges(max(due, self._end))

@@ -17,10 +17,12 @@ class Modulator(Protocol):
     Attributes:
         allocator: shares out the wrench; may be moved to another centre of mass at any time.
         bank: the valves as commanded.
+        lead: s, how far ahead of now edges are planned, for the way to the valves.
     """
 
     allocator: Allocator
     bank: ValveBank
+    lead: float
 
     @property
     def is_active(self) -> bool:
@@ -29,7 +31,7 @@ class Modulator(Protocol):
     def step(
         self, now: float, wrench: npt.ArrayLike, limits: Limits, thrust: Floats | None = None
     ) -> ValveCommand | None:
-        """The edges to send at `now`, s, or None when those sent hold on.
+        """The edges planned at `now`, s, which stand in the bank; None when those before hold on.
 
         Called when the commanded wrench changes and at the control rate in between.
 
@@ -42,9 +44,6 @@ class Modulator(Protocol):
     def make_up(self, impulse: Floats) -> None:
         """Give an impulse, (6,) N s and N m s, that the valves fell short of what was commanded, in the next windows;
         bounded."""
-
-    def repeat(self, now: float) -> ValveCommand:
-        """The edges still to come, as a command of their own, which repeats those that it replaces."""
 
     def stop(self, now: float) -> ValveCommand:
         """Drop the wrench and the backlog; the edges that close every valve as soon as its shortest pulse allows."""

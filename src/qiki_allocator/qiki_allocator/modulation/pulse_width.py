@@ -58,8 +58,13 @@ class PulseWidth:
     """
 
     def __init__(
-        self, allocator: Allocator, timing: ValveTiming | None = None, settings: PulseWidthSettings | None = None
+        self,
+        allocator: Allocator,
+        timing: ValveTiming | None = None,
+        settings: PulseWidthSettings | None = None,
+        bank: ValveBank | None = None,
     ) -> None:
+        """bank: of another modulator that takes turns with this one; None: an own one."""
         self.allocator = allocator
         # What rounding leaves over is made up for in the next window: no axis of it is worth giving up the others for.
         self._rounding = Allocator(allocator.array, allocator.watts_per_newton, "weighted")
@@ -75,18 +80,22 @@ class PulseWidth:
             value = getattr(self._settings, name)
             if not 0.0 <= value <= 0.4:
                 raise ConfigurationError(f"{name}: {value} s; allowed: 0 to 0.4 s")
-        self.bank = ValveBank(len(allocator.array), self._timing)
-        self.reset()
+        self.lead = self._settings.lead
+        self.bank = ValveBank(len(allocator.array), self._timing) if bank is None else bank
+        self._start_over()
 
     def reset(self) -> None:
         """See `Modulator`."""
         self.bank.reset()
+        self._start_over()
+
+    def _start_over(self) -> None:
         self._wrench = np.zeros(6)
         self._thrust = self.allocator.array.f_max
         self._forget()
 
     def _forget(self) -> None:
-        self._backlog = np.zeros(6)  # N s, N m s: commanded up to _accrued less given up to bank.time
+        self._backlog = np.zeros(6)  # N s, N m s: commanded up to _accrued less given up to bank.time, a lead later
         self._accrued = -math.inf
         self._refused = np.zeros(6)  # N, N m: share of the wrench that is out of reach in this window
         self._planned = np.zeros(6)  # wrench that the window was planned for
@@ -111,7 +120,7 @@ class PulseWidth:
 
     def stop(self, now: float) -> ValveCommand:
         """See `Modulator`."""
-        start = self.bank.clear_of_edges(now + self._settings.lead)
+        start = self.bank.clear_of_edges(now + self.lead)
         self.bank.advance(start)
         command = self.bank.close_all(start, self._settings.window)
         self.bank.take(command)
@@ -119,18 +128,24 @@ class PulseWidth:
         self._forget()
         return command
 
-    def repeat(self, now: float) -> ValveCommand:
-        """See `Modulator`."""
-        start = self.bank.clear_of_edges(now + self._settings.lead)
-        self.bank.advance(start)
-        return self.bank.remaining(start, max(self._end - start, self._settings.tick))
+    def begin(self, now: float, backlog: Floats) -> None:
+        """Take over a backlog, (6,) N s and N m s, from the modulator that it takes turns with."""
+        self._start_over()
+        self._runs, self._backlog, self._accrued = True, backlog, now
+
+    def release(self) -> Floats:
+        """Hand the backlog, (6,) N s and N m s, back."""
+        given = self.allocator.array.effectiveness @ (self._thrust * (self.bank.on_time - self._counted))
+        backlog = self._backlog + self._short - given
+        self._forget()
+        return backlog
 
     def step(
         self, now: float, wrench: npt.ArrayLike, limits: Limits, thrust: Floats | None = None
     ) -> ValveCommand | None:
         """See `Modulator`."""
-        due = now + self._settings.lead
-        commanded = np.asarray(wrench, dtype=float)
+        due = now + self.lead
+        commanded = np.array(wrench, dtype=float)
         if not self._runs:
             if not (commanded.any() or self.is_active):
                 return None
@@ -138,18 +153,18 @@ class PulseWidth:
             short = self._short
             self._forget()
             self._runs, self._short = True, short
-            self._accrued = due
-        self._accrue(due)
+            self._accrued = now
+        self._accrue(now)
         self._wrench = commanded
         force = self.allocator.array.f_max if thrust is None else thrust
         if not (self._is_due(due) or self._is_tighter(limits, force)):
             return None
         return self._plan(due, limits, force)
 
-    def _accrue(self, due: float) -> None:
-        if due > self._accrued:
-            self._backlog += (self._wrench - self._refused) * (due - self._accrued)
-            self._accrued = due
+    def _accrue(self, now: float) -> None:
+        if now > self._accrued:
+            self._backlog += (self._wrench - self._refused) * (now - self._accrued)
+            self._accrued = now
 
     def _is_due(self, due: float) -> bool:
         if due + self._settings.tick > self._end - _SETTLED:

@@ -1,7 +1,6 @@
 """Modulators that decide cycle by cycle: PWPF and bang-bang, kept inside the valves' timing and the power limit."""
 
 import math
-from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ from qiki_allocator.allocation.allocator import Allocator
 from qiki_allocator.allocation.answers import Limits
 from qiki_allocator.allocation.thrusters import Floats
 from qiki_allocator.modulation.ledger import ValveCommand
+from qiki_allocator.modulation.pulse_width import PulseWidth, PulseWidthSettings
 from qiki_allocator.modulation.switching import (
     BangBangLaw,
     BangBangSettings,
@@ -22,8 +22,8 @@ from qiki_allocator.modulation.valves import ValveBank, ValveTiming
 from qiki_vehicle import ConfigurationError
 
 _HALF_MICROSECOND = 5e-7  # s
-_KEEP_ALIVE = 0.2
-"""s, after which a command is sent though no edge is due: without one the hardware closes its valves."""
+_REPAIR = 0.5
+"""s, in which impulse that the valves fell short of is made up for."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,9 @@ class _Switched:
     A switching that would break a timing rule waits until it may happen, one that would break the power limit waits for
     room.
 
-    A command repeats the edges of the cycles before it that have not happened yet: commands may follow each other
-    faster than the hardware reads them, and of those that wait only the newest is kept.
+    After the command the backlog is delivered in windows, as `PulseWidth` does: a level can be too low to open a valve.
+    While commands reach the valves late (see `lead`), pulses and pauses last half of the lead or longer: so no valve
+    has more than two edges on their way.
     """
 
     def __init__(self, allocator: Allocator, timing: ValveTiming, law: SwitchLaw, settings: CycleSettings) -> None:
@@ -63,14 +64,15 @@ class _Switched:
             value = getattr(self._settings, name)
             if not (0.0 <= value <= 2.0) or (name == "horizon" and value == 0.0):
                 raise ConfigurationError(f"{name}: {value} s; allowed: 0 to 2 s, horizon above 0")
+        self.lead = settings.lead
         self.bank = ValveBank(len(allocator.array), self._timing)
+        window = PulseWidthSettings(lead=settings.lead, tick=settings.tick)
+        self._flush = PulseWidth(allocator, timing, window, self.bank)
         self.reset()
 
     def reset(self) -> None:
         """See `Modulator`."""
-        self.bank.reset()
-        # What was commanded last, cycle by cycle, as far back as it may have to be repeated.
-        self._recent: deque[ValveCommand] = deque(maxlen=math.ceil(self._timing.min_off / self._settings.tick) + 2)
+        self._flush.reset()
         self._forget()
 
     def _forget(self) -> None:
@@ -79,105 +81,96 @@ class _Switched:
         self._wrench = np.zeros(6)
         self._counted = self.bank.on_time.copy()
         self._thrust = self.allocator.array.f_max
-        self._end = -math.inf
-        self._sent = -math.inf
+        self._end = self._accrued = -math.inf
+        self._short = np.zeros(6)  # N s, N m s: given less than commanded, not in _backlog yet
         self._runs = False
 
     @property
     def is_active(self) -> bool:
         """See `Modulator`."""
-        return self._runs
+        return self._runs or self._flush.is_active
 
     def make_up(self, impulse: Floats) -> None:
-        """See `Modulator`; between two commands nothing is made up for."""
+        """See `Modulator`."""
         if self._runs:
-            self._backlog = self._backlog + impulse
+            self._short = self._short + impulse
+        else:
+            self._flush.make_up(impulse)
 
     def stop(self, now: float) -> ValveCommand:
         """See `Modulator`."""
-        start = self.bank.clear_of_edges(now + self._settings.lead)
+        start = self.bank.clear_of_edges(now + self.lead)
         self.bank.advance(start)
         command = self.bank.close_all(start, self._window())
         self.bank.take(command)
+        self._flush.release()
         self._forget()
-        return self._recorded(now, command)
-
-    def repeat(self, now: float) -> ValveCommand:
-        """See `Modulator`."""
-        start = self.bank.clear_of_edges(now + self._settings.lead)
-        self.bank.advance(start)
-        return self._with_recent(now, self.bank.remaining(start, self._window()))
+        return command
 
     def _window(self) -> float:
         return self._settings.tick + self._timing.min_on + 2.0 * self._timing.min_off
-
-    def _with_recent(self, now: float, command: ValveCommand) -> ValveCommand:
-        """The command, begun earlier, with the edges of the latest cycles before it.
-
-        It goes back to half of the lead at most, so that no edge is sent late, and by a shortest pause: so each valve
-        has at most one edge of a kind in it.
-        """
-        first = max(now + 0.5 * self._settings.lead, command.start - self._timing.min_off)
-        for cycle in reversed(self._recent):
-            if first <= cycle.start < command.start:
-                after = command.start - cycle.start
-                opens = _joined(cycle.open_time, command.open_time, after)
-                closes = _joined(cycle.close_time, command.close_time, after)
-                command = ValveCommand(cycle.start, command.window, opens, closes)
-        return command
-
-    def _recorded(self, now: float, command: ValveCommand) -> ValveCommand:
-        """The same for a command that is new."""
-        full = self._with_recent(now, command)
-        self._recent.append(command)
-        return full
 
     def step(
         self, now: float, wrench: npt.ArrayLike, limits: Limits, thrust: Floats | None = None
     ) -> ValveCommand | None:
         """See `Modulator`."""
-        due = round(now + self._settings.lead, 6)
-        commanded = np.asarray(wrench, dtype=float)
+        self._flush.lead = self.lead
+        commanded = np.array(wrench, dtype=float)
+        if not commanded.any():
+            return self._end_command(now, limits, thrust)
+        due = round(now + self.lead, 6)
         if not self._runs:
-            if not commanded.any():
-                return None
+            backlog = self._flush.release()
             self.bank.advance(due)
             self._forget()
-            self._runs = True
-            self._end = due
+            self._runs, self._backlog = True, backlog
+            self._end, self._accrued = due, now
+        self._accrue(now)
+        self._wrench = commanded
         if due < self._end - _HALF_MICROSECOND:
-            self._wrench = commanded
             return None
         # The valves kept their state from the end of the last cycle on, if this one is late.
         start = max(due, self._end, self.bank.time)
         was_open = self.bank.is_open.copy()
         late = start - self._end
         self.bank.advance(start)
-        force = self.allocator.array.f_max if thrust is None else thrust
-        self._account(self._wrench, late)
-        self._thrust = force
-        self._wrench = commanded
-        level = self._level(commanded, limits, force)
+        self._count()
+        self._thrust = self.allocator.array.f_max if thrust is None else thrust
+        level = self._level(commanded, limits, self._thrust)
         if late > 0.0:
             self._law.advance(level, was_open, np.full(len(level), late))
-        idle = not commanded.any() and not self.bank.is_open.any()
-        if idle and not np.isfinite(self._law.switch_after(level, self.bank.is_open)).any():
-            self._forget()
-            return None
+        replaces = self.bank.has_edges
         command = self._cycle(start, level, limits)
-        self._account(commanded, self._settings.tick)
+        self._count()
         self._end = round(start + self._settings.tick, 6)
         has_edge = np.isfinite(command.open_time).any() or np.isfinite(command.close_time).any()
-        full = self._recorded(now, command)
-        if not has_edge and start - self._sent < _KEEP_ALIVE:
-            return None
-        self._sent = start
-        return full
+        return command if has_edge or replaces else None
 
-    def _account(self, wrench: Floats, duration: float) -> None:
+    def _end_command(self, now: float, limits: Limits, thrust: Floats | None) -> ValveCommand | None:
+        """Deliver the backlog of the command that has ended, in windows."""
+        if self._runs:
+            self._accrue(now)
+            self._count()
+            # What the last cycles planned is for now + lead: so is the backlog.
+            self._flush.begin(now, self._backlog + self._short)
+            self._forget()
+        return self._flush.step(now, np.zeros(6), limits, thrust)
+
+    def _accrue(self, now: float) -> None:
+        passed = max(now - self._accrued, 0.0)
+        self._accrued = max(now, self._accrued)
+        # What the valves fell short of comes back slowly: reports are older than the levels' swing.
+        share = min(passed / _REPAIR, 1.0)
+        self._add(self._wrench * passed + self._short * share)
+        self._short = self._short * (1.0 - share)
+
+    def _count(self) -> None:
         on = self.bank.on_time - self._counted
         self._counted = self.bank.on_time.copy()
-        self._backlog += wrench * duration - self.allocator.array.effectiveness @ (self._thrust * on)
+        self._add(-self.allocator.array.effectiveness @ (self._thrust * on))
+
+    def _add(self, impulse: Floats) -> None:
+        self._backlog = self._backlog + impulse
         size = float(np.linalg.norm(self.allocator.per_reach * self._backlog))
         if size > self._settings.carry:
             self._backlog *= self._settings.carry / size
@@ -193,7 +186,8 @@ class _Switched:
         n = len(level)
         switch = self._law.switch_after(level, is_open)
         # Levels can change on the way: what the law wants too early waits, a burn ends before it gets too long.
-        earliest = np.where(is_open, self.bank.hold(), self.bank.rest())
+        shortest = np.where(is_open, self.bank.hold(), self.bank.rest())
+        earliest = np.maximum(shortest, np.minimum(self.bank.since + 0.5 * self.lead - start, 0.5 * self.lead))
         switch = np.maximum(switch, earliest)
         longest = self.bank.burn_left() - self._timing.min_on
         switch = np.where(is_open, np.minimum(switch, np.maximum(longest, 0.0)), switch)
@@ -229,11 +223,6 @@ class _Switched:
         self.bank.take(command)
         self.bank.advance(round(start + tick, 6))
         return command
-
-
-def _joined(first: Floats, then: Floats, after: float) -> Floats:
-    """Edges (n,) s, NaN for none: those of the first row before `after`, s, from where on those of the second count."""
-    return np.where(first < after, first, np.round(then + after, 6))
 
 
 class Pwpf(_Switched):

@@ -47,11 +47,6 @@ class ValveBank(ValveLedger):
         self.timing = timing
         super().__init__(n)
 
-    def remaining(self, start: float, window: float) -> ValveCommand:
-        """The command from `start` on that repeats the edges to come."""
-        opens, closes = self._to_come - start
-        return ValveCommand(start, window, opens, closes)
-
     def clear_of_edges(self, time: float) -> float:
         """`time`, not before `self.time`, or a few microseconds off it, so that rounding cannot put an edge on the
         other side of a command's start: rather before an edge to come, but after one that has happened."""

@@ -157,6 +157,9 @@ def valves(message: ThrusterState, n: int, ahead: float = 0.0) -> ValveReading:
         message.on_time,
         conditions if len(conditions) == n else (None,) * n,
         forced_closed=message.watchdog or message.working_mass <= 0.0,
+        is_open=tuple(message.open) if len(message.open) == n else None,
+        late_edges=message.late_edges,
+        commands=message.commands,
     )
 
 

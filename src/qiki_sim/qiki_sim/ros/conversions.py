@@ -61,6 +61,7 @@ def fill_thruster_state(message: ThrusterState, reading: ValveReading, duty: lis
     message.firings = array("I", reading.firings)
     message.working_mass = reading.working_mass
     message.late_edges = reading.late_edges
+    message.commands = reading.commands
     message.watchdog = reading.watchdog
 
 
