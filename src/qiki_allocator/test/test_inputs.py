@@ -170,7 +170,7 @@ def test_the_callers_arrays_are_copied(vehicle):
 
 
 def test_after_undocking_the_bots_own_mass_properties_count_again(vehicle):
-    """When the composite is withdrawn, or is not heavier than the body."""
+    """When the composite is withdrawn, or equals the body alone."""
     own, newer = (MassProperties(m, np.diag([760.0, 800.0, 820.0]), np.array([0.0, 0.0, 0.1])) for m in (1200, 1190))
     pair = MassProperties(2400.0, np.diag([1600.0, 4000.0, 4000.0]), np.array([1.2, 0.0, 0.1]))
     for undock in (

@@ -38,7 +38,7 @@ def test_a_wrench_becomes_pulses_with_its_impulse(bench, array):
     assert flying.state == Allocation.STATE_ACTIVE
     assert flying.mode == Allocation.MODE_ADAPTIVE
     assert flying.commanded.force.x == 200.0
-    assert flying.achieved.force.x == pytest.approx(200.0, rel=1e-6)
+    assert flying.allocated.force.x == pytest.approx(200.0, rel=1e-6)
     assert flying.scale > 1.0
     assert 0.0 < flying.margin < 1.0
     assert flying.duality_gap < 1e-3
@@ -162,7 +162,7 @@ def test_a_new_centre_of_mass_is_used(bench, array: ThrusterArray):
     for com, frame in (((math.nan, 0.0, 0.0), "base_link"), ((0.0, 0.0, 9.0), "world")):
         bench.send_mass(com, frame)
         bench.tick(0.05)
-    assert bench.allocation().achieved.force.x == pytest.approx(200.0, rel=1e-5)
+    assert bench.allocation().allocated.force.x == pytest.approx(200.0, rel=1e-5)
     bench.send_mass((0.0, 0.0, 0.1))
     bench.tick(0.1)
 

@@ -48,7 +48,7 @@ def shown(telemetry):
     return health.values
 
 
-@pytest.mark.parametrize("name", ["commanded", "achieved", "residual"])
+@pytest.mark.parametrize("name", ["commanded", "allocated", "residual"])
 def test_wrenches(message, shown, metrics, name):
     wrench = getattr(message, name)
     values = [getattr(part, axis) for part in (wrench.force, wrench.torque) for axis in "xyz"]

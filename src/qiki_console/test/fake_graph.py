@@ -183,7 +183,7 @@ class Fake:
         message.state = Allocation.STATE_ACTIVE if active else Allocation.STATE_IDLE
         if self.refusal:
             message.state = Allocation.STATE_REFUSED
-        for wrench in (message.commanded, message.achieved):
+        for wrench in (message.commanded, message.allocated, message.achieved):
             wrench.force.x, wrench.force.y, wrench.force.z = self.body.force
             wrench.torque.x, wrench.torque.y, wrench.torque.z = self.body.torque
         self.allocation.publish(message)

@@ -57,6 +57,7 @@ def valve_report(time: float, reading: readings.ValveReading) -> ValveReading:
         reading.on_time,
         tuple(CONDITIONS[health] for health in reading.health),
         forced_closed=reading.watchdog or _float32(reading.working_mass) <= 0.0,
+        is_empty=_float32(reading.working_mass) <= 0.0,
         is_open=reading.open,
         late_edges=reading.late_edges,
         commands=reading.commands,

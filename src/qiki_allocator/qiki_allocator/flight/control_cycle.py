@@ -10,7 +10,7 @@ from qiki_allocator.flight.demand import Demand
 from qiki_allocator.flight.drive import Drive
 from qiki_allocator.flight.motion_control import AttitudeMode
 from qiki_allocator.flight.occurrences import Journal
-from qiki_allocator.flight.telemetry import Activity, Mode, State, Telemetry
+from qiki_allocator.flight.telemetry import Activity, CommandWay, Mode, State, Telemetry
 from qiki_allocator.modulation.ledger import ValveCommand
 
 
@@ -24,6 +24,13 @@ class ControlCycle:
     def __init__(self, drive: Drive, demand: Demand, journal: Journal) -> None:
         self._drive, self._demand, self._journal = drive, demand, journal
         self.wrench = np.zeros(6)
+        self._last_run, self._longest_pause = math.inf, 0.0
+
+    def _take_pause(self) -> float:
+        pause, self._longest_pause = self._longest_pause, 0.0
+        if not self.is_active:
+            self._last_run = math.inf
+        return pause
 
     @property
     def is_active(self) -> bool:
@@ -52,6 +59,8 @@ class ControlCycle:
             refused=demand.refused,
             commanded=answer.wrench if levels.any() else self.wrench,
             allocation=answer,
+            achieved=drive.achieved(now),
+            way=CommandWay(*drive.way, self._take_pause()),
             binding=((demand.blocked,) if demand.blocked else ()) + answer.binding,
             limits=limits,
             power_now=drive.meter.power_now,
@@ -69,6 +78,9 @@ class ControlCycle:
 
     def run(self, now: float) -> ValveCommand | None:
         """Step the drive, or stop it if the watchdog of all that was demanded has run out."""
+        if self.is_active:
+            self._longest_pause = max(self._longest_pause, now - self._last_run)
+        self._last_run = now
         if not self._demand.has_lapsed(now):
             return self._step(now)
         demand, commanded = self._demand, self.wrench

@@ -11,6 +11,7 @@ from qiki_allocator.allocation.answers import Allocation, Limits
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
 from qiki_allocator.groups.selection import Authority, GroupTable, Selection
 from qiki_allocator.groups.thrust_groups import ThrustGroup
+from qiki_allocator.health.flown import Flown
 from qiki_allocator.health.readings import MotionReading, ValveReading
 from qiki_allocator.health.table import Condition
 from qiki_allocator.health.watch import FaultWatch, Finding, shortfall
@@ -115,13 +116,24 @@ class Drive:
         self._account = ValveAccount(modulator.bank)
         self._outlet = Outlet(modulator.bank)
         self._lead = Lead(modulator.lead)
+        self._flown = Flown(len(array))
+        self._commands_read: int | None = None
         self.reset()
         self.health_changed()
 
     def reset(self) -> None:
         """Forget all telemetry, with all valves closed: the clock was set back."""
         self._modulator.reset()
-        for part in (self._levels, self.limiter, self.faults, self._account, self.meter, self._outlet, self._lead):
+        for part in (
+            self._levels,
+            self.limiter,
+            self.faults,
+            self._account,
+            self.meter,
+            self._outlet,
+            self._lead,
+            self._flown,
+        ):
             part.reset()
         self._selection: Selection | None = None
         self._busy_until = -math.inf
@@ -233,6 +245,17 @@ class Drive:
         each = self.array.effectiveness * self.faults.health.thrust(self.array)
         return np.minimum(each, 0.0).sum(axis=1), np.maximum(each, 0.0).sum(axis=1)
 
+    def achieved(self, now: float) -> Floats:
+        """(6,) N and N m, mean of late by the valves' counters; NaN: they do not report."""
+        share = self._flown.share(now)
+        wrench = self.array.effectiveness @ (self.faults.health.thrust(self.array) * share)
+        return wrench if self._flown.is_empty else wrench + self.bias
+
+    @property
+    def way(self) -> tuple[int, int | None, int | None, float]:
+        """Commands sent, commands read and late edges by the valves' count (None: unknown), lead in s."""
+        return self._outlet.sent, self._commands_read, self._lead.late_edges, self._lead.value
+
     def find_group(self, name: str) -> ThrustGroup:
         """See `GroupTable.find`."""
         return self.groups.find(self.array, self.faults.health, name)
@@ -290,6 +313,8 @@ class Drive:
     def update_valves(self, reading: ValveReading) -> list[Finding]:
         """Take a report of the valves; findings of their own sensors."""
         stamp = reading.time
+        self._flown.report(reading)
+        self._commands_read = reading.commands
         self._lead.report(stamp, reading.late_edges)
         self._modulator.lead = self._levels.lead = self._lead.value
         healthy = np.array([one.condition is Condition.OK for one in self.health])

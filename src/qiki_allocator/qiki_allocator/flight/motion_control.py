@@ -18,7 +18,7 @@ MOVED = 1e-4
 
 
 _ALONE = 1e-3
-"""Relative; a composite that is heavier than the body by less is the body alone."""
+"""m, and relative; a composite that differs from the body by less is the body alone."""
 
 _MASS_RATIO = 1e4
 """Largest ratio of a mass to that of the vehicle file, and the reverse."""
@@ -53,6 +53,14 @@ class RestConfig:
         require("speed", self.speed, "m/s", 0.0, above=True)
         require("rate", self.rate, "rad/s", 0.0, above=True)
         require("timeout", self.timeout, "s", 0.0, above=True)
+
+
+def _differ(one: MassProperties, other: MassProperties, tolerance: float) -> bool:
+    return not (
+        np.allclose(one.com, other.com, rtol=0.0, atol=tolerance)
+        and np.allclose(one.inertia, other.inertia, rtol=tolerance)
+        and abs(one.mass - other.mass) <= tolerance * one.mass
+    )
 
 
 def _check_mass(body: MassProperties, configured: MassProperties) -> None:
@@ -152,7 +160,7 @@ class MotionControl:
 
         Args:
             composite: of this body docked to others. From the first of these on until `separate`, the body's own do
-                not count. A composite that is not heavier than the body is the body alone.
+                not count. A composite like the body alone ends that too.
 
         Raises:
             ValueError: they cannot be those of this vehicle; the text names field, value and allowed range.
@@ -161,7 +169,7 @@ class MotionControl:
         if not composite:
             self._own = body
             return not self._is_composite and self._use(body)
-        self._is_composite = body.mass > self._own.mass * (1.0 + _ALONE)
+        self._is_composite = _differ(body, self._own, _ALONE)
         return self._use(body if self._is_composite else self._own)
 
     def separate(self) -> bool:
@@ -170,15 +178,10 @@ class MotionControl:
         return self._use(self._own)
 
     def _use(self, body: MassProperties) -> bool:
-        before = self.body
-        is_same = (
-            np.allclose(before.com, body.com, rtol=0.0, atol=MOVED)
-            and np.allclose(before.inertia, body.inertia, rtol=MOVED)
-            and abs(before.mass - body.mass) <= MOVED * before.mass
-        )
-        if not is_same:
+        differs = _differ(self.body, body, MOVED)
+        if differs:
             self.body = body
-        return not is_same
+        return differs
 
     def _fresh(self, now: float) -> MotionReading:
         if self._reading is None or not self.is_fresh(now):

@@ -3,6 +3,7 @@
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,10 +43,28 @@ class Mode(enum.Enum):
     MANUAL_OVERRIDE = "MANUAL_OVERRIDE"
 
 
+class CommandWay(NamedTuple):
+    """The way of commands to the valves, to tell a late allocator, a lost command and valves that read late apart.
+
+    Attributes:
+        commands: sent since the start.
+        commands_read, late_edges: as the valves count them, None: unknown.
+        lead: s.
+        longest_pause: s between two cycles since the last telemetry.
+    """
+
+    commands: int
+    commands_read: int | None
+    late_edges: int | None
+    lead: float
+    longest_pause: float
+
+
 @dataclass(frozen=True, eq=False)
 class Telemetry:
     """Snapshot of the allocator; see qiki_msgs/Allocation. NaN: there was no solve.
 
+    achieved: (6,) mean wrench of late by the valves' counters; NaN: unknown.
     telemetry_refused: number of messages refused for their stamp or values, by topic.
     """
 
@@ -57,6 +76,8 @@ class Telemetry:
     refused: int
     commanded: Floats
     allocation: Allocation
+    achieved: Floats
+    way: CommandWay
     binding: tuple[str, ...]
     limits: HardLimits
     power_now: float

@@ -60,6 +60,7 @@ class ValveReading:
         on_time: (n,) s, total time that each was open.
         conditions: n, of each thruster by the hardware's own sensors; None: no statement.
         forced_closed: the hardware closed the valves by itself, by its watchdog or for want of working mass.
+        is_empty: there is no working mass, so that open valves give nothing.
         is_open: (n,) position of each valve by its own sensor; None: unknown.
         late_edges: commanded edges that came too late, since the start of the hardware; None: unknown.
         commands: valve commands that were read, since the same; None: unknown.
@@ -69,6 +70,7 @@ class ValveReading:
     on_time: npt.ArrayLike
     conditions: tuple[Condition | None, ...]
     forced_closed: bool = False
+    is_empty: bool = False
     is_open: tuple[bool, ...] | None = None
     late_edges: int | None = None
     commands: int | None = None

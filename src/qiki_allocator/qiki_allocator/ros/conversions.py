@@ -97,8 +97,13 @@ def fill_allocation(message: Allocation, telemetry: Telemetry) -> None:
     message.attitude_mode = ATTITUDE_MODES[telemetry.attitude_mode]
     message.refusal = telemetry.refusal
     message.refused = telemetry.refused
+    way = telemetry.way
+    message.commands, message.lead, message.longest_pause = way.commands, way.lead, way.longest_pause
+    message.commands_read = -1 if way.commands_read is None else way.commands_read
+    message.late_edges = -1 if way.late_edges is None else way.late_edges
     fill_wrench(message.commanded, telemetry.commanded)
-    fill_wrench(message.achieved, answer.wrench)
+    fill_wrench(message.allocated, answer.wrench)
+    fill_wrench(message.achieved, telemetry.achieved)
     fill_wrench(message.residual, answer.residual)
     message.forces = array("f", answer.forces.tolist())
     message.scale = answer.scale
@@ -157,6 +162,7 @@ def valves(message: ThrusterState, n: int, ahead: float = 0.0) -> ValveReading:
         message.on_time,
         conditions if len(conditions) == n else (None,) * n,
         forced_closed=message.watchdog or message.working_mass <= 0.0,
+        is_empty=message.working_mass <= 0.0,
         is_open=tuple(message.open) if len(message.open) == n else None,
         late_edges=message.late_edges,
         commands=message.commands,

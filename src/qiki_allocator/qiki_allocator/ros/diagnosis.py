@@ -71,7 +71,8 @@ def of_thrust(latest: Telemetry | None) -> Health:
     answer = latest.allocation
     values = {
         "commanded": _numbers(latest.commanded),
-        "achieved": _numbers(answer.wrench),
+        "allocated": _numbers(answer.wrench),
+        "achieved": _numbers(latest.achieved),
         "residual": _numbers(answer.residual),
         "binding": ", ".join(latest.binding) or "none",
         "margin": _number(answer.margin, ""),
@@ -81,9 +82,16 @@ def of_thrust(latest: Telemetry | None) -> Health:
         "energy": _number(latest.energy, "J"),
         "duty": _numbers(latest.duty),
         "firings": " ".join(map(str, latest.firings.tolist())),
+        "valve commands": f"{latest.way.commands} sent, {_count(latest.way.commands_read)} read",
+        "late edges": _count(latest.way.late_edges),
+        "lead": _number(latest.way.lead, "s"),
         "solve time": _number(latest.solve_time * 1e6, "us"),
     }
     return Health(Level.OK, latest.activity.value, values)
+
+
+def _count(value: int | None) -> str:
+    return "unknown" if value is None else str(value)
 
 
 def _number(value: float, unit: str) -> str:

@@ -46,6 +46,7 @@ class TelemetryMetrics(Collector):
             ("solve_time_seconds", "Time of the last solve", latest.solve_time),
             ("heat_factor_ratio", "Smallest bound by heat", min(limits.heat.by_cluster.values(), default=1.0)),
             ("thrusters_not_ok", "Thrusters believed not OK", ill),
+            ("lead_seconds", "How far ahead valve edges are planned", latest.way.lead),
             ("gate_level", "0 STABILISE, 1 HOLD, 2 BOOST", _GATES.index(limits.energy.gate)),
         ):
             yield GaugeMetricFamily(f"qiki_allocator_{name}", text, value=value)
@@ -59,7 +60,8 @@ def _of_wrenches(latest: Telemetry) -> Iterable[Metric]:
     answer = latest.allocation
     wrenches = (
         ("commanded", "Wrench commanded", latest.commanded),
-        ("achieved", "Wrench allocated", answer.wrench),
+        ("allocated", "Wrench allocated", answer.wrench),
+        ("achieved", "Wrench of late by the valves' counters", latest.achieved),
         ("residual", "Wrench commanded less wrench allocated", answer.residual),
     )
     for name, text, wrench in wrenches:

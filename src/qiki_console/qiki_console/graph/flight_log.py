@@ -124,7 +124,7 @@ class FlightLog:
         planned = Planned(
             state=message.state,
             activity=message.activity,
-            achieved=status.achieved,
+            achieved=messages.wrench(message.allocated),
             binding=tuple(message.binding),
             energy=message.energy,
             openings=int(sum(message.firings)),
