@@ -108,6 +108,7 @@ def of_module():
         ground = Ground(peer)
         ground.wait_for("/clock")
         yield ground
+        assert ground.speed(100.0).success  # ends although it is never done with its work
         process.stop(signal.SIGTERM)
 
 
@@ -217,14 +218,30 @@ def test_impossible_requests_are_refused_and_it_goes_on(ground):
     assert ground.simulation_values()["scenario"] == "station"
 
 
-def test_a_speed_that_is_not_reached_is_named(ground):
-    """SIM-N6: commanded and reached speed; the diagnostics go on meanwhile."""
+def test_a_speed_that_is_not_reached_and_a_second_clock_are_named(ground):
+    """SIM-N6: commanded speed, reached speed, commands and late edges; the diagnostics keep their rate meanwhile."""
+    publisher = ground.peer.node.create_publisher(ThrusterCommand, "/alpha/thruster_command", COMMAND)
+    ground.peer.spin_until(lambda: publisher.get_subscription_count() == 1)
     assert ground.speed(100.0).success
     ground.peer.spin_until(lambda: ground.diagnosis("simulation").message.startswith("slower than asked"))
     values = ground.simulation_values()
     assert 0.0 < float(values["real_time_factor"]) < 90.0
     assert float(values["speed"]) == 100.0
     assert ground.speed(1.0).success
+    late = ThrusterCommand(window=0.1, open_time=[float("nan")] * 16, close_time=[0.0] * 16)
+
+    def named():
+        publisher.publish(late)
+        return "valve edges came late at speed 1" in ground.diagnosis("simulation").message
+
+    ground.peer.spin_until(named)
+
+    second = ground.peer.node.create_publisher(Clock, "/clock", CLOCK)
+    name = ground.peer.node.get_fully_qualified_name()
+    ground.peer.spin_until(lambda: ground.diagnosis("simulation").level == DiagnosticStatus.ERROR)
+    assert f"/clock is published by {name} too" in ground.diagnosis("simulation").message
+    ground.peer.node.destroy_publisher(second)
+    ground.peer.spin_until(lambda: ground.diagnosis("simulation").level != DiagnosticStatus.ERROR)
 
 
 def test_pause_step_speed_reset_load(ground):
