@@ -39,7 +39,9 @@ def check_fault(kind: str, target: str, value: float, duration: float, thrusters
         raise ValueError(f"kind = {kind!r}: allowed: {', '.join(KINDS)}")
     if not (math.isfinite(duration) and 0.0 <= duration <= LARGEST_DURATION):
         raise ValueError(f"duration = {duration}: allowed: 0 (until cleared) to {LARGEST_DURATION:g} s")
-    is_thruster = target.isdecimal() and target.isascii() and int(target) < thrusters
+    if not math.isfinite(value):
+        raise ValueError(f"value = {value}: allowed: a finite number")
+    is_thruster = len(target) <= 3 and target.isdecimal() and target.isascii() and int(target) < thrusters
     if kind in (STUCK_CLOSED, STUCK_OPEN, WEAK) and not is_thruster:
         raise ValueError(f"target = {target!r}: allowed for {kind}: thruster index 0 to {thrusters - 1}")
     if kind == WEAK and not 0.0 <= value <= 1.0:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from qiki_sim.world import World
 
 LONGEST_STEP = 60.0  # s
+LONGEST_REFUSAL = 2000
+"""Characters of a response, which may hold text of the request or a line for each field of a file."""
 
 
 A = TypeVar("A", bound=Answer)
@@ -243,6 +245,7 @@ class SimNode(QikiNode[SimParameters]):
         return response
 
     def _refuse(self, response: A, message: str) -> A:
+        message = "; ".join(message.splitlines())[:LONGEST_REFUSAL]
         response.success, response.message = False, message
         self.log.warning("service request refused", reason=message)
         return response

@@ -144,6 +144,8 @@ def test_clear_all(tmp_path):
         (("thruster_stuck_open", "odom"), "target = 'odom'"),
         (("thruster_weak", "1", 1.5), "value = 1.5: allowed for thruster_weak: 0 to 1"),
         (("thruster_weak", "1", float("nan")), "value = nan"),
+        (("thruster_stuck_open", "1", float("nan")), "value = nan: allowed: a finite number"),
+        (("thruster_stuck_open", "9" * 5000), "target = '999"),
         (("sensor_dropout", "nose"), "target = 'nose': allowed for sensor_dropout: odom"),
         (("sensor_noise", "battery", 1.0), "target = 'battery': allowed for sensor_noise: odom, energy, thermal"),
         (("sensor_noise", "odom", -1.0), "value = -1.0"),
