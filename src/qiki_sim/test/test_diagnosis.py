@@ -37,7 +37,7 @@ def test_a_speed_that_is_not_reached_is_named_with_the_commands_taken(runner):
 
 
 def test_commands_that_come_late_are_named(runner):
-    runner.world.step(1.0)
+    runner.world.step(2.0)
     runner.world.command("alpha", command(0.5, (), range(16)))
     late = runner.world.bot("alpha").valves.late_edges
     assert late == 16
