@@ -17,6 +17,8 @@ from qiki_node.executor import make_executor, spin_while
 from qiki_node.health import Health, Level
 from qiki_node.testing import Peer
 
+pytestmark = pytest.mark.realtime
+
 SUCCESS = TransitionCallbackReturn.SUCCESS
 HOOKS = ("configure", "activate", "deactivate", "clean up")
 

@@ -25,6 +25,9 @@ from qiki_node.testing import Peer
 REASON = "LookupError: lamp is broken"
 
 
+pytestmark = pytest.mark.realtime
+
+
 def fail(*_: Any) -> None:
     raise LookupError("lamp is broken")
 
