@@ -6,6 +6,7 @@ A file is removed once its event is durable; one that cannot be stored is rename
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -63,8 +64,9 @@ class Inbox:
         self._going.clear()
 
     def _set_aside(self, file: Path, reason: str) -> None:
-        file.rename(file.with_suffix(".refused"))
         self._refused(file, reason)
+        with suppress(OSError):  # where nothing can be renamed, the files behind it are taken all the same
+            file.rename(file.with_suffix(".refused"))
 
 
 def _read(file: Path) -> tuple[str, Event]:

@@ -104,7 +104,8 @@ class EventStoreNode(QikiNode[EventStoreParameters]):
     def _look(self) -> None:
         if self._opening is not None and (store := self._opening.wait(0.0)) is not None:
             self._opened(store)
-            self._follow(store)
+        if self._store is not None and self._broadcast is None and self.is_active:
+            self._follow(self._store)
         if self._inbox is not None:
             self._inbox.look()
 

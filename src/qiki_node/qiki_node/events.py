@@ -144,7 +144,11 @@ class Events:
         if not self.enabled:
             return
         end = wall.monotonic() + patience
-        spin_while(executor, lambda: self._outbox.held > 0 and self._ready and wall.monotonic() < end, 0.02)
+
+        def waits() -> bool:
+            return self._outbox.held > 0 and self._ready and wall.monotonic() < end
+
+        spin_while(executor, waits, 0.02, on_error=self._node.spin_failed)
         if self._outbox.held:
             kept = "kept in the spool" if self._spool else "lost"
             self._node.log.warning("events are not acknowledged at the end", events=self._outbox.held, outcome=kept)

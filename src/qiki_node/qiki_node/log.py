@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 import warnings
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -101,8 +102,10 @@ def _record(level: str, node: str, text: str, fields: dict[str, Any]) -> dict[st
 
 
 def _write(record: dict[str, Any], stream: TextIO) -> None:
-    stream.write(to_json(record, default=str) + "\n")
-    stream.flush()
+    line = to_json(record, default=str) + "\n"
+    with suppress(OSError, ValueError):  # a log whose reader is gone, or whose disk is full, ends no node
+        stream.write(line)
+        stream.flush()
 
 
 def write_crash(error: BaseException, node: str, stream: TextIO = sys.stderr) -> None:

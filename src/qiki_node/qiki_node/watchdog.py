@@ -25,6 +25,9 @@ _LAST_RESORT = 30.0
 """s of processor time without a look after which SIGPROF ends the process: code in C that keeps the interpreter to
 itself keeps the watchdog from looking too."""
 
+_LAST_WORDS = 3.0
+"""s that the stacks may take to be written."""
+
 
 class Watchdog:
     """Counts its own looks without a turn of the executor: after enough of them in a row it ends the process.
@@ -54,7 +57,8 @@ class Watchdog:
 
     def look(self) -> bool:
         """Look once; True if the executor has not turned for too many looks."""
-        if self._turns.busy or self._turns.count != self._seen:
+        exempt = self._turns.busy and not self._turns.stopping  # a hook that hangs must not outlive the order to end
+        if exempt or self._turns.count != self._seen:
             self._seen, self._missed = self._turns.count, 0
             return False
         self._missed += 1
@@ -74,16 +78,19 @@ class Watchdog:
 def end_stuck_process(node: str, *, as_json: bool) -> None:
     """Write the stacks of all threads to standard error and end this process at once with `EXIT_STUCK`."""
     text = f"the executor has not turned for {LIMIT:g} s: the process ends"
-    # No lock is taken: the thread that is stuck may hold it.
-    if as_json:
-        frames = sys._current_frames()
-        stacks = {one.name: "".join(traceback.format_stack(frames[one.ident or 0])) for one in _running(frames)}
-        write_fatal(text, node, stacks)
-    else:
-        sys.stderr.write(f"{node}: {text}; stacks of all threads:\n")
-        faulthandler.dump_traceback(sys.stderr, all_threads=True)
-    sys.stderr.flush()
-    os._exit(EXIT_STUCK)
+    # SIGALRM ends it where standard error takes nothing: the stuck thread may hold its lock, its reader may sleep.
+    signal.setitimer(signal.ITIMER_REAL, _LAST_WORDS)
+    try:
+        if as_json:
+            frames = sys._current_frames()
+            stacks = {one.name: "".join(traceback.format_stack(frames[one.ident or 0])) for one in _running(frames)}
+            write_fatal(text, node, stacks)
+        else:
+            sys.stderr.write(f"{node}: {text}; stacks of all threads:\n")
+            faulthandler.dump_traceback(sys.stderr, all_threads=True)
+        sys.stderr.flush()
+    finally:
+        os._exit(EXIT_STUCK)
 
 
 def _running(frames: dict[int, FrameType]) -> list[threading.Thread]:

@@ -36,7 +36,7 @@ class EventFiles:
         record = {"id": str(id), "stream": STREAM, "type": type, "source": SOURCE, "time": now, "payload": payload}
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            if sum(1 for _ in os.scandir(self._folder)) >= MOST:
+            if sum(entry.name.endswith(".json") for entry in os.scandir(self._folder)) >= MOST:
                 raise OSError(f"{MOST} files wait for the event store")
             # Names sort as the events came.
             file = self._folder / f"{now:020d}-{id}.json"

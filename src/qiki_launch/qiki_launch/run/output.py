@@ -2,6 +2,7 @@
 
 import os
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -46,15 +47,18 @@ class LogFile:
         self._size = 0
 
     def write(self, line: bytes) -> None:
-        if self._size + len(line) >= self._limit:
-            self._file.close()
-            self._file = self._fresh()
-            self._size = 0
-        self._size += self._file.write(line + b"\n")
-        self._file.flush()
+        """Write one line; a disk that is full costs lines of the log, not the nodes."""
+        with suppress(OSError):
+            if self._size + len(line) >= self._limit:
+                self.close()
+                self._file = self._fresh()
+                self._size = 0
+            self._size += self._file.write(line + b"\n")
+            self._file.flush()
 
     def close(self) -> None:
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
 
     def _fresh(self) -> BinaryIO:
         if self.path.exists():
