@@ -21,6 +21,7 @@ from qiki_eventstore.engine.store import EngineStore
 from qiki_eventstore.events import ANY, Encoded, Event, RecordedEvent
 from qiki_eventstore.files import new_file
 from qiki_eventstore.jsonl import FieldError, TransferError
+from qiki_eventstore.payload import decode
 from qiki_eventstore.preparation import prepare
 from qiki_eventstore.receipt import Receipt
 from qiki_eventstore.retention import log
@@ -299,7 +300,9 @@ def _append_all(store: EngineStore, path: Path, digest: str) -> Imported:
         stored = known = 0
         lines = _numbered(path)
         while page := list(islice(lines, _PAGE)):
-            new = [(number, event) for number, event in page if event.id.bytes not in dropped]
+            new = [
+                (number, event) for number, event in page if event.id.bytes not in dropped and not _own(store, event)
+            ]
             calls = [Call(event.stream, prepare(event.stream, [as_new(event)], own=True), ANY) for _, event in new]
             before = store.insert(connection, calls)
             for (number, event), call in zip(new, calls, strict=True):
@@ -315,6 +318,11 @@ def _append_all(store: EngineStore, path: Path, digest: str) -> Imported:
     return store.record(work)
 
 
+def _own(store: EngineStore, event: RecordedEvent) -> bool:
+    """True for the record of what was done to this very store in another copy of it, which was not done to this one."""
+    return event.stream == log.STREAM and decode(event).get("store") == store.store_id
+
+
 def _is_stored(store: EventStore, event: RecordedEvent, position: int) -> bool:
     """True if the event at a position is this one, but for its place and recording time."""
     found = store.read_all(Query(after=position - 1, before=position + 1))
@@ -326,7 +334,8 @@ def _append(store: EventStore, path: Path) -> Imported:
     stored = known = 0
     waiting: deque[Receipt] = deque()
     for event in _events(path):
-        if event.id.bytes in dropped:
+        # What was done to the other store is no event of this one; its own record of it is only copied verbatim.
+        if event.id.bytes in dropped or event.stream == log.STREAM:
             known += 1
             continue
         waiting.append(store.submit(event.stream, [as_new(event)]))

@@ -1,5 +1,6 @@
 """A backup becomes a store again, verified, and overwrites nothing."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -9,9 +10,12 @@ import pytest
 
 from qiki_eventstore import Event, EventStore, Query, StoreCorrupt, open_store
 from qiki_eventstore.backup import restore
-from qiki_eventstore.retention.policy import Policy
+from qiki_eventstore.retention.catalogue import insert_hold
+from qiki_eventstore.retention.policy import Hold, Policy
 from qiki_eventstore.retention.retention import Retention
 from qiki_eventstore.retention.segment import Retainable
+from qiki_eventstore.sqlite.store import SqliteStore
+from qiki_eventstore.transfer import export_events, import_events
 
 
 def open_at(path: Path, **options: Any) -> EventStore:
@@ -108,3 +112,35 @@ def test_a_backup_without_its_segments_becomes_a_store_that_says_so(tmp_path: Pa
         *_, last = store.read_all(Query(after=50))
         assert (last.type, last.data["head"]) == ("eventstore.restored", 53)
         assert "positions 21 to 30: put it back" in store.verify().reason
+
+
+def test_what_the_original_goes_on_with_comes_back_without_its_holds(tmp_path: Path, backup: Path) -> None:
+    with open_at(tmp_path / "a.db") as original:
+        assert isinstance(original, Retainable)
+        original.catalogue.place(Hold("incident", reason="why"))
+        fill(original, 5)
+        export_events(original, tmp_path / "a.jsonl")
+    restore(backup, tmp_path / "b.db")
+    with open_at(tmp_path / "b.db") as store:
+        assert isinstance(store, Retainable)
+        assert import_events(store, tmp_path / "a.jsonl").stored == 5
+        assert store.catalogue.holds() == []
+        assert store.verify().ok
+
+
+def test_a_hold_of_an_earlier_version_is_right_in_a_copy(tmp_path: Path) -> None:
+    shutil.copy(Path(__file__).parent / "stores" / "version_2.db", tmp_path / "a.db")
+    with open_at(tmp_path / "a.db") as store:
+        assert isinstance(store, SqliteStore)
+        # That version kept holds in the table alone.
+        store.run(
+            lambda connection: connection.execute("CREATE TABLE holds(name TEXT PRIMARY KEY, hold TEXT NOT NULL)")
+        )
+        store.run(lambda connection: insert_hold(connection, Hold("old", reason="why")))
+        assert store.verify().ok
+        store.backup(tmp_path / "backup.db")
+    assert restore(tmp_path / "backup.db", tmp_path / "b.db").ok
+    with open_at(tmp_path / "b.db") as store:
+        assert isinstance(store, Retainable)
+        assert [hold.name for hold in store.catalogue.holds()] == ["old"]
+        assert store.verify().ok

@@ -15,6 +15,7 @@ import apsw
 import pytest
 
 from qiki_eventstore import (
+    ANY,
     Delivery,
     Event,
     PayloadError,
@@ -27,7 +28,8 @@ from qiki_eventstore import (
 from qiki_eventstore.engine import spans
 from qiki_eventstore.engine.backend import Connection
 from qiki_eventstore.engine.batch import Batch
-from qiki_eventstore.engine.queue import Task
+from qiki_eventstore.engine.queue import Call, Task
+from qiki_eventstore.preparation import prepare
 from qiki_eventstore.sqlite.backend import SqliteBackend
 from qiki_eventstore.sqlite.store import SqliteStore
 
@@ -697,3 +699,22 @@ def test_block_of_times_that_becomes_full_during_a_query_is_read_once(
 def test_payloads_have_a_largest_size(path: Path) -> None:
     with opened(path) as store, pytest.raises(PayloadError, match="16777216"):
         store.append(ALLOCATOR, [Event("test.began", {"text": "x" * (16 * 1024 * 1024)})])
+
+
+def test_a_task_finds_what_it_has_stored_itself(tmp_path: Path) -> None:
+    event = Event("a", {})
+    with open_store(f"sqlite:///{tmp_path}/a.db", reserve_bytes=0) as store:
+        assert isinstance(store, SqliteStore)
+
+        def twice(connection: Any) -> list[Call]:
+            calls = [Call("s", prepare("s", [event]), ANY) for _ in range(2)]
+            for call in calls:
+                store.insert(connection, [call])
+            return calls
+
+        first, second = store.run(twice, moves_head=True)
+        assert (first.error, second.error) == (None, None)
+        assert first.positions == second.positions == [1]
+        assert store.append("s", [event]) == [1]
+        assert store.append("s", [Event("b", {})]) == [2]
+        assert store.verify().ok

@@ -53,7 +53,10 @@ class Tables:
         def work(connection: Connection) -> None:
             hash = _hash_at(connection, position)
             for p, stream, state, skipped in snapshots:
-                content = {"hash": hash, "skipped": skipped, "state": p.dump(state)}
+                # As it will be read: JSON has texts for keys.
+                content = json.loads(
+                    json.dumps({"hash": hash, "skipped": skipped, "state": p.dump(state)}, allow_nan=False)
+                )
                 digest = _digest(p.name, p.version, stream, position, content)
                 text = json.dumps({**content, "sha256": digest}, allow_nan=False, ensure_ascii=False)
                 connection.execute(

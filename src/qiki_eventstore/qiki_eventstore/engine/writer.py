@@ -75,7 +75,12 @@ class Writer:
     def run(self, work: Callable[[Any], Any], *, moves_head: bool = False) -> Any:
         """Do some work durably in the next transaction. If it raises, it alone is undone."""
         future: Future[None] = Future()
-        task = Task(work, lambda _task: future.set_result(None), moves_head)
+
+        def done(_task: Task) -> None:
+            if not future.done():
+                future.set_result(None)
+
+        task = Task(work, done, moves_head)
         self._queue.put_task(task)
         future.result()
         if task.error is not None:
@@ -97,6 +102,11 @@ class Writer:
             except BaseException:  # without this thread, later appends would wait for ever
                 _log.exception("the writer failed")
                 self._interrupted(taken[0])
+                self._heads = None
+                for task in taken[1]:
+                    if task.error is None:
+                        task.error = StoreUnavailable("interrupted; it is not known whether it is done")
+                    task.done(task)
             finally:
                 self._queue.next()
 
@@ -160,10 +170,10 @@ class Writer:
     # When it cannot be stored ---------------------------------------------------------------------------------------
 
     def _give_up(self, calls: Sequence[Call], tasks: Sequence[Task], error: Exception) -> None:
+        self._heads = None  # the batch may be stored all the same: it is the acknowledgement that is refused
         if isinstance(error, StoreCorrupt | StoreFull):
             self._corrupt = isinstance(error, StoreCorrupt)
             self.read_only = str(error)
-            self._heads = None  # the batch may be stored all the same: it is the acknowledgement that is refused
             self._attempt = time.monotonic()
             self._queue.nudge()  # so that the writer's thread begins to try again
             self._fail(calls, tasks, self._refusal)

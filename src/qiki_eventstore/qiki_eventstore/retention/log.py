@@ -90,7 +90,8 @@ class Record:
         data = decode(event)
         if event.stream != STREAM or data.get("store") != self.store:
             return
-        self.known = True
+        # A copy or an import says nothing of what was there before it.
+        self.known |= event.type not in ("eventstore.imported", "eventstore.restored")
         match event.type:
             case "eventstore.hold_placed":
                 hold = _hold(data["hold"])

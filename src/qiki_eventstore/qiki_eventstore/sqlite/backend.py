@@ -94,6 +94,8 @@ class SqliteBackend:
 
     def load(self) -> Heads:
         with _translated():
+            if self._connection.in_transaction:  # a rollback failed with the disk, or a signal struck
+                self._connection.execute("ROLLBACK")
             heads = load_heads(self._connection)
             self._ids = Ids(self._connection, heads.head.position)
         self._blocks = spans.full_blocks(heads.head.position)
@@ -111,8 +113,6 @@ class SqliteBackend:
         blocks = spans.full_blocks(head)
         execute, values = self._connection.execute, batch.values
         with _translated(), self._gate:
-            if self._connection.in_transaction:  # a rollback failed with the disk, or a signal struck
-                execute("ROLLBACK")
             if 0 < len(values) <= _CHUNK and not tasks and not batch.new_names and blocks == self._blocks:
                 execute(_insert(len(values)), values)  # a transaction of its own
             else:
@@ -126,8 +126,8 @@ class SqliteBackend:
                     if self._connection.in_transaction:
                         execute("ROLLBACK")
                     raise
-        self._blocks = blocks
-        self._ids.add(batch.ids, head)
+            self._blocks = blocks
+            self._ids.add(batch.ids, head)
         self._look()
 
     def insert(self, batch: Batch) -> None:

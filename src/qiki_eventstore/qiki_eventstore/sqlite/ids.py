@@ -55,7 +55,7 @@ class Ids:
     """
 
     def __init__(self, connection: apsw.Connection, head: int) -> None:
-        self._connection = connection
+        self._connection, self._head = connection, head
         rows = list(connection.execute("SELECT id, position FROM events WHERE position >= ?", (_end(head),)))
         self._newest: dict[bytes, int] = dict(rows)
         if len(self._newest) < len(rows):
@@ -64,11 +64,14 @@ class Ids:
 
     def find(self, ids: Sequence[bytes]) -> dict[bytes, int]:
         """Positions of those that are stored, or were before retention dropped them."""
-        newest, found = self._newest, {}
+        newest, found, last = self._newest, {}, self._last
+        if self._connection.in_transaction:  # a task has added events that `add` does not know yet
+            rows = self._connection.execute("SELECT id, position FROM events WHERE position > ?", (self._head,))
+            newest, last = {**newest, **dict(rows)}, self._last_of_table()
         if not newest.keys().isdisjoint(ids):
             found = {id: newest[id] for id in ids if id in newest}
         # Ids rise with time, so that most are past every one of the table.
-        if min(ids) <= self._last:
+        if min(ids) <= last:
             for id in ids:
                 position = self._connection.execute("SELECT position FROM ids WHERE id = ?", (id,)).get
                 if position is not None:
@@ -78,6 +81,7 @@ class Ids:
     def add(self, ids: dict[bytes, int], head: int) -> None:
         """Remember the ids of a batch that was committed, and forget those that `extend` added to the table."""
         full = _end(head - len(ids)) < _end(head)
+        self._head = head
         self._newest.update(ids)
         if full:
             end = _end(head)
