@@ -91,7 +91,11 @@ def test_modules_that_start_nodes_are_marked(root: Path) -> None:
     starting = [
         module
         for module in modules
-        if re.search(r"^from qiki_node\.testing import .*\b(NodeProcess|Peer)\b", module.read_text(), re.MULTILINE)
+        if re.search(
+            r"^from qiki_node\.testing import .*\b(NodeProcess|Peer)\b|\brclpy\.init\(",
+            module.read_text(),
+            re.MULTILINE,
+        )
     ]
     assert len(starting) > 8
     assert [module.name for module in starting if "mark.realtime" not in module.read_text()] == []

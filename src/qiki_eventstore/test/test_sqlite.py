@@ -29,6 +29,7 @@ from qiki_eventstore.engine import spans
 from qiki_eventstore.engine.backend import Connection
 from qiki_eventstore.engine.batch import Batch
 from qiki_eventstore.engine.queue import Call, Task
+from qiki_eventstore.engine.rows import Names
 from qiki_eventstore.preparation import prepare
 from qiki_eventstore.sqlite.backend import SqliteBackend
 from qiki_eventstore.sqlite.store import SqliteStore
@@ -718,3 +719,15 @@ def test_a_task_finds_what_it_has_stored_itself(tmp_path: Path) -> None:
         assert store.append("s", [event]) == [1]
         assert store.append("s", [Event("b", {})]) == [2]
         assert store.verify().ok
+
+
+def test_names_are_found_though_another_thread_forgets_them_meanwhile() -> None:
+    names = Names()
+
+    class Connection:
+        def execute(self, _sql: str, _parameters: object) -> list[tuple[int, str]]:
+            names.forget()
+            return [(1, "alpha/x"), (2, "bravo/x")]
+
+    assert names.matching(Connection(), "streams", ["alpha/*"]) == [1]
+    assert names.all(Connection(), "streams") == ["alpha/x", "bravo/x"]

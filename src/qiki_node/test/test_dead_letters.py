@@ -71,7 +71,9 @@ def test_the_end_of_a_process_costs_nothing_but_the_line_it_wrote(
         letters.add([line_of(event(number))], "r")
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) - cut % len(whole)])
-    left = path.read_bytes().count(b"\n")
+    left = sum(
+        before == after for before, after in zip(whole.splitlines(), path.read_bytes().splitlines(), strict=False)
+    )
     letters.add([line_of(event(9))], "r")
     assert [letter.event for letter in letters.letters()] == [*(event(number) for number in range(left)), event(9)]
 

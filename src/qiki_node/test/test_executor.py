@@ -15,6 +15,8 @@ from qiki_node.executor import make_executor, spin_until, spin_while
 
 STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 
+pytestmark = pytest.mark.realtime
+
 
 @pytest.fixture(params=["events", "single"])
 def spun(request: pytest.FixtureRequest) -> Iterator[tuple[Node, Executor]]:

@@ -26,52 +26,53 @@ class Names:
 
     def matching(self, connection: Connection, table: str, patterns: Iterable[str]) -> list[int]:
         """Numbers of the names that one of the patterns matches; a trailing `*` matches any rest."""
-        self._refresh(connection, table)
+        names = self._refreshed(connection, table)
         wanted = [matcher(pattern) for pattern in patterns]
-        return [number for number, name in list(self._tables[table].items()) if any(match(name) for match in wanted)]
+        return [number for number, name in list(names.items()) if any(match(name) for match in wanted)]
 
     def all(self, connection: Connection, table: str) -> list[str]:
         """Every name, sorted."""
-        self._refresh(connection, table)
-        return sorted(self._tables[table].values())
+        return sorted(self._refreshed(connection, table).values())
 
     def events(self, connection: Connection, rows: list[tuple[Any, ...]]) -> list[RecordedEvent]:
         """The events of rows with `COLUMNS`."""
         try:
-            return self._events(rows)
+            return _events(rows, *self._tables.values())
         except (LookupError, ValueError):  # most likely new names
-            for table in tuple(self._tables):
-                self._refresh(connection, table)
+            tables = [self._refreshed(connection, table) for table in tuple(self._tables)]
         try:
-            return self._events(rows)
+            return _events(rows, *tables)
         except (LookupError, ValueError) as error:
             raise StoreCorrupt(
                 f"an event from {rows[0][0]} to {rows[-1][0]} has a field that cannot be ({error!r}): restore a backup"
             ) from error
 
-    def _events(self, rows: list[tuple[Any, ...]]) -> list[RecordedEvent]:
-        streams, types, sources = self._tables.values()
-        return [
-            RecordedEvent(
-                row[0],
-                streams[row[1]],
-                row[2],
-                as_uuid(row[3]),
-                types[row[4]],
-                sources[row[5]],
-                row[6],
-                row[7],
-                row[8],
-                row[9],
-                row[10],
-                CONTENT_TYPES[row[11]],
-                row[12],
-                row[13],
-            )
-            for row in rows
-        ]
-
-    def _refresh(self, connection: Connection, table: str) -> None:
-        known = self._tables[table]
+    def _refreshed(self, connection: Connection, table: str) -> dict[int, str]:
+        known = self._tables[table]  # which another thread may have forgotten when it is read
         # Numbers run without gap, so that their count is the last that is known.
-        known.update(connection.execute(f"SELECT id, name FROM {table} WHERE id > $1", (len(known),)))
+        known.update(list(connection.execute(f"SELECT id, name FROM {table} WHERE id > $1", (len(known),))))
+        return known
+
+
+def _events(
+    rows: list[tuple[Any, ...]], streams: dict[int, str], types: dict[int, str], sources: dict[int, str]
+) -> list[RecordedEvent]:
+    return [
+        RecordedEvent(
+            row[0],
+            streams[row[1]],
+            row[2],
+            as_uuid(row[3]),
+            types[row[4]],
+            sources[row[5]],
+            row[6],
+            row[7],
+            row[8],
+            row[9],
+            row[10],
+            CONTENT_TYPES[row[11]],
+            row[12],
+            row[13],
+        )
+        for row in rows
+    ]
