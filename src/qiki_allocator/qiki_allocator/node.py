@@ -12,6 +12,7 @@ from visualization_msgs.msg import MarkerArray
 
 from qiki_allocator.assembly import assemble
 from qiki_allocator.flight.controller import Controller
+from qiki_allocator.flight.demand import RefusalError
 from qiki_allocator.flight.occurrences import Occurrence
 from qiki_allocator.health.table import Condition
 from qiki_allocator.modulation.ledger import ValveCommand
@@ -154,7 +155,7 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
                 self.check_frame(message.header.frame_id)
             except ValueError as error:
                 self.controller.refuse(self.seconds(), "cmd_wrench", str(error))
-                raise
+                raise RefusalError(str(error)) from error
             return self.controller.command(self.seconds(), conversions.from_wrench(message.wrench))
 
         self._take(command)
@@ -173,7 +174,7 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
             return
         try:
             self.act(command())
-        except ValueError:
+        except RefusalError:  # another error is a fault of the core: logged, and the valves close
             self._refused.inc()
             self.report()
 

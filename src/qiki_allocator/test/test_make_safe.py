@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 import rclpy
+from geometry_msgs.msg import WrenchStamped
 
 from qiki_allocator.limits.energy_gate import EnergyReading
 from qiki_allocator.node import AllocatorNode
@@ -44,3 +45,19 @@ def test_the_valves_close_before_anything_else(node, monkeypatch, core_fails: bo
     assert len(sent) == 2
     assert core_fails is (closing == [0.0] * 16)
     assert node.is_active
+
+
+def test_a_fault_of_the_core_is_no_refusal(node, monkeypatch) -> None:
+    refused = WrenchStamped()
+    refused.header.frame_id = "world"
+    node._take_wrench(refused)
+
+    def fail(*_: object) -> None:
+        raise ValueError("array must not contain infs or NaNs")
+
+    monkeypatch.setattr(node.controller, "command", fail)
+    command = WrenchStamped()
+    command.header.frame_id = "base_link"
+    with pytest.raises(ValueError, match="must not contain"):
+        node._take_wrench(command)
+    assert node._refused._value.get() == 1.0

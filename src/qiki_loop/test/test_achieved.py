@@ -6,6 +6,7 @@ import pytest
 from qiki_allocator.assembly import assemble
 from qiki_allocator.flight.profile import Segment
 from qiki_loop import ClosedLoop
+from qiki_loop.messages import stamp, valve_report
 from qiki_sim import World
 
 FORCE = [200.0, 0.0, 0.0, 0.0, 0.0, 0.0]
@@ -49,3 +50,13 @@ def test_a_profile_with_an_empty_tank_delivers_nothing(loop):
     result = loop.controller("alpha").profile.result
     assert result.outcome is not None
     np.testing.assert_allclose(result.delivered, 0.0, atol=1e-6)
+
+
+@pytest.mark.requirement("ALLOC-12c")
+def test_a_report_that_is_repeated_leaves_the_mean_as_it_is(loop):
+    """A paused simulator repeats its telemetry."""
+    fly(loop, 1.5)
+    core, repeated = loop.controller("alpha"), loop.world.valves("alpha")
+    for _ in range(2):
+        core.update_valves(loop.time, valve_report(stamp(loop.world.time_us), repeated))
+    assert core.drive.achieved(loop.time)[0] == pytest.approx(200.0, rel=0.25)

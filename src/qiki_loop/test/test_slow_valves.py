@@ -7,10 +7,20 @@ from hypothesis import strategies as st
 
 from qiki_allocator.assembly import assemble
 from qiki_allocator.flight.motion_control import AttitudeMode
+from qiki_allocator.flight.telemetry import Mode
 from qiki_loop import ClosedLoop
 from qiki_sim import World
 
 MODULATORS = ("pulse_width", "pwpf", "bang_bang")
+
+
+@pytest.fixture
+def loop(scenario):
+    world = World.from_file(scenario)
+    core = assemble(world.bot("alpha").vehicle, fault_detection=False, stopwatch=lambda: 0.0)
+    loop = ClosedLoop(world, {"alpha": core})
+    loop.run(0.2)
+    return loop
 
 
 class Mailbox:
@@ -110,3 +120,60 @@ def test_after_a_stall_a_command_counts_from_its_own_time(scenario, stall, force
     given = (array.effectiveness @ (array.f_max * world.bot("alpha").valves.on_time))[2]
     asked = 100.0 * 0.5 + force * 0.2
     assert asked - 25.0 < given <= asked + 100.0 * 0.5 + 5.0
+
+
+@pytest.mark.requirement("ALLOC-8c")
+def test_thrusters_cool_down_after_a_stall_in_a_long_burn(loop):
+    """The hardware's watchdog closed the valves in the stall: they count as closed for the longest burn too."""
+    core = loop.controller("alpha")
+    for _ in range(20):
+        loop.command("alpha", [2000.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+        loop.run(0.05)
+    loop.world.step(0.8)
+    loop.run(6.0)
+    assert np.min(core.drive.limits(loop.time).limits.bounds) > 0.0
+
+
+@pytest.mark.requirement("ALLOC-8c")
+@pytest.mark.parametrize("cycles", [True, False])
+@pytest.mark.parametrize("lead", [0.2, 0.3])
+def test_no_valve_stays_open_after_a_stop_of_levels(scenario, lead, cycles):
+    """Whether further cycles follow the stop or none, and wherever in the window of a pulse it comes."""
+    loop = ClosedLoop.from_file(scenario, lead=lead)
+    loop.run(0.3)
+    loop.act("alpha", lambda c, now: c.set_mode(now, Mode.MANUAL_OVERRIDE, arm=True))
+    bot, core = loop.world.bot("alpha"), loop.controller("alpha")
+    levels = np.zeros(len(core.drive.array))
+    levels[0] = 0.5
+    for phase in range(3):
+        for _ in range(6):
+            loop.act("alpha", lambda c, now: c.command_levels(now, levels))
+            loop.run(0.05)
+        loop.run(0.01 * phase)
+        loop.act("alpha", lambda c, now: c.stop(now))
+        (loop.run if cycles else loop.world.step)(0.45)
+        assert not any(bot.valves.open)
+        assert not bot.driver.watchdog
+        loop.act("alpha", lambda c, _: c.resume())
+        loop.run(0.6)
+
+
+@pytest.mark.requirement("ALLOC-5c")
+def test_what_the_hardware_closed_while_commands_were_lost_opens_again(loop):
+    core, bot, to_valves = loop.controller("alpha"), loop.world.bot("alpha"), loop.world.command
+
+    def burn(seconds):
+        for _ in range(round(20 * seconds)):
+            loop.command("alpha", [3000.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+            loop.run(0.05)
+
+    burn(0.8)
+    loop.world.command = lambda *_: None
+    burn(0.65)
+    assert bot.driver.watchdog
+    loop.world.command = to_valves
+    burn(0.4)
+    long_open = loop.time - core.drive._modulator.bank.since > 0.3
+    wanted = core.drive._modulator.bank.is_open & long_open
+    assert wanted.any()
+    assert np.asarray(bot.driver.commanded)[wanted].all()

@@ -135,7 +135,7 @@ class ControlCycle:
 
     def _step_levels(self, now: float) -> ValveCommand | None:
         if not self._is_flying:
-            return None
+            return self._drive.finish(now)
         levels = self._demand.levels.value
         if levels.any():
             return self._drive.step_levels(now, levels)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from qiki_allocator.allocation.answers import checked_wrench
 from qiki_allocator.allocation.thrusters import Floats
 from qiki_allocator.flight.control_cycle import ControlCycle
-from qiki_allocator.flight.demand import Demand
+from qiki_allocator.flight.demand import Demand, RefusalError
 from qiki_allocator.flight.drive import Drive
 from qiki_allocator.flight.intake import Intake
 from qiki_allocator.flight.motion_control import MOVED, AttitudeMode, MotionControl
@@ -70,14 +70,15 @@ class Controller:
     def command(self, now: float, wrench: npt.ArrayLike) -> ValveCommand | None:
         """Take a wrench, (6,) N and N m. While valves are in use the answer is never None.
 
-        A wrench that is refused changes nothing, does not feed the watchdog and is counted.
+        A wrench that is refused (RefusalError) changes nothing, does not feed the watchdog and is counted.
         """
         self._keep_time(now)
+        energy = self.drive.limits(now).energy
         try:
-            self._demand.take_wrench(now, checked_wrench(wrench), self.drive.limits(now).energy)
+            self._demand.take_wrench(now, checked_wrench(wrench), energy)
         except ValueError as error:
             self.refuse(now, "cmd_wrench", str(error))
-            raise
+            raise RefusalError(str(error)) from error
         self.journal.accepted()
         new = self._run(now)
         if new is None and self.drive.is_active:
@@ -87,14 +88,14 @@ class Controller:
     def command_levels(self, now: float, levels: npt.ArrayLike) -> ValveCommand | None:
         """Take levels of single thrusters, (n,) 0..1."""
         self._keep_time(now)
-        array = self.drive.array
+        array, energy = self.drive.array, self.drive.limits(now).energy
         try:
             wanted = checked_levels(levels, len(array))
             wrench = array.effectiveness @ (wanted * array.f_max)
-            self._demand.take_levels(now, wanted, wrench, self.drive.limits(now).energy)
+            self._demand.take_levels(now, wanted, wrench, energy)
         except ValueError as error:
             self.refuse(now, "cmd_levels", str(error))
-            raise
+            raise RefusalError(str(error)) from error
         self.journal.accepted()
         return self._run(now)
 

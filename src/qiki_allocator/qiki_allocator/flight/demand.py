@@ -18,6 +18,10 @@ _IN_CHARGE = {
 }
 
 
+class RefusalError(ValueError):
+    """A command is not admitted; the text names field, value and allowed range."""
+
+
 class Stream:
     """Commands, each of which holds until the next one.
 

@@ -189,7 +189,12 @@ class Drive:
 
     def lapse(self, now: float) -> None:
         """No cycle came for longer than the hardware's watchdog, which has closed the valves: drop what was planned."""
-        self._modulator.bank.lapse(min(self._outlet.sent_at + self._watchdog, now))
+        bank = self._modulator.bank
+        at = max(min(self._outlet.sent_at + self._watchdog, now), bank.time)
+        bank.lapse(at)
+        if math.isfinite(at):
+            n = len(self.array)
+            self.limiter.commanded(ValveCommand(at, 0.0, np.full(n, math.nan), np.zeros(n)))
         self.stop(now)
 
     def stop(self, now: float) -> ValveCommand:
@@ -198,7 +203,14 @@ class Drive:
         self._selection = None
         self._busy_until = -math.inf
         self._planned(self._modulator.stop(now))
-        return self._outlet.plan(now)
+        command = self._outlet.plan(now)
+        # Nothing may follow a stop: an opening whose closing found no room comes with the next command, or not at all.
+        closes_last = command.close_time >= command.open_time
+        return replace(command, open_time=np.where(closes_last, command.open_time, math.nan))
+
+    def finish(self, now: float) -> ValveCommand | None:
+        """The edges of the last plan that found no room in its command, if any."""
+        return self._sent(now, None)
 
     def _sent(self, now: float, planned: ValveCommand | None) -> ValveCommand | None:
         if planned is not None:

@@ -30,8 +30,8 @@ class Outlet:
 
     The topic keeps the newest command only, and valves may read it late. So a command holds, for each valve, the next
     two edges; where there are fewer, the state that the valve should have now too, as an edge at the command's start,
-    until a report of the valves acknowledges it. A command that has no room for all edges begins later, after those
-    that valves have read before, or is completed by the next.
+    until a report of the valves acknowledges it, and as long as one contradicts it. A command that has no room for all
+    edges begins later, after those that valves have read before, or is completed by the next.
 
     Attributes:
         sent: commands so far.
@@ -49,6 +49,7 @@ class Outlet:
         self.sent_at = self._planned_at = -math.inf
         self.is_incomplete = False
         self._acknowledged = np.full(len(self._ledger.is_open), -math.inf)
+        self._missed = np.zeros(len(self._ledger.is_open), dtype=bool)
 
     def is_stale(self, now: float) -> bool:
         """True if the hardware needs a command to keep its valves open."""
@@ -75,7 +76,8 @@ class Outlet:
         for valve, own in enumerate(edges):
             for at, opens in [edge for edge in own if edge[0] >= start][:2]:
                 times[0 if opens else 1, valve] = max(round(at - start, 6), 0.0)
-            if start == now and len(own) < 2 and since[valve] > self._acknowledged[valve]:
+            is_uncertain = since[valve] > self._acknowledged[valve] or self._missed[valve]
+            if start == now and len(own) < 2 and is_uncertain:
                 times[0 if is_open[valve] else 1, valve] = 0.0
         self.is_incomplete = waits
         self.sent += 1
@@ -96,5 +98,5 @@ class Outlet:
         for at, valve, _ in edges:
             settled[valve] = settled[valve] and at - stamp > _EDGE
         self._acknowledged = np.where(settled & (actual == wanted), stamp, self._acknowledged)
-        missed = settled & healthy & (actual != wanted) & (stamp - since > _ANSWER)
-        return bool(missed.any()) and stamp - self.sent_at > _ANSWER
+        self._missed = settled & healthy & (actual != wanted) & (stamp - since > _ANSWER)
+        return bool(self._missed.any()) and stamp - self.sent_at > _ANSWER
