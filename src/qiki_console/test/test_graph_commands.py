@@ -268,8 +268,9 @@ def test_a_force_gives_force_times_time_by_mass(qiki: Run) -> None:
     assert value["energy_j"] == pytest.approx(10_000.0 * (2.0 + more), rel=0.02)
     assert value["late_edges"] == 0
     # A message from the time before the first command took effect shows no force.
-    assert -201.0 < value["achieved"]["force_n"][0] < -100.0
-    assert value["achieved"]["force_n"][2] == pytest.approx(-0.5 * value["achieved"]["force_n"][0])
+    for key in ("allocated", "achieved"):
+        assert -201.0 < value[key]["force_n"][0] < -100.0
+        assert value[key]["force_n"][2] == pytest.approx(-0.5 * value[key]["force_n"][0])
 
 
 def test_force_and_torque_together_are_integrated_in_world(qiki: Run) -> None:

@@ -77,7 +77,10 @@ def _check(force: Any, torque: Any, duration: float, rate: float) -> None:
 
 def _values(bot: str, outcome: "Outcome") -> dict[str, Any]:
     command, result = outcome.command, outcome.account
-    achieved = outcome.achieved
+
+    def wrench(value: Any) -> dict[str, Any] | None:
+        return value and {"force_n": value[0], "torque_nm": value[1]}
+
     return {
         "bot": bot,
         "force_n": command.force.tolist(),
@@ -92,7 +95,8 @@ def _values(bot: str, outcome: "Outcome") -> dict[str, Any]:
         "expected_rate_rad_s": result.expected_rate.tolist(),
         "gained_rate_rad_s": result.gained_rate.tolist(),
         "energy_j": outcome.energy,
-        "achieved": achieved and {"force_n": achieved[0], "torque_nm": achieved[1]},
+        "allocated": wrench(outcome.allocated),
+        "achieved": wrench(outcome.achieved),
         "late_edges": outcome.evidence.late_edges,
         "other_publishers": list(outcome.evidence.others),
         "closes": outcome.closes,
@@ -112,12 +116,12 @@ def _print(bot: str, outcome: "Outcome") -> None:
     def row(values: Any, digits: int) -> str:
         return "  ".join(f"{number(value, digits):>9}" for value in values)
 
-    command, result, achieved = outcome.command, outcome.account, outcome.achieved
+    command, result, allocated = outcome.command, outcome.account, outcome.allocated
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_row("force", row(command.force, 2), "N commanded")
-    table.add_row("", row(achieved[0], 2) if achieved else "N/A", "N allocated, mean")
+    table.add_row("", row(allocated[0], 2) if allocated else "N/A", "N allocated, mean")
     table.add_row("torque", row(command.torque, 2), "N m commanded")
-    table.add_row("", row(achieved[1], 2) if achieved else "N/A", "N m allocated, mean")
+    table.add_row("", row(allocated[1], 2) if allocated else "N/A", "N m allocated, mean")
     table.add_row("Δv, world", row(result.expected, 4), f"m/s expected, {outcome.mass:.2f} kg")
     table.add_row("", row(result.gained, 4), "m/s gained")
     table.add_row("Δ rate, body", row(np.degrees(result.expected_rate), 3), "deg/s expected")

@@ -11,7 +11,7 @@ from rclpy.duration import Duration
 
 from qiki_console.graph.discovery import require_bot, several_clocks
 from qiki_console.graph.endpoints import full_name
-from qiki_console.graph.flight_log import BEFORE, SETTLE, FlightLog, between, growth
+from qiki_console.graph.flight_log import BEFORE, SETTLE, FlightLog, between, growth, mean_wrench
 from qiki_console.model.burn_account import Account, Command, account
 from qiki_console.model.burn_causes import TOLERANCE, Evidence, troubles
 from qiki_console.model.snapshot import Vector
@@ -42,9 +42,9 @@ _FIRST_RATE = 1.0
 class Outcome:
     """A burn that was carried out: times in s (simulated), mass in kg (mean), energy in J (NaN if unknown).
 
-    `lasted` is from the first command sent to the zero wrench sent; `achieved` is the mean that the allocator
-    reported meanwhile (force N, torque N m), None without a report; `causes` are the likely ones, the first the
-    likeliest, of an account that does not close.
+    `lasted` is from the first command sent to the zero wrench sent. Means over that time, force in N and torque in N m:
+    `allocated` by the allocator's plan, `achieved` by the valves' counters; None if nothing was reported. `causes` are
+    the likely ones, the first the likeliest, of an account that does not close.
     """
 
     command: Command
@@ -52,6 +52,7 @@ class Outcome:
     mass: float
     account: Account
     energy: float
+    allocated: tuple[Vector, Vector] | None
     achieved: tuple[Vector, Vector] | None
     evidence: Evidence
     causes: tuple[str, ...]
@@ -137,8 +138,9 @@ class Burn:
             raise UnreachableError(f"{topic} has no subscriber: is /{bot}/allocator there and active?", hint=status)
         if not session.wait_for(lambda: bool(self._clock.period), session.discovery):
             raise UnreachableError("simulated time stands still", hint="qiki sim resume, or qiki status")
-        if warning := several_clocks(session):
-            raise CommandError(f"{warning}; nothing was commanded", hint="end all but one of them")
+        # A simulator that was killed stays in discovery for a while.
+        if not session.wait_for(lambda: not several_clocks(session), session.discovery):
+            raise CommandError(f"{several_clocks(session)}; nothing was commanded", hint="end all but one of them")
         if not session.wait_for(lambda: bool(log.samples), session.discovery):
             raise UnreachableError(f"/{bot}/odom is silent", hint=status)
         if not session.wait_for(lambda: bool(log.bodies), session.discovery):
@@ -210,9 +212,11 @@ class Burn:
         for stamp, planned in self._log.allocations[self._checked :]:
             self._checked += 1
             more = before is not None and planned.refused > before
-            if stamp >= start and (planned.state == Allocation.STATE_REFUSED or more):
+            # The state of a command before lasts until the first of the burn is taken.
+            state = planned.state if stamp >= start + BEFORE else None
+            if state == Allocation.STATE_REFUSED or (stamp >= start and more):
                 raise RefusedError(planned.refusal or "the allocator refused the command and gives no reason")
-            if stamp >= start and planned.state == Allocation.STATE_STOPPED:
+            if state == Allocation.STATE_STOPPED:
                 raise RefusedError(planned.refusal or f"/{self._bot}/allocator is stopped")
 
     def _look(self, start: float) -> None:
@@ -257,6 +261,7 @@ class Burn:
         except ValueError as error:
             raise CommandError(f"{error}; the command was sent", hint="qiki status shows what is missing") from error
         evidence = replace(self._evidence(start, settled), speed_reached=reached, lasted=sent_zero - sent_first)
+        inside = between(log.allocations, start + BEFORE, end)
         drawn = growth(log.energy, start, settled, lambda joule: joule)
         return Outcome(
             command=self._command,
@@ -264,14 +269,8 @@ class Burn:
             mass=body.mass,
             account=result,
             energy=nan if drawn is None else drawn,
-            achieved=self._achieved(start, end),
+            allocated=mean_wrench([planned.allocated for planned in inside]),
+            achieved=mean_wrench([planned.achieved for planned in inside]),
             evidence=evidence,
             causes=tuple(troubles(evidence).values()),
         )
-
-    def _achieved(self, start: float, end: float) -> tuple[Vector, Vector] | None:
-        inside = [planned.achieved for planned in between(self._log.allocations, start + BEFORE, end)]
-        if not inside:
-            return None
-        force, torque = np.mean(inside, axis=0).tolist()
-        return (force[0], force[1], force[2]), (torque[0], torque[1], torque[2])

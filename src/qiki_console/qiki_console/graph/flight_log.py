@@ -52,6 +52,7 @@ class Planned(NamedTuple):
 
     state: int
     activity: int
+    allocated: tuple[Vector, Vector]
     achieved: tuple[Vector, Vector]
     binding: tuple[str, ...]
     energy: float
@@ -124,7 +125,8 @@ class FlightLog:
         planned = Planned(
             state=message.state,
             activity=message.activity,
-            achieved=messages.wrench(message.allocated),
+            allocated=messages.wrench(message.allocated),
+            achieved=messages.wrench(message.achieved),
             binding=tuple(message.binding),
             energy=message.energy,
             openings=int(sum(message.firings)),
@@ -184,6 +186,15 @@ def growth(log: Sequence[tuple[float, T]], start: float, end: float, counter: Ca
     return float(counter(log[after][1]) - counter(log[before][1])) if 0 <= before < after < len(log) else None
 
 
+def mean_wrench(wrenches: Sequence[tuple[Vector, Vector]]) -> tuple[Vector, Vector] | None:
+    """Mean force and torque of those that are known (finite), None without any."""
+    known = [wrench for wrench in wrenches if np.isfinite(wrench).all()]
+    if not known:
+        return None
+    force, torque = np.mean(known, axis=0).tolist()
+    return (force[0], force[1], force[2]), (torque[0], torque[1], torque[2])
+
+
 def _time(entry: tuple[float, Any]) -> float:
     return entry[0]
 
@@ -193,7 +204,7 @@ def _share(inside: Sequence[Planned], command: Command) -> float | None:
     if len(inside) < _ENOUGH:
         return None
     wanted = np.concatenate([command.force, command.torque])
-    planned = np.mean([np.concatenate(message.achieved) for message in inside], axis=0)
+    planned = np.mean([np.concatenate(message.allocated) for message in inside], axis=0)
     size = float(wanted @ wanted)
     return float(planned @ wanted) / size if size > 0.0 else None
 
