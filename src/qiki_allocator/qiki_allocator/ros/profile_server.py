@@ -95,7 +95,11 @@ class ProfileServer:
             return CancelResponse.REJECT
         flight.is_canceling = True
         # The valves close here. The goal ends once rclpy has noted the cancellation, right after this callback.
-        self._node.act(self._node.controller.cancel_profile(self._node.seconds()))
+        try:
+            self._node.act(self._node.controller.cancel_profile(self._node.seconds()))
+        except Exception:
+            flight.is_canceling = False  # rclpy notes no cancellation: the goal ends with its profile
+            raise
         self._node.executor.create_task(self.follow)
         return CancelResponse.ACCEPT
 
