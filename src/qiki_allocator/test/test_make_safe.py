@@ -2,11 +2,14 @@
 
 import math
 from collections.abc import Iterator
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import rclpy
 from geometry_msgs.msg import WrenchStamped
 
+from qiki_allocator.flight.profile import Segment
 from qiki_allocator.limits.energy_gate import EnergyReading
 from qiki_allocator.node import AllocatorNode
 
@@ -61,3 +64,31 @@ def test_a_fault_of_the_core_is_no_refusal(node, monkeypatch) -> None:
     with pytest.raises(ValueError, match="must not contain"):
         node._take_wrench(command)
     assert node._refused._value.get() == 1.0
+
+
+def test_a_goal_whose_cancellation_failed_ends_with_its_profile(node, monkeypatch) -> None:
+    """rclpy has not noted the cancellation then, and never will."""
+    ended: list[str] = []
+    goal = SimpleNamespace(
+        request=SimpleNamespace(command_id="burn", segments=[]),
+        goal_id=SimpleNamespace(uuid=[0] * 16),
+        is_cancel_requested=False,
+        execute=lambda: None,
+        abort=lambda: ended.append("aborted"),
+    )
+    server = node._profiles
+    monkeypatch.setattr(server._server, "finish", lambda *_: ended.append("result"))
+    monkeypatch.setattr(server, "_segments", lambda _: [Segment(np.array([100.0, 0, 0, 0, 0, 0]), 1.0, 0.0, 5.0)])
+    now = node.seconds()
+    node.controller.update_energy(now, EnergyReading(now, 0.9, 22_500.0))
+    node.controller.update_thermal(now, now, dict.fromkeys(("RCS_A", "RCS_B", "RCS_C", "RCS_D"), 20.0))
+    server._start(goal)
+    assert server._flight is not None
+
+    def fail(*_: object) -> None:
+        raise FloatingPointError("overflow")
+
+    monkeypatch.setattr(node.controller, "cancel_profile", fail)
+    node.callbacks.guard("action", server._cancel)(goal)
+    server.follow()
+    assert ended == ["aborted", "result"]
