@@ -1,4 +1,4 @@
-"""The means of a burn, and the refusals that are the burn's own."""
+"""What a burn waits for and refuses before and on the way, and its means."""
 
 import math
 from types import SimpleNamespace
@@ -11,7 +11,7 @@ from qiki_console.graph.burn import Burn
 from qiki_console.graph.flight_log import mean_wrench
 from qiki_console.model.burn_account import Command
 from qiki_msgs.msg import Allocation
-from qiki_node.errors import RefusedError
+from qiki_node.errors import CommandError, RefusedError, UnreachableError
 
 NAN = (math.nan,) * 3
 
@@ -37,3 +37,26 @@ def test_a_state_from_before_the_burn_is_no_refusal_of_it(state: int) -> None:
     log.append((10.02, SimpleNamespace(state=Allocation.STATE_ACTIVE, refused=4, refusal="force.y")))
     with pytest.raises(RefusedError, match=r"force\.y"):
         burn._check_refusal(10.0, 3)
+
+
+@pytest.mark.parametrize(
+    ("looks", "error", "text"),
+    [(2, UnreachableError, "/alpha/odom is silent"), (9, CommandError, "nothing was commanded")],
+)
+def test_a_killed_simulator_may_stay_in_discovery_for_a_while(looks: int, error: type[Exception], text: str) -> None:
+    ends = [SimpleNamespace(node_name=name, node_namespace="/qiki") for name in ("sim", "sim_2")]
+    left = iter([ends] * looks)
+    publisher = SimpleNamespace(topic_name="/alpha/cmd_wrench", get_subscription_count=lambda: 1)
+    session: Any = SimpleNamespace(
+        node=SimpleNamespace(create_publisher=lambda *_: publisher, get_name=lambda: "console"),
+        discovery=1.0,
+        subscribe=lambda *_: None,
+        subscribers=lambda _: ends[:1],
+        publishers=lambda _: next(left, ends[:1]),
+        wait_for=lambda condition, _: any(condition() for _ in range(4)),
+    )
+    burn = Burn(session, "alpha", Command(np.ones(3), np.zeros(3), 1.0), 20.0, lambda _: None)
+    for tick in range(3):
+        burn._clock.tick(0.01 * tick, 0.01 * tick)
+    with pytest.raises(error, match=text):
+        burn._prepare()
