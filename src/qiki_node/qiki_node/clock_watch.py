@@ -1,4 +1,4 @@
-"""Whether a node's clock runs. No ROS in here."""
+"""Watch over a node's clock: begun, running, or standing still. No ROS in here."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What `emit` is given, checked and encoded before anything of it is kept.
+"""Arguments of `emit`, checked and encoded before anything of them is kept.
 
 The rules are those of the store (`qiki_events.fields`): an event that passes can be sent, spooled, stored and read.
 """

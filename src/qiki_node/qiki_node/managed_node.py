@@ -184,7 +184,7 @@ class ManagedNode(GuardedNode):
         return bool(self._state_machine.current_state[0] == state)
 
     def _hook(self, action: str, hook: Callable[[], None]) -> bool:
-        """Whether it went through."""
+        """Run a hook of the lifecycle; True if it did not fail."""
         self.refusal = ""
         try:
             hook()

@@ -188,7 +188,7 @@ def _name(path: Path) -> str:
 
 
 def _place(error: yaml.MarkedYAMLError) -> str:
-    """What is wrong and where, without the text that stands there: a file that is no configuration is not shown."""
+    """Fault and place of an error, without the text that stands there: a file that is no configuration is not shown."""
     mark = error.problem_mark or error.context_mark
     place = "" if mark is None else f" at line {mark.line + 1}, column {mark.column + 1}"
     return _in_a_line(error.problem or error.context or "not YAML") + place

@@ -30,7 +30,7 @@ class Intake:
         self._refused_at = -math.inf
 
     def admits(self, topic: str, now: float, stamp: float, problem: str = "") -> bool:
-        """Whether to take a message, stamped at `stamp` s.
+        """True if a message stamped at `stamp` s is taken; a refusal is counted.
 
         Args:
             problem: with its values, by field, value and allowed range; empty: none.

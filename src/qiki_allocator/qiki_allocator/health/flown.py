@@ -1,4 +1,4 @@
-"""What the valves have flown of late, by their own counters."""
+"""Wrench that the valves gave of late, by their own counters."""
 
 import math
 from collections import deque

@@ -1,4 +1,4 @@
-"""What is published about a bot while a burn goes on: kept in order, read as evidence about the burn."""
+"""Messages about a bot during a burn: kept in order, read as evidence about the burn."""
 
 import time
 from bisect import bisect_left, bisect_right

@@ -65,7 +65,7 @@ def digest(segment: Segment) -> str:
 
 @dataclass(slots=True)
 class Record:
-    """What these events say about segments and holds; those of another store, which an import brought, say nothing.
+    """Segments and holds by these events; those of another store, which an import brought, do not count.
 
     Attributes:
         store: UUID of the store.
