@@ -79,8 +79,8 @@ class Run:
             check=False,
         )
 
-    def start(self, text: str, *arguments: str) -> "subprocess.Popen[str]":
-        """Launch a file of that text; its output goes to `self.output`."""
+    def start(self, text: str, *arguments: str, terminal: int | None = None) -> "subprocess.Popen[str]":
+        """Launch a file of that text; its output goes to `self.output`, or to a terminal."""
         file = self.prefix.launch_file("run.launch.yaml", text)
         self.output = self.folder.parent / "output.txt"
         with self.output.open("w") as output:
@@ -88,7 +88,7 @@ class Run:
                 self.command("launch", str(file), *arguments),
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
-                stdout=output,
+                stdout=output if terminal is None else terminal,
                 stderr=subprocess.STDOUT,
                 text=True,
                 start_new_session=True,

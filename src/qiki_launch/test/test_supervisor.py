@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import termios
 import time
 from pathlib import Path
 from typing import Any
@@ -204,6 +205,20 @@ def test_other_signals_stop_too(number: signal.Signals, run: Any) -> None:
     assert run.process.wait(PATIENCE) == 0
 
 
+def test_a_hangup_that_the_starter_has_ignored_stops_nothing(run: Any) -> None:
+    run.heed_signals = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # nohup
+    run.prefix.executable("sleeper", SLEEPER)
+    run.start("launch:\n" + node("a"))
+    run.says("[t/a] begin")
+    status = Path(f"/proc/{run.process.pid}/status").read_text()
+    ignored = int(status.partition("SigIgn:")[2].split()[0], 16)
+    assert ignored & 1 << signal.SIGHUP - 1
+    run.process.send_signal(signal.SIGHUP)
+    run.process.send_signal(signal.SIGTERM)
+    assert run.process.wait(PATIENCE) == 0
+    assert "SIGTERM: stopping" in run.output.read_text()
+
+
 # Output
 
 
@@ -219,6 +234,45 @@ def test_output_goes_to_screen_and_log_as_asked(run: Any) -> None:
     for name in "ab":
         lines = (run.folder / f"log/t.{name}.log").read_text().splitlines()
         assert sorted(lines) == ["no end", "to err", "to out"]
+
+
+@pytest.mark.requirement("L-6")
+def test_a_paused_terminal_stops_neither_the_supervision_nor_the_end(run: Any) -> None:
+    run.prefix.executable("talker", f"for _ in range(15000): print('x' * 99)\n{SLEEPER}")
+    master, slave = os.openpty()
+    termios.tcflow(slave, termios.TCOOFF)  # Ctrl-S
+    run.start("launch:\n" + node("a", "talker", respawn="'true'", respawn_delay="0.1"), terminal=slave)
+    begun = run.folder / "log/t.a.log"
+    first = run.pid("t/a")
+    wait_for(lambda: "begin" in begun.read_text())
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: run.record("t/a")["restarts"] == 1 and run.record("t/a")["state"] == "running")
+    wait_for(lambda: "begin" in begun.read_text().rpartition("x" * 99)[2])
+    termios.tcflow(slave, termios.TCOON)
+    shown = b""
+    while b"lines are not shown" not in shown:
+        shown = shown[-100:] + os.read(master, 65536)
+    termios.tcflow(slave, termios.TCOOFF)
+    assert run.stop() == 0
+    os.close(master)
+    os.close(slave)
+
+
+def test_a_full_pipe_stops_nothing_and_gets_all_lines_later(run: Any) -> None:
+    run.prefix.executable("talker", f"for number in range(9000): print(f'{{number:080}}')\n{SLEEPER}")
+    ours, theirs = os.pipe()
+    run.start("launch:\n" + node("a", "talker"), terminal=theirs)
+    os.close(theirs)
+    assert run.pid("t/a")
+    wait_for(lambda: "begin" in (run.folder / "log/t.a.log").read_text())
+    with os.fdopen(ours) as pipe:
+        numbers = []
+        for line in pipe:
+            if line.startswith("[t/a] begin"):
+                break
+            numbers += [int(line.split()[1])] if line.startswith("[t/a] ") else []
+        assert numbers == list(range(9000))
+        assert run.stop() == 0
 
 
 def test_parameters_and_environment_reach_the_node(run: Any) -> None:

@@ -1,4 +1,4 @@
-"""``main`` of every node: start, spin, stop in order on SIGINT and SIGTERM."""
+"""``main`` of every node: start, spin, stop in order on SIGINT, SIGTERM and SIGHUP."""
 
 import gc
 import signal
@@ -27,14 +27,15 @@ _FLUSH = 1.0
 
 
 class StopSignal:
-    """A flag that SIGINT and SIGTERM set. rclpy's own handlers would shut the context down at once, before
-    the node could leave what it drives in a safe state."""
+    """A flag that SIGINT, SIGTERM and SIGHUP set. rclpy's own handlers would shut the context down at once, before
+    the node could leave what it drives in a safe state. SIGHUP that the starter has ignored (nohup) stays ignored."""
 
     def __init__(self) -> None:
         self.is_set = False
         self.turns: Turns | None = None
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._set)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._set)
 
     def _set(self, _number: int, _frame: FrameType | None) -> None:
         self.is_set = True
@@ -43,7 +44,7 @@ class StopSignal:
 
 
 def run(make_node: Callable[[], QikiNode[Any]], args: Sequence[str] | None = None) -> None:
-    """Run one node until SIGINT or SIGTERM, then exit: 0 after an ordered stop, 2 for a bad parameter.
+    """Run one node until SIGINT, SIGTERM or SIGHUP, then exit: 0 after an ordered stop, 2 for a bad parameter.
 
     A process whose executor does not turn ends by its watchdog, with 70.
     """

@@ -74,8 +74,9 @@ def fall_silent(peer: Peer, received: list[int]) -> None:
     peer.spin_until(silent)
 
 
-def test_ticks_service_and_clean_exit_on_sigint_and_sigterm(example, peer: Peer, kind: str) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
+def test_ticks_service_and_clean_exit_on_each_signal(example, peer: Peer, kind: str) -> None:
+    heeded = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup has the tests ignore it, and what they start
+    for number in (signal.SIGINT, signal.SIGTERM if kind == "events" else signal.SIGHUP):
         process = example("-p", f"executor:={kind}")
         ticks: list[int] = []
         subscription = peer.node.create_subscription(UInt64, "ticks", lambda m, t=ticks: t.append(m.data), 10)
@@ -86,6 +87,7 @@ def test_ticks_service_and_clean_exit_on_sigint_and_sigterm(example, peer: Peer,
         err = process.stop(number)
         assert "lamp off" in err, "the node must be deactivated before it exits"
         assert "Traceback" not in err
+    signal.signal(signal.SIGHUP, heeded)
 
 
 def test_lifecycle_by_service(example, peer: Peer, kind: str) -> None:

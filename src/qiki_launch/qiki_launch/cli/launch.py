@@ -15,6 +15,7 @@ from qiki_launch.plan.packages import find_launch_file
 from qiki_launch.plan.planner import plan_launch
 from qiki_launch.plan.scope import Scope
 from qiki_launch.run.output import Screen
+from qiki_launch.run.patient_stream import PatientStream
 from qiki_launch.run.run_state import RunFolder
 from qiki_launch.run.supervisor import Supervisor
 
@@ -38,10 +39,13 @@ def launch(target: str, words: tuple[str, ...], show_args: bool, print_plan: boo
     if print_plan:
         click.echo(yaml.safe_dump(plan.to_data(), sort_keys=False, width=1000), nl=False)
         return
+    stream = PatientStream(sys.stdout)
     try:
-        status = Supervisor(plan, RunFolder(run_dir), Screen(sys.stdout)).run()
+        status = Supervisor(plan, RunFolder(run_dir), Screen(stream)).run()
     except RunError as error:
         raise click.ClickException(str(error)) from error
+    finally:
+        stream.close()
     sys.exit(status)
 
 

@@ -64,7 +64,11 @@ class Child:
             assert pipe is not None
             os.set_blocking(pipe.fileno(), False)
             self._loop.add_reader(pipe.fileno(), self._read, pipe, splitter, is_error)
-        self._pidfd = os.pidfd_open(self.pid)
+        try:
+            self._pidfd = os.pidfd_open(self.pid)
+        except OSError:  # too many open files: nobody would notice its end
+            self._close()
+            raise
         self._loop.add_reader(self._pidfd, self._reap)
 
     async def wait(self) -> int:
@@ -93,15 +97,21 @@ class Child:
     def _reap(self) -> None:
         self._loop.remove_reader(self._pidfd)
         os.close(self._pidfd)
+        try:
+            self._close()
+        finally:  # whatever happens to the last lines: the end must be noticed
+            self._ended.set_result(self._popen.returncode)
+
+    def _close(self) -> None:
+        """End what is left, and pass on the rest of the output."""
         # Before the pid is given back: its descendants must not outlive it.
         _signal_group(self.pid, signal.SIGKILL)
-        status = self._popen.wait()
+        self._popen.wait()
         for pipe, splitter, is_error in self._pipes:
             assert pipe is not None
             self._loop.remove_reader(pipe.fileno())
-            self._drain(pipe, splitter, is_error)
-            pipe.close()
-        self._ended.set_result(status)
+            with pipe:
+                self._drain(pipe, splitter, is_error)
 
     def _drain(self, pipe: IO[bytes], splitter: LineSplitter, is_error: bool) -> None:
         """Pass on the rest of a pipe. It may never end: a process of another session could hold it open."""

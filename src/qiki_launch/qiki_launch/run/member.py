@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import dataclasses
 import signal
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -67,6 +68,20 @@ class Member:
 
     async def live(self) -> None:
         """Start, and start again as planned, until the end or until the run stops."""
+        try:
+            await self._lives()
+        except Exception as error:  # a fault of the runner must not take the other nodes with it
+            self.signal(signal.SIGKILL)
+            reason = f"the launch runner failed: {type(error).__name__}: {error}"
+            self._update(state=FAILED, last_exit=reason, last_exit_at=now())
+            for line in (f"{self.record.name}: {reason}", *traceback.format_exc().splitlines()):
+                self._show(line)
+            self._emit("launch.node_died", {"name": self.record.name, "reason": reason})
+        finally:
+            self._ended.set()
+            self._log.close()
+
+    async def _lives(self) -> None:
         while not self._stop.is_set():
             status, lifetime = await self._one_life()
             if self._stop.is_set() or not self._may_restart():
@@ -90,8 +105,6 @@ class Member:
                 self._update(restarts=self.record.restarts + 1)
         if self.record.state == WAITING:
             self._update(state=STOPPED)
-        self._ended.set()
-        self._log.close()
 
     async def stop(self) -> None:
         """SIGINT, after a time SIGTERM, after a further time SIGKILL, until the process has ended."""
@@ -103,12 +116,12 @@ class Member:
         for number, timeout in steps:
             if self._ended.is_set():
                 return
+            self.signal(number)
             if number != signal.SIGINT:
-                self._show(f"{self.record.name}: still there, sending {number.name}")
                 self._escalated.set()
+                self._show(f"{self.record.name}: still there, sending {number.name}")
             elif self._child is not None and not self._child.has_ended:
                 self._update(state=STOPPING)
-            self.signal(number)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), timeout)
 

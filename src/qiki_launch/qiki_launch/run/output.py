@@ -4,7 +4,7 @@ import os
 import zlib
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, Protocol
 
 from qiki_node.terminal import printable
 
@@ -45,18 +45,24 @@ class LogFile:
         self._limit = limit
         self._file: BinaryIO = self._fresh()
         self._size = 0
+        self._is_over = False
 
     def write(self, line: bytes) -> None:
         """Write one line; a disk that is full costs lines of the log, not the nodes."""
+        if self._is_over:
+            return
         with suppress(OSError):
-            if self._size + len(line) >= self._limit:
-                self.close()
+            # Closed: it could not be replaced the last time.
+            if self._file.closed or self._size + len(line) >= self._limit:
+                self._file.close()
                 self._file = self._fresh()
                 self._size = 0
             self._size += self._file.write(line + b"\n")
             self._file.flush()
 
     def close(self) -> None:
+        """Close it; later lines are dropped."""
+        self._is_over = True
         with suppress(OSError):
             self._file.close()
 
@@ -66,10 +72,20 @@ class LogFile:
         return self.path.open("wb")
 
 
+class Stream(Protocol):
+    """The part of a text stream that a screen needs."""
+
+    def isatty(self) -> bool: ...
+
+    def write(self, text: str, /) -> int: ...
+
+    def flush(self) -> None: ...
+
+
 class Screen:
     """Lines with the prefix `[name]`, in a colour of that name on a terminal (unless NO_COLOR is set)."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._coloured = stream.isatty() and "NO_COLOR" not in os.environ
         self.is_open = True

@@ -95,9 +95,9 @@ class Supervisor:
     def _shut_down(self, reason: str) -> None:
         """End the run as the launch file wants it: all nodes stop in order."""
         self._outcome = reason
-        self._show(f"{reason}: stopping")
         self._stop.set()
         self._wake.set()
+        self._show(f"{reason}: stopping")
 
     async def _stop_members(self) -> None:
         """Stop in reverse order, each when the one before has ended or has not heeded SIGINT in time."""
@@ -115,14 +115,14 @@ class Supervisor:
         self._asked += 1
         self._asked_at = moment
         if self._asked == 1:
-            self._show(f"{signal.Signals(number).name}: stopping")
             self._stop.set()
             self._wake.set()
+            self._show(f"{signal.Signals(number).name}: stopping")
             return
         harder = signal.SIGTERM if self._asked == 2 else signal.SIGKILL
-        self._show(f"{signal.Signals(number).name} again: sending {harder.name} to all")
         for member in self._members:
             member.signal(harder)
+        self._show(f"{signal.Signals(number).name} again: sending {harder.name} to all")
 
     def _member(self, node: NodePlan) -> Member:
         log = LogFile(self._folder.logs / f"{node.label.replace('/', '.')}.log")
