@@ -494,7 +494,8 @@ def test_bounds_by_duality_hold_for_any_multipliers(seed):
     cost = rng.uniform(0.5, 1.0, 8)
     least = -largest(-cost, upper, power, limit, rows=rows, right=rows @ x)
     used = float(cost @ x)
-    bound = exact_gap(used, cost, stacked, rows @ x, multipliers=multipliers.copy(), upper=upper, limit=limit)
+    right = np.append(limit, rows @ x)
+    bound = exact_gap(used, cost, stacked, right, multipliers=multipliers.copy(), upper=upper)
     assert bound * max(used, 1e-9) >= used - least - 1e-9
 
 

@@ -14,6 +14,7 @@ from scipy.optimize import linprog, nnls
 from qiki_allocator import Allocator, Limits, ThrusterArray
 from qiki_allocator.allocation.attainable import AttainableSet
 from qiki_allocator.allocation.ray import RaySet
+from qiki_allocator.allocation.spans import WEAK, are_surely_strong, strong_and_weak
 
 WATTS = 33.333
 seeds = st.integers(0, 2**32 - 1)
@@ -304,3 +305,16 @@ def test_a_pure_force_uses_no_thruster_that_the_least_thrust_does_without():
             assert (answer.forces[across] <= 1e-6).all()
         assert allocator.solve([1e-9, 0, 0, 0, 0, 0]).wrench[0] == pytest.approx(1e-9, rel=1e-5)
         assert not allocator.solve(np.zeros(6)).forces.any()
+
+
+@given(seed=seeds)
+def test_the_quick_look_for_weak_directions_claims_no_more_than_the_thorough_one(seed):
+    rng = np.random.default_rng(seed)
+    gains = rng.normal(size=(3, 12)) * 10.0 ** rng.uniform(-2.0, 0.0, (3, 1))
+    alive = rng.random(12) < 0.6
+    strong, _ = strong_and_weak(gains, alive, np.ones(3))
+    if are_surely_strong(gains, alive):
+        assert len(strong) == 3
+    elif len(strong) == 3:
+        # Undecided only within the factor of three that a sum of squares may exceed its largest term by.
+        assert np.linalg.svd(gains * alive)[1][2] <= math.sqrt(3.0) * WEAK * np.linalg.norm(gains, 2) * (1.0 + 1e-9)

@@ -192,15 +192,16 @@ class Allocator:
 
     def _named(self, found: Found, names: tuple[str, ...]) -> tuple[str, ...]:
         """Names of the limits that bind."""
-        binding = ["power"] if found.power > _BINDS else []
-        if found.bounds[found.bounds.argmax()] > _BINDS:
-            bounds = self._room.bounds
-            binding += [
-                names[i] or (f"dead:{i}" if bounds[i] == 0.0 else self._thruster_names[i])
-                for i, multiplier in enumerate(found.bounds.tolist())
-                if multiplier > _BINDS
-            ]
-        return tuple(dict.fromkeys(binding))
+        binding = ("power",) if found.power > _BINDS else ()
+        if not found.bounds[found.bounds.argmax()] > _BINDS:
+            return binding
+        bounds = self._room.bounds
+        by_bound = [
+            names[i] or (f"dead:{i}" if bounds[i] == 0.0 else self._thruster_names[i])
+            for i, multiplier in enumerate(found.bounds.tolist())
+            if multiplier > _BINDS
+        ]
+        return tuple(dict.fromkeys([*binding, *by_bound]))
 
 
 def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -1,6 +1,5 @@
 """Limits, allocations and certificates as plain values."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -9,8 +8,7 @@ import numpy.typing as npt
 from qiki_allocator.allocation.thrusters import Floats
 
 
-@dataclass(frozen=True, eq=False)
-class Limits:
+class Limits(NamedTuple):
     """Limits at a moment.
 
     Attributes:
@@ -43,8 +41,7 @@ class Certificate(NamedTuple):
         return self.primal_violation <= violation and self.gap <= gap
 
 
-@dataclass(frozen=True, eq=False)
-class Allocation:
+class Allocation(NamedTuple):
     """Forces of the thrusters for a wrench.
 
     Attributes:
@@ -84,9 +81,8 @@ def checked_wrench(wrench: npt.ArrayLike) -> Floats:
     values = np.asarray(wrench, dtype=float)
     if values.shape != (6,):
         raise ValueError(f"wrench: shape {values.shape}; allowed: (6,)")
-    sizes = np.abs(values)
-    # Also true where a component is not finite.
-    if not sizes.max() <= LARGEST_WRENCH:
+    # Also true where a component is not finite. A wrench of this length has no larger component.
+    if not values.dot(values) <= LARGEST_WRENCH**2 and not (sizes := np.abs(values)).max() <= LARGEST_WRENCH:
         worst = int(np.argmin(sizes <= LARGEST_WRENCH))
         axis = AXES[worst]
         unit = "N" if worst < 3 else "N m"

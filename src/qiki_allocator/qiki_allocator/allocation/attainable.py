@@ -105,10 +105,11 @@ class AttainableSet:
         room = np.empty(len(bounds) + 1)
         room[:-1] = bounds
         room[-1] = _UNLIMITED if power is None else power / self._power_unit
-        self._share = self._divisor = self._weights.dot(room)
-        if self._share[self._share.argmin()] <= _TINY:
+        divisor = self._share = self._weights.dot(room)
+        if divisor[divisor.argmin()] <= _TINY:
             # Where nothing reaches, any component along the normal is out of reach, rounding errors aside.
-            self._divisor = np.maximum(self._share, _TINY)
+            divisor = np.maximum(divisor, _TINY)
+        self._per_share = 1.0 / divisor
 
     def scale_and_margin(self, wrench: Floats) -> tuple[float, float, int]:
         """(scale, margin, facet) of a wrench, (6,): see `Allocation`; scale * wrench lies on the facet."""
@@ -121,7 +122,7 @@ class AttainableSet:
         along = self._from_wrench.dot(wrench)
         if self._rounding is not None:
             along -= self._rounding.dot(np.abs(wrench))
-        used = along / self._divisor
+        used = along * self._per_share
         facet = int(used.argmax())
         most = float(used[facet])
         left = np.subtract(self._share, along, out=along)

@@ -16,24 +16,31 @@ _FREE = 1e3
 _SPOILS = 1e-3
 """Share of the bound from which a column spoils it."""
 _ROUNDS = 3
+_SHARP = 1e-4
+"""Relative gap that needs no sharper bound."""
+_ZERO = np.zeros(())
+"""An array: a number would be converted in each call."""
 
 
-def exact_gap(
-    used: float, cost: Floats, rows: Floats, target: Floats, *, multipliers: Floats, upper: Floats, limit: float
-) -> float:
-    """Bound on (cost'x - least cost) / cost'x for rows[1:] @ x = target, with used = cost'x.
+def exact_gap(used: float, cost: Floats, rows: Floats, right: Floats, *, multipliers: Floats, upper: Floats) -> float:
+    """Bound on (cost'x - least cost) / cost'x for rows[1:] @ x = right[1:], rows[0] @ x <= right[0], used = cost'x.
 
     The least cost is at least min over the box of the Lagrangian: sum_j u_j min(0, r_j) - mu'target - pi P with the
     reduced costs r = cost + rows'mu + pi p. The optimum costs no more than x, so no component of it exceeds
-    cost'x / cost_j: the box is cut off there, which keeps the bound sharp for wrenches far smaller than the bounds.
+    cost'x / cost_j: where the bounds leave the proof open the box is cut off there, which keeps the bound sharp for
+    wrenches far smaller than the bounds.
     """
-    multipliers[0] = pi = max(float(multipliers[0]), 0.0)
-    reduced = cost + multipliers.dot(rows)
-    pushed = np.minimum(reduced, 0.0)
-    bound = float(pushed.dot(np.minimum(upper, used / cost))) - float(multipliers[1:].dot(target))
-    if pi > 0.0:
-        bound -= pi * limit
-    return abs(used - bound) / max(used, 1e-9)
+    if not multipliers[0] > 0.0:
+        multipliers[0] = 0.0
+    reduced = multipliers.dot(rows)
+    reduced += cost
+    pushed = np.minimum(reduced, _ZERO, out=reduced)
+    fixed = used + float(multipliers.dot(right))
+    scale = max(used, 1e-9)
+    gap = abs(fixed - float(pushed.dot(upper))) / scale
+    if gap <= _SHARP:
+        return gap
+    return abs(fixed - float(pushed.dot(np.minimum(upper, used / cost)))) / scale
 
 
 def gradient_gap(
@@ -51,7 +58,7 @@ def gradient_gap(
     """
     coefficients[0] = pi = max(float(coefficients[0]), 0.0)
     reduced = coefficients.dot(rows)
-    bound = float(reduced.dot(x)) - float(np.minimum(reduced, 0.0).dot(upper))
+    bound = float(reduced.dot(x)) - float(np.minimum(reduced, _ZERO).dot(upper))
     if pi > 0.0:
         bound += pi * max(limit - float(rows[0].dot(x)), 0.0)
     return bound
@@ -90,10 +97,10 @@ def violation(forces: Floats, bounds: Floats, f_max: Floats, *, power: float, li
     """Largest violation of a bound, relative to f_max, or of the power limit, relative to it; NaN if a force is."""
     inside = (bounds - forces) * forces  # a factor is negative where a force is out of bounds, never both
     lowest = float(inside[inside.argmin()])
-    if math.isnan(lowest):
-        return math.nan
     worst = 0.0
-    if lowest < 0.0:
+    if not lowest >= 0.0:
+        if math.isnan(lowest):
+            return math.nan
         worst = float((np.maximum(forces - bounds, -forces) / f_max).max())
     if power > limit:
         worst = max(worst, power / max(limit, 1e-9) - 1.0)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from qiki_allocator.allocation.answers import Certificate
 from qiki_allocator.allocation.programs import NO_LIMIT
 from qiki_allocator.allocation.ray import Ray
-from qiki_allocator.allocation.spans import WEAK, span, strong_and_weak
+from qiki_allocator.allocation.spans import WEAK, are_surely_strong, span, strong_and_weak
 from qiki_allocator.allocation.strategies import Found, Levels, Starts, nothing
 from qiki_allocator.allocation.task import Room, Scaling, Task
 from qiki_allocator.allocation.thrusters import Floats
@@ -23,6 +23,7 @@ _NOTHING = 1e-9
 Value = TypeVar("Value")
 
 _AXES = {"force": slice(0, 3), "torque": slice(3, 6)}
+_ALL = np.eye(3)
 
 
 class Choices:
@@ -57,22 +58,28 @@ class Choices:
         alive, key = _alive(room)
         found = self._levels.get(key)
         if found is None:
-            first, second = (_AXES[name] for name in self._order)
-            strong, weak = self._strong_and_weak(alive, first)
-            # Those of most sets of thrusters are all three axes.
-            split = b"" if len(strong) == 3 else strong.tobytes()
-            found = self._splits.get(split)
-            if found is None:
-                directions = np.eye(6)
-                found = Levels(
-                    self._scaling,
-                    strong @ directions[first] if split else directions[first],
-                    np.vstack([weak @ directions[first], directions[second]]),
-                    weights=np.ones(6),
-                    starts=self._starts,
-                )
-                _keep(self._splits, split, found)
+            found = self._levels_of(alive)
             _keep(self._levels, key, found)
+        return found
+
+    def _levels_of(self, alive: npt.NDArray[np.bool_]) -> Levels:
+        first, second = (_AXES[name] for name in self._order)
+        # Of most sets of thrusters all three axes are strong.
+        strong, weak, split = _ALL, _ALL[:0], b""
+        if not are_surely_strong(self._scaling.gains[first], alive):
+            strong, weak = self._strong_and_weak(alive, first)
+            split = b"" if len(strong) == 3 else strong.tobytes()
+        found = self._splits.get(split)
+        if found is None:
+            directions = np.eye(6)
+            found = Levels(
+                self._scaling,
+                strong @ directions[first] if split else directions[first],
+                np.vstack([weak @ directions[first], directions[second]]),
+                weights=np.ones(6),
+                starts=self._starts,
+            )
+            _keep(self._splits, split, found)
         return found
 
     def _strong_and_weak(self, alive: npt.NDArray[np.bool_], axes: slice) -> tuple[Floats, Floats]:

@@ -73,15 +73,16 @@ class Program:
         m = len(wanted)
         self.rows = np.vstack([power, wanted])
         # daqp scales rows to unit length, and with them what violates a soft one.
-        self._length = np.linalg.norm(wanted, axis=1)
-        scaled = np.vstack([power, wanted / self._length[:, None]])
+        length = np.linalg.norm(wanted, axis=1)
+        self._length = None if np.abs(length - 1.0).max(initial=0.0) <= 1e-12 else length
+        scaled = np.vstack([power, wanted / length[:, None]])
         self._cost, self._curvature, self._is_step = np.array(cost), curvature, False
         self._limits = np.zeros((2, n + 1 + m))
         self._upper, self._lower = self._limits
         self._upper[:n] = 1.0
         self._upper[n] = NO_LIMIT
         self._lower[n] = -NO_LIMIT
-        self._targets = self._limits[:, n + 1 :]
+        self._bounds, self._targets = self._upper[:n], self._limits[:, n + 1 :]
         self._sense = np.zeros(n + 1 + m, dtype=np.intc)
         self._sense[n + 1 :] = EQUALITY if weights is None else EQUALITY | _SOFT
         self._starts = None if starts is None else _SIDES[starts]
@@ -90,7 +91,7 @@ class Program:
         self._model.setup(curvature * np.eye(n), self._cost, scaled, self._upper, self._lower, self._sense)
         if weights is not None:
             softness = np.ones(n + 1 + m)
-            softness[n + 1 :] = 1.0 / (np.asarray(weights) * self._length**2)
+            softness[n + 1 :] = 1.0 / (np.asarray(weights) * length**2)
             self._model.soft_weights(rho_l=softness, rho_u=softness)
 
     def solve(self, target: Floats, upper: Floats, power: float, start: int = -1) -> Solution:
@@ -99,7 +100,8 @@ class Program:
         It starts from where the last solve ended, or, where the target has jumped, from the guess of that index.
         """
         n = self._n
-        target = target / self._length
+        if self._length is not None:
+            target = target / self._length
         if self._is_step:
             self._is_step = False
             self._model.update(f=self._cost)
@@ -108,7 +110,7 @@ class Program:
             moved = target - self._targets[0]
             if moved.dot(moved) > _JUMP**2:
                 guess = self._starts[start]
-        self._upper[:n] = upper
+        self._bounds[:] = upper
         self._upper[n] = power
         self._targets[:] = target
         if guess is None:
@@ -120,7 +122,7 @@ class Program:
 
     def ask_more(self, extra: Floats) -> Solution:
         """Solve again with the first targets raised by extra, (k,)."""
-        self._targets[:, : len(extra)] += extra / self._length[: len(extra)]
+        self._raise(extra)
         self._model.update(bupper=self._upper, blower=self._lower)
         return self._solved()
 
@@ -128,13 +130,18 @@ class Program:
         """As `ask_more`, with the curvature about x instead of 0: repeated, it vanishes from the answer."""
         self._is_step = True
         if extra is not None:
-            self._targets[:, : len(extra)] += extra / self._length[: len(extra)]
+            self._raise(extra)
         self._model.update(f=self._cost - self._curvature * x, bupper=self._upper, blower=self._lower)
         return self._solved()
+
+    def _raise(self, extra: Floats) -> None:
+        count = len(extra)
+        self._targets[:, :count] += extra if self._length is None else extra / self._length[:count]
 
     def _solved(self) -> Solution:
         x, _, flag, info = self._model.solve()
         multipliers = info["lam"]
         rows = multipliers[self._n :]
-        rows[1:] /= self._length
+        if self._length is not None:
+            rows[1:] /= self._length
         return Solution(x, rows, multipliers[: self._n], flag in _SOLVED)

@@ -79,3 +79,14 @@ def strong_and_weak(gains: Floats, alive: npt.NDArray[np.bool_], units: Floats) 
         return np.eye(len(gains))[:well], np.eye(len(gains))[well:]
     turned, _, _ = np.linalg.svd(directions[:, :well] * units[:, None])
     return turned.T[:well], turned.T[well:]
+
+
+def are_surely_strong(gains: Floats, alive: npt.NDArray[np.bool_]) -> bool:
+    """True if there is certainly no weak direction, of three; as `strong_and_weak`, but for a fiftieth of its time."""
+    kept = gains * alive
+    # The largest effect is at most the root of the sum of squares. Positive minors: positive definite.
+    shift = WEAK**2 * float(np.vdot(gains, gains))
+    (a, b, c), (_, d, e), (_, _, f) = kept.dot(kept.T).tolist()
+    a, d, f = a - shift, d - shift, f - shift
+    minor = a * d - b * b
+    return bool(a > 0.0 and minor > 0.0 and f * minor - a * e * e - d * c * c + 2.0 * b * c * e > 0.0)

@@ -65,50 +65,42 @@ class Exact:
         self._scaling = scaling
         self._cost = scaling.cost
         directions, reach, self.units = span(scaling.rows)
-        self._to_units = (directions / reach).T
+        # Of the right sides: that of the power limit, and the wrench in units.
+        self._to_right = np.vstack([np.zeros((1, 6)), (directions / reach).T])
         curvature = programs.REGULARISATION
         self._program = programs.Program(self.units, None, scaling.cost, scaling.power, curvature=curvature)
         self._soft = programs.Program(
             self.units, np.full(len(reach), _HARD), scaling.cost, scaling.power, curvature=curvature
         )
 
-    def in_units(self, target: Floats) -> Floats:
-        """(r,) a scaled wrench (6,) as right side of `units`."""
-        right: Floats = self._to_units.dot(target)
-        return right
-
     def solve(self, task: Task) -> Found:
         """The answer to an attainable wrench."""
-        target = self.in_units(task.target)
-        answer = self._proven(task, target, self._program.solve(target, task.upper, task.limit))
-        return answer if answer.certificate.holds() else self._stepwise(task, target)
+        right = self._to_right.dot(task.target)
+        right[0] = task.limit
+        answer = self._proven(task, right, self._program.solve(right[1:], task.upper, task.limit))
+        return answer if answer.certificate.holds() else self._stepwise(task, right)
 
-    def _stepwise(self, task: Task, target: Floats) -> Found:
+    def _stepwise(self, task: Task, right: Floats) -> Found:
         """The answer by proximal steps of the method of multipliers: bounds that are large beside the wrench leave room
         for the curvature to count, and hard rows look infeasible to the solver in some degenerate geometries."""
+        target = right[1:]
         found = self._soft.solve(target, task.upper, task.limit)
-        answer = self._proven(task, target, found)
+        answer = self._proven(task, right, found)
         for _ in range(_STEPS):
             if not found.ok or answer.certificate.holds():
                 break
             found = self._soft.step(found.x, target - self.units.dot(found.x))
-            answer = self._proven(task, target, found)
+            answer = self._proven(task, right, found)
         return answer
 
-    def _proven(self, task: Task, target: Floats, found: programs.Solution) -> Found:
+    def _proven(self, task: Task, right: Floats, found: programs.Solution) -> Found:
         forces, given = task.forces(found.x)
         error = task.error(given)
         gap = math.nan
         if found.ok and error.dot(error) <= _MISSED**2:
-            gap = exact_gap(
-                float(given[7]) / task.unit,
-                self._cost,
-                self._program.rows,
-                target,
-                multipliers=found.rows.copy(),
-                upper=task.upper,
-                limit=task.limit,
-            )
+            used = float(given[7]) / task.unit
+            rows = self._program.rows
+            gap = exact_gap(used, self._cost, rows, right, multipliers=found.rows, upper=task.upper)
         certificate = _certificate(self._scaling, task, forces, given, gap)
         return Found(forces, given, certificate, found.upper, float(found.rows[0]))
 
@@ -198,7 +190,7 @@ class Levels:
         gap = math.nan
         if found.ok:
             gap = self._gap(task, forces / task.newtons, self._axes.dot(task.error(given)), found.rows, pull)
-            gap /= 0.5 * float(self._squared.dot(task.target**2))
+            gap /= 0.5 * float(self._squared.dot(task.target * task.target))
         certificate = _certificate(self._scaling, task, forces, given, gap)
         return Found(forces, given, certificate, found.upper, float(found.rows[0]))
 
@@ -217,7 +209,8 @@ class Levels:
         # The least error is not below 0: what is left of the first is a bound by itself.
         least = 0.5 * float(missed.dot(missed))
         if least > _NEAR**2:
-            alone = np.append(multipliers[0] / _PRECEDENCE if pull is None else pull, missed)
+            alone = np.empty(count + 1)
+            alone[0], alone[1:] = multipliers[0] / _PRECEDENCE if pull is None else pull, missed
             least = bound(x, alone, rows[: count + 1], 1, upper=upper, limit=limit)
         return max(gap, least)
 

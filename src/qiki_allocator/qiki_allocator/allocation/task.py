@@ -46,6 +46,7 @@ class Room(NamedTuple):
     power: float
 
 
+_ZERO = np.zeros(())
 _SMALL = 0.1
 """Size of a scaled wrench below which it is blown up."""
 
@@ -57,7 +58,7 @@ class Task:
 
     Attributes:
         wanted: (6,) N and N m. room: its limits.
-        target: (6,) the wrench, scaled. squared: target'target. upper: (n,) bounds of x. limit: of the power row.
+        target: (6,) the wrench, scaled. upper: (n,) bounds of x. limit: of the power row.
         unit: x * unit * f_max are forces: x * newtons.
     """
 
@@ -68,7 +69,6 @@ class Task:
         "limit",
         "newtons",
         "room",
-        "squared",
         "target",
         "unit",
         "upper",
@@ -80,8 +80,7 @@ class Task:
         self.wanted = wanted
         self.room = room
         self.target = scaling.per_reach * wanted
-        self.squared = float(self.target.dot(self.target))
-        size = math.sqrt(self.squared)
+        size = math.sqrt(self.target.dot(self.target))
         self.is_zero = size == 0.0
         if size >= _SMALL:
             self.unit = 1.0
@@ -90,7 +89,6 @@ class Task:
             self.unit = unit = max(size, 1e-12)
             self._per_reach = scaling.per_reach / unit
             self.target = self._per_reach * wanted
-            self.squared = float(self.target.dot(self.target))
             self.upper = room.relative / unit
             self.newtons = scaling.f_max * unit
         self.limit = min(room.power / (self.unit * scaling.power_unit), NO_LIMIT)
@@ -99,11 +97,12 @@ class Task:
         """Forces, (n,) N, of an answer without the solver's rounding errors, inside bounds and power limit; and what
         they give and cost, (8,), see `Scaling.meter`."""
         forces = x * self.newtons
-        np.maximum(forces, 0.0, out=forces)
+        np.maximum(forces, _ZERO, out=forces)
         np.minimum(forces, self.room.bounds, out=forces)
         given = self._scaling.meter.dot(forces)
-        if self.room.power < given[6] < self.room.power * (1.0 + 1e-6):
-            down = self.room.power / given[6] * (1.0 - 1e-15)
+        power, limit = float(given[6]), self.room.power
+        if limit < power < limit * (1.0 + 1e-6):
+            down = limit / power * (1.0 - 1e-15)
             forces *= down
             given *= down
         return forces, given

@@ -291,7 +291,7 @@ class Drive:
             begun = self._stopwatch()
             answer = self._modulator.allocator.solve(given, limits)
             self.solve_time = self._stopwatch() - begun
-            known = self._answer = wanted.copy(), replace(answer, residual=wanted - answer.wrench)
+            known = self._answer = wanted.copy(), answer._replace(residual=wanted - answer.wrench)
         return known[1]
 
     def answer_of_levels(self, now: float, levels: Floats) -> Allocation:
@@ -299,7 +299,7 @@ class Drive:
         forces = np.minimum(levels * self.array.f_max, np.asarray(self.limits(now).limits.bounds, dtype=float))
         wrench = self.array.effectiveness @ forces
         watts = self._modulator.allocator.watts_per_newton
-        return replace(self.answer(now, np.zeros(6)), forces=forces, wrench=wrench, power=float(watts @ forces))
+        return self.answer(now, np.zeros(6))._replace(forces=forces, wrench=wrench, power=float(watts @ forces))
 
     # Telemetry ------------------------------------------------------------------------------------------------------
 
