@@ -53,10 +53,11 @@ def parameters(plan: LaunchPlan) -> dict[str, dict[str, Any]]:
     return found
 
 
-def allocator(metrics_port: int, vehicle: str = "dodecahedron", use_sim_time: bool = True) -> dict[str, Any]:
+def allocator(metrics_port: int, use_sim_time: bool = True) -> dict[str, Any]:
     return {
         "use_sim_time": use_sim_time,
-        "vehicle_file": vehicle,
+        "vehicle_file": str(FOLDER / "config/vehicles/dodecahedron.yaml"),
+        "settings_folder": "/run/qiki/allocator",
         "events_spool": "/run/qiki/outbox",
         "metrics_port": metrics_port,
     }
@@ -83,7 +84,6 @@ def test_arguments_reach_every_node(environment: dict[str, str]) -> None:
         "fleet.launch.yaml",
         environment,
         scenario=str(FOLDER / "config/scenarios/station.yaml"),
-        vehicle="/v.yaml",
         metrics_port="9100",
         use_sim_time="false",
         log_format="json",
@@ -97,8 +97,8 @@ def test_arguments_reach_every_node(environment: dict[str, str]) -> None:
             "events_spool": "/run/qiki/outbox",
             "metrics_port": 9100,
         },
-        "alpha/allocator": allocator(9102, "/v.yaml", use_sim_time=False),
-        "bravo/allocator": allocator(9103, "/v.yaml", use_sim_time=False),
+        "alpha/allocator": allocator(9102, use_sim_time=False),
+        "bravo/allocator": allocator(9103, use_sim_time=False),
     }
     assert not any(node.respawn.wanted for node in fleet.nodes)
     assert all(dict(node.environment) == {"QIKI_LOG_FORMAT": "json"} for node in fleet.nodes)
@@ -118,6 +118,15 @@ def test_the_scenario_is_the_only_list_of_the_bots(count: int, environment: dict
     found = parameters(fleet)
     assert list(found) == ["qiki/sim", *(f"{name}/allocator" for name in names)]
     assert [one["metrics_port"] for one in found.values()] == [9100, *range(9102, 9102 + count)]
+
+
+def test_each_bot_flies_the_vehicle_of_the_scenario(environment: dict[str, str], tmp_path: Path) -> None:
+    scenario = tmp_path / "own.yaml"
+    bots = [{"name": "a", "vehicle": "v/small.yaml"}, {"name": "b", "vehicle": "/v/large.yaml"}, {"name": "c"}]
+    scenario.write_text(yaml.safe_dump({"name": "own", "bots": bots}))
+    found = parameters(plan("fleet.launch.yaml", environment, scenario=str(scenario), events="none"))
+    flown = [str(tmp_path / "v/small.yaml"), "/v/large.yaml", "dodecahedron"]
+    assert [found[f"{name}/allocator"]["vehicle_file"] for name in "abc"] == flown
 
 
 @pytest.mark.parametrize(
@@ -149,7 +158,7 @@ def test_a_flight_can_be_recorded(environment: dict[str, str]) -> None:
 
 def test_one_bot_alone(environment: dict[str, str]) -> None:
     charlie = plan("bot.launch.yaml", environment, bot="charlie", metrics_port="9000")
-    assert parameters(charlie) == {"charlie/allocator": allocator(9000)}
+    assert parameters(charlie) == {"charlie/allocator": {**allocator(9000), "vehicle_file": "dodecahedron"}}
 
 
 @pytest.mark.parametrize(
@@ -160,7 +169,7 @@ def test_one_bot_alone(environment: dict[str, str]) -> None:
         ({"rviz": "no"}, "'if' gives 'no'; allowed: true, 1, false, 0"),
         ({"scenaro": "x"}, "no argument 'scenaro'; arguments: bot, events, log_format"),
         ({"scenario": "x"}, "config/scenarios/x.yaml); allowed: single, station, the path of a file"),
-        ({"scenario": "/x.yaml"}, "launch[12].include_bots.scenario: no scenario '/x.yaml'"),
+        ({"scenario": "/x.yaml"}, "launch[11].include_bots.scenario: no scenario '/x.yaml'"),
         ({"rviz": "true"}, "package 'rviz2' is not installed"),
     ],
 )

@@ -10,7 +10,8 @@ import psutil
 import pytest
 from nav_msgs.msg import Odometry
 
-from qiki_msgs.msg import Allocation
+from qiki_msgs.msg import Allocation, ThrusterState
+from qiki_msgs.srv import SetAllocatorMode, SetAttitudeMode, SetThrusterHealth
 from qiki_node.qos import TELEMETRY
 
 pytestmark = pytest.mark.realtime
@@ -52,12 +53,29 @@ def inode_of(name: str) -> int | None:
         return None
 
 
+def operate(peer, mode: int, attitude: int, health: int) -> None:
+    """Set the mode, the attitude mode and the health of thruster 3 of alpha."""
+    node = "/alpha/allocator"
+    for kind, service, request in (
+        (SetAllocatorMode, "set_mode", SetAllocatorMode.Request(mode=mode)),
+        (SetAttitudeMode, "set_attitude_mode", SetAttitudeMode.Request(mode=attitude)),
+        (SetThrusterHealth, "set_thruster_health", SetThrusterHealth.Request(thruster=3, health=health)),
+    ):
+        answer = peer.call(kind, f"{node}/{service}", request)
+        assert answer.success, answer.message
+
+
+@pytest.mark.requirement("ALLOC-17")
 @pytest.mark.parametrize("name", ["qiki/sim", "alpha/allocator"])
 def test_a_killed_node_is_back_and_the_graph_is_whole(graph, peer, wait_for_force, name: str) -> None:
     received = {"odom": 0.0, "allocation": 0.0}
+    newest = {}
     subscriptions = [
         peer.node.create_subscription(
-            kind, f"/alpha/{topic}", lambda _, t=topic: received.update({t: time.monotonic()}), TELEMETRY
+            kind,
+            f"/alpha/{topic}",
+            lambda message, t=topic: (received.update({t: time.monotonic()}), newest.update({t: message})),
+            TELEMETRY,
         )
         for topic, kind in (("odom", Odometry), ("allocation", Allocation))
     ]
@@ -66,6 +84,7 @@ def test_a_killed_node_is_back_and_the_graph_is_whole(graph, peer, wait_for_forc
     assert old is not None
     shared = owned(old)
     assert shared, "Fast DDS is expected to use shared memory"
+    operate(peer, Allocation.MODE_AUTO, SetAttitudeMode.Request.HOLD, ThrusterState.HEALTH_WEAK)
     os.kill(old, signal.SIGKILL)
     killed = time.monotonic()
 
@@ -77,6 +96,12 @@ def test_a_killed_node_is_back_and_the_graph_is_whole(graph, peer, wait_for_forc
     peer.spin_until(whole)
     # Some three seconds, most of them Python's start: on a busy machine as many more as it is busy.
     print(f"{name}: whole again after {time.monotonic() - killed:.1f} s")
+    # A simulator that starts again has set the clock back, which ends every attitude mode.
+    wanted = SetAttitudeMode.Request.HOLD if name == "alpha/allocator" else SetAttitudeMode.Request.OFF
+    peer.spin_until(lambda: newest["allocation"].attitude_mode == wanted)
+    assert newest["allocation"].mode == Allocation.MODE_AUTO
+    assert newest["allocation"].health[3] == ThrusterState.HEALTH_WEAK
+    operate(peer, Allocation.MODE_ADAPTIVE, SetAttitudeMode.Request.OFF, ThrusterState.HEALTH_OK)
     wait_for_force()
     run = graph.qiki("thrust", "alpha", "--force", "100", "0", "0", "--for", "1", "--json")
     # 1: the account does not close, as on a busy machine.

@@ -1,10 +1,8 @@
 """The allocator on the graph: `cmd_wrench` in, `thruster_command` out in the same callback."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
-from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import WrenchStamped
 from prometheus_client import Counter
@@ -18,17 +16,18 @@ from qiki_allocator.health.table import Condition
 from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.ros import conversions, diagnosis
 from qiki_allocator.ros.inputs import Inputs
+from qiki_allocator.ros.kept_settings import KeptSettings
 from qiki_allocator.ros.log import log_occurrence
 from qiki_allocator.ros.markers import ForceMarkers
 from qiki_allocator.ros.metrics import TelemetryMetrics
-from qiki_allocator.ros.parameters import AllocatorParameters
+from qiki_allocator.ros.parameters import AllocatorParameters, vehicle_path
 from qiki_allocator.ros.profile_server import ProfileServer
 from qiki_allocator.ros.services import Services
 from qiki_msgs.msg import Allocation, ThrusterCommand, ThrusterLevels
 from qiki_node.node import QikiNode
 from qiki_node.qos import COMMAND, TELEMETRY
 from qiki_node.run import run
-from qiki_vehicle import ConfigurationError, Vehicle
+from qiki_vehicle import Vehicle
 
 _REPEAT = 1.0  # s of wall time after which the last status is repeated where the clock stands still
 _CLOSING = 0.25
@@ -65,7 +64,7 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
     def on_configure_node(self) -> None:
         params = self.params
         self.configured.callback(self._forget)
-        vehicle = Vehicle.from_file(_vehicle_path(params.vehicle_file))
+        vehicle = Vehicle.from_file(vehicle_path(params.vehicle_file))
         self._controller = assemble(
             vehicle,
             policy=params.policy,
@@ -77,6 +76,9 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
             precise=params.precise,
             lost_authority=params.lost_authority,
         )
+        stream = self.get_fully_qualified_name().strip("/")
+        self._settings = KeptSettings(self, params.settings_folder, stream.replace("/", "."))
+        self.add_diagnostic("settings", self._settings.health)
         self.hull_radius = vehicle.hull.circumradius
         self._command = ThrusterCommand()
         self._command.header.frame_id = self._base_link
@@ -101,6 +103,7 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
     def on_activate_node(self) -> None:
         self._cycle = self.create_timer(1.0 / self.params.control_rate, self._tick, clock=self.control_clock)
         self._cycle.cancel()
+        self.wake()
 
     def on_deactivate_node(self) -> None:
         self._send(self.controller.stop(self.seconds(), "node deactivated"))
@@ -192,6 +195,7 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
     def report(self) -> None:
         """Publish the occurrences since the last call, which leave the node here alone, and the result of a profile."""
         self._profiles.follow()
+        self._settings.keep()
         for occurrence in self.controller.journal.take():
             try:
                 self.publish(occurrence)
@@ -244,17 +248,6 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
         if not self._fresh and self._allocation.header.stamp != Time():
             self._allocations.publish(self._allocation)
         self._fresh = False
-
-
-def _vehicle_path(name: str) -> Path:
-    path = Path(name)
-    if "/" in name or path.suffix == ".yaml":
-        return path
-    try:
-        share = Path(get_package_share_directory("qiki_bringup"))
-    except (PackageNotFoundError, ValueError) as error:
-        raise ConfigurationError(f"vehicle_file: {name!r}: package qiki_bringup is not found: {error}") from error
-    return share / "config" / "vehicles" / f"{name}.yaml"
 
 
 def main() -> None:

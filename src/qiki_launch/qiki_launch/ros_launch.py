@@ -3,10 +3,10 @@
     - include_bots:
         scenario: $(var scenario)
         file: $(find-pkg-share qiki_bringup)/bot.launch.yaml
-        arg: [{name: vehicle, value: $(var vehicle)}]
+        arg: [{name: log_format, value: json}]
 
-It includes `file` once for each bot of the scenario, in a scope of its own, with `bot` (its name) and `bot_number`
-(from 0) set. Where ROS's launch is not installed, nothing imports this module.
+It includes `file` once for each bot of the scenario, in a scope of its own, with `bot` (its name), `vehicle` (path of
+its vehicle file) and `bot_number` (from 0) set. Where ROS's launch is not installed, nothing imports this module.
 """
 
 import os
@@ -55,7 +55,7 @@ class IncludeBots(Action):  # type: ignore[misc]  # launch has no types
             GroupAction(
                 [
                     SetLaunchConfiguration("bot_number", str(number)),
-                    IncludeLaunchDescription(self._file, launch_arguments=[("bot", bot), *self._arguments]),
+                    IncludeLaunchDescription(self._file, launch_arguments=[*bot.arguments.items(), *self._arguments]),
                 ]
             )
             for number, bot in enumerate(scenario_bots(scenario, Path.cwd(), os.environ))

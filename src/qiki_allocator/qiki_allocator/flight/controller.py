@@ -17,6 +17,7 @@ from qiki_allocator.flight.motion_control import MOVED, AttitudeMode, MotionCont
 from qiki_allocator.flight.occurrences import Journal, Standing
 from qiki_allocator.flight.profile import ProfileConfig, Segment
 from qiki_allocator.flight.profile_source import ProfileSource
+from qiki_allocator.flight.settings import OperatorSettings
 from qiki_allocator.flight.telemetry import Mode, State, Telemetry
 from qiki_allocator.groups.controllability import TRANSLATIONS
 from qiki_allocator.health.readings import MotionReading, ValveReading
@@ -51,6 +52,7 @@ class Controller:
         motion: attitude mode and brake.
         profile: the thrust profile.
         journal: keeps occurrences until they are taken.
+        settings: of operators.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Controller:
         self._demand = Demand(motion, self.profile, len(drive.array), watchdog)
         self._cycle = ControlCycle(drive, self._demand, self.journal)
         self._intake = Intake()
+        self.settings = OperatorSettings(drive, self._demand, self.journal)
         self._now = self._cycled = -math.inf
 
     # Commands -------------------------------------------------------------------------------------------------------
@@ -134,8 +137,7 @@ class Controller:
         self.resume()
         if mode is self._demand.mode:
             return None
-        self._demand.mode = mode
-        self.drive.by_groups = mode is Mode.AUTO
+        self.settings.set_mode(mode)
         if mode is Mode.MANUAL_OVERRIDE:
             self.motion.leave()
         elif self.motion.is_braking:
@@ -308,6 +310,7 @@ class Controller:
             self._cycle.lapse(now)
             self._cycled = now
         self._now = now
+        self.settings.keep_time(now)
 
     def _clear(self, now: float) -> None:
         """The clock was set back."""

@@ -23,6 +23,9 @@ _ALONE = 1e-3
 _MASS_RATIO = 1e4
 """Largest ratio of a mass to that of the vehicle file, and the reverse."""
 
+Quaternion = tuple[float, float, float, float]
+"""x, y, z, w; turns base_link into world."""
+
 _ARM = 1e3
 """m, largest distance of a centre of mass from the origin of base_link, and radius of gyration."""
 
@@ -121,6 +124,18 @@ class MotionControl:
             if mode is AttitudeMode.HOLD:
                 self._target = wanted
         self.mode = mode
+
+    @property
+    def target(self) -> Quaternion | None:
+        """Attitude that is held; None in other modes than HOLD."""
+        if self.mode is not AttitudeMode.HOLD or self._target is None:
+            return None
+        x, y, z, w = self._target.tolist()
+        return x, y, z, w
+
+    def resume(self, mode: AttitudeMode, target: Quaternion | None) -> None:
+        """Go on with the attitude mode of an earlier process; it gives no torque before odometry comes."""
+        self.mode, self._target = mode, None if target is None else np.array(target)
 
     def begin_brake(self, now: float) -> None:
         """Take the motion down to rest.

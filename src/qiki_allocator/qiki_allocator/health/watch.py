@@ -59,6 +59,7 @@ class FaultWatch:
 
     Attributes:
         health: the table.
+        stated: condition and level that operators gave thrusters last, of those that are not OK.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class FaultWatch:
         self._ledger = ledger
         self._by_motion = by_motion
         self.health = HealthTable(len(array))
+        self.stated: dict[int, tuple[Condition, float]] = {}
         self._detector = FaultDetector(array, body.mass, body.inertia, settings)
         self._mass = body.mass
         self._reported: tuple[Condition | None, ...] = (None,) * len(array)
@@ -107,6 +109,10 @@ class FaultWatch:
             ValueError: there is no such thruster, or the level is out of range.
         """
         self.health.set(thruster, condition, level)
+        if condition is Condition.OK:
+            self.stated.pop(thruster, None)
+        else:
+            self.stated[thruster] = condition, level if condition is Condition.WEAK else 1.0
         self._update_detector(thruster)
         return Finding(f"thruster {thruster} {condition.value}", OPERATOR, (thruster,), condition, level)
 

@@ -1,11 +1,15 @@
 """Parameters of the allocator node."""
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 
 from qiki_allocator.allocation.allocator import POLICIES, UNATTAINABLE
 from qiki_allocator.assembly import MODULATORS
 from qiki_allocator.groups.selection import LOST_BELOW
 from qiki_node.parameters import NodeParameters, parameter
+from qiki_vehicle import ConfigurationError
 
 
 @dataclass(frozen=True)
@@ -14,6 +18,11 @@ class AllocatorParameters(NodeParameters):
 
     vehicle_file: str = parameter(
         "dodecahedron", "path of a vehicle file, or name of one in qiki_bringup's config/vehicles", read_only=True
+    )
+    settings_folder: str = parameter(
+        "",
+        "folder where mode, attitude mode and thruster health that operators set outlive the process; empty: none",
+        read_only=True,
     )
     control_rate: float = parameter(
         100.0, "control cycles between commands", unit="Hz", minimum=50.0, maximum=500.0, read_only=True
@@ -54,3 +63,19 @@ class AllocatorParameters(NodeParameters):
     precise: bool = parameter(
         False, "lift pulses below the shortest through the null space in every window", read_only=True
     )
+
+
+def vehicle_path(name: str) -> Path:
+    """Path of a vehicle file that is given as a path, or as a name in qiki_bringup's `config/vehicles`.
+
+    Raises:
+        ConfigurationError: it is a name, and the package is not found.
+    """
+    path = Path(name)
+    if "/" in name or path.suffix == ".yaml":
+        return path
+    try:
+        share = Path(get_package_share_directory("qiki_bringup"))
+    except (PackageNotFoundError, ValueError) as error:
+        raise ConfigurationError(f"vehicle_file: {name!r}: package qiki_bringup is not found: {error}") from error
+    return share / "config" / "vehicles" / f"{name}.yaml"

@@ -209,7 +209,8 @@ class _Planner:
         self._include_with(Attributes("include", body, INCLUDE_KEYS), {})
 
     def _include_bots(self, body: Element) -> None:
-        """Include a file once for each bot of a scenario, in a scope of its own with `bot` and `bot_number` set."""
+        """Include a file once for each bot of a scenario, in a scope of its own with `bot`, its `vehicle` file and
+        `bot_number` set."""
         attributes = Attributes("include_bots", body, BOTS_KEYS)
         scenario = self._text(attributes, "scenario")
         try:
@@ -219,7 +220,7 @@ class _Planner:
         for number, bot in enumerate(bots):
             with self.scope.pushed():
                 self.scope.configurations["bot_number"] = str(number)
-                self._include_with(attributes, {"bot": bot})
+                self._include_with(attributes, bot.arguments)
 
     def _include_with(self, attributes: Attributes, given: dict[str, str]) -> None:
         """Include a file with the arguments `given` and those that the action lists."""
