@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from workspace import environment, virtual_environment
 from workspace.distribution import Distribution
 from workspace.layout import Layout
-from workspace.packages import BASE_PATHS, Package, find
+from workspace.packages import BASE_PATHS, FOR_WHEELS, Package, find
 from workspace.prerequisites import missing_packages, require
 from workspace.progress import run_step
 from workspace.stamps import FAILED, RUNNING, Stamp, digest
@@ -26,11 +26,17 @@ _CMAKE_WHEELS = ("-DQIKI_PYTHON_ONLY=ON",)
 _STARTED = re.compile(r"^(?:Starting\s+>>>|Finished\s+<<<|Failed\s+<<<)\s+(\S+)")
 
 
-def colcon(layout: Layout, verb: str, *arguments: str) -> list[str]:
-    """A colcon command line over the workspace's base paths; its log folders go to .qiki/log/colcon."""
+def base_paths(distribution: Distribution) -> tuple[str, ...]:
+    """Folders of the packages that are built."""
+    return (*BASE_PATHS, FOR_WHEELS) if distribution.wheels else BASE_PATHS
+
+
+def colcon(distribution: Distribution, verb: str, *arguments: str) -> list[str]:
+    """A colcon command line over the packages; its log folders go to .qiki/log/colcon."""
+    layout = distribution.layout
     python = str(layout.venv_python)
     command = [python, "-c", COLCON, "--log-base", str(layout.logs / "colcon"), verb]
-    return [*command, "--base-paths", *BASE_PATHS, *arguments]
+    return [*command, "--base-paths", *base_paths(distribution), *arguments]
 
 
 def colcon_item(line: str) -> str | None:
@@ -48,12 +54,12 @@ def outdated(distribution: Distribution) -> list[Package]:
         made = all((folder / package.name).is_dir() for folder in (layout.build, layout.install))
         return made and stamp(layout, package.name).matches(package_key(package, common))
 
-    return [package for package in find(layout) if not done(package)]
+    return [package for package in find(layout, base_paths(distribution)) if not done(package)]
 
 
 def ready(distribution: Distribution) -> bool:
     layout = distribution.layout
-    return not outdated(distribution) and not _removed(layout) and layout.environment_file.is_file()
+    return not outdated(distribution) and not _removed(distribution) and layout.environment_file.is_file()
 
 
 def ensure(distribution: Distribution) -> None:
@@ -64,7 +70,7 @@ def ensure(distribution: Distribution) -> None:
     packages = outdated(distribution)
     if any(not package.python for package in packages):
         require(missing_packages(include=virtual_environment.include_folder(distribution)))
-    for name in _removed(layout):
+    for name in _removed(distribution):
         _forget(layout, name)
         stamp(layout, name).path.unlink()
     if packages:
@@ -92,7 +98,7 @@ def _build(distribution: Distribution, packages: Sequence[Package]) -> None:
     if distribution.wheels:
         env.setdefault("CMAKE_GENERATOR", "Ninja")  # comes as a wheel; make may be missing
     command = colcon(
-        layout, "build", *_OPTIONS, "--packages-select", *keys, "--event-handlers", "console_cohesion+",
+        distribution, "build", *_OPTIONS, "--packages-select", *keys, "--event-handlers", "console_cohesion+",
         "--cmake-args", *cmake_arguments(distribution),
     )  # fmt: skip
     title = f"build of {len(keys)} package{'s' if len(keys) > 1 else ''}"
@@ -131,8 +137,9 @@ def _names_stamp(layout: Layout, name: str) -> Stamp:
     return Stamp(layout.state / "stamps" / "names" / name)
 
 
-def _removed(layout: Layout) -> list[str]:
-    present = {package.name for package in find(layout)}
+def _removed(distribution: Distribution) -> list[str]:
+    layout = distribution.layout
+    present = {package.name for package in find(layout, base_paths(distribution))}
     folder = layout.state / "stamps" / "build"
     return sorted(path.name for path in folder.iterdir() if path.name not in present) if folder.is_dir() else []
 

@@ -1,6 +1,6 @@
 """The workspace's ROS packages, found by their package.xml."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -10,6 +10,8 @@ from workspace.layout import Layout
 from workspace.stamps import digest
 
 BASE_PATHS = ("msg", "launch", "src")
+FOR_WHEELS = "workspace/wheels"
+"""Interface packages of ROS 2 that the wheels lack; an ordinary installation has its own."""
 _DESCRIPTION = ("package.xml", "setup.py", "setup.cfg")
 
 
@@ -60,11 +62,15 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def find(layout: Layout) -> list[Package]:
-    """All packages by name. Raises WorkspaceError on an unreadable package.xml or a name that stands twice."""
+def find(layout: Layout, base_paths: Iterable[str] = BASE_PATHS) -> list[Package]:
+    """All packages below these paths by name.
+
+    Raises WorkspaceError on an unreadable package.xml or a name that stands twice.
+    """
     packages: dict[str, Package] = {}
-    manifests = [layout.root / base / "package.xml" for base in BASE_PATHS]
-    for base in BASE_PATHS:
+    base_paths = tuple(base_paths)
+    manifests = [layout.root / base / "package.xml" for base in base_paths]
+    for base in base_paths:
         manifests += sorted((layout.root / base).glob("*/package.xml"))
     for manifest in manifests:
         if not manifest.is_file():

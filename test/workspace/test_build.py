@@ -175,3 +175,13 @@ def test_generated_modules_without_their_proto_file_are_removed(layout: Layout) 
         (folder / name).touch()
     checks.remove_leftovers(layout)
     assert sorted(path.name for path in folder.iterdir()) == ["__init__.py", "bot.proto", "bot_pb2.py", "bot_pb2.pyi"]
+
+
+def test_interfaces_that_the_wheels_lack_are_built_on_the_wheels_alone(root: Path) -> None:
+    layout = Layout(root)
+    wheels, installed = Distribution(layout), Distribution(layout, Path("/opt/ros/jazzy"))
+    lacking = {package.name for package in find(layout, build.base_paths(wheels))} - {
+        package.name for package in find(layout, build.base_paths(installed))
+    }
+    assert lacking == {"tf2_msgs"}
+    assert (root / "workspace" / "COLCON_IGNORE").is_file()

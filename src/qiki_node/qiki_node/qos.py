@@ -45,6 +45,15 @@ EVENT = QoSProfile(
 """Committed events: each matters, and they come in bursts. Missed ones can be read from the store."""
 
 
+TRANSFORMS = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST,
+    depth=100,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.VOLATILE,
+)
+"""/tf: tf2's listeners match reliable publishers alone. /tf_static has STATE, as tf2's static broadcaster."""
+
+
 def strictest(offered: Sequence[QoSProfile], depth: int) -> QoSProfile:
     """The strictest profile of a subscription that every one of some publishers can serve."""
     reliable = bool(offered) and all(qos.reliability == ReliabilityPolicy.RELIABLE for qos in offered)

@@ -1,23 +1,28 @@
-"""The node as a real process (SIM-N1 to SIM-N5)."""
+"""The node as a real process (SIM-N1 to SIM-N7)."""
 
 import signal
 
+import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from frame_tree import Tree
 from geometry_msgs.msg import InertiaStamped
 from lifecycle_msgs.msg import State
 from nav_msgs.msg import Odometry
 from rclpy.duration import Duration
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import BatteryState
 from sim_helpers import CONFIG
 from std_srvs.srv import Trigger
+from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
 from qiki_msgs.msg import Energy, Thermal, ThrusterCommand, ThrusterState
 from qiki_msgs.srv import InjectFault, LoadScenario, SetSpeed, Step
 from qiki_node.qos import CLOCK, COMMAND, STATE, TELEMETRY
 from qiki_node.testing import PATIENCE, NodeProcess, Peer
+from qiki_vehicle import Pose, Vehicle
 
 # The message generators' parser imports modules that Python has deprecated.
 pytestmark = [
@@ -27,10 +32,21 @@ pytestmark = [
 
 STATION = str(CONFIG / "scenarios" / "station.yaml")
 SINGLE = str(CONFIG / "scenarios" / "single.yaml")
+# As tf2_ros.TransformListener subscribes.
+LISTENER = QoSProfile(depth=100)
+STATIC_LISTENER = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 def seconds(stamp):
     return stamp.sec + stamp.nanosec * 1e-9
+
+
+def stamps_of(message):
+    """s, of the headers of a message, or of the clock."""
+    if isinstance(message, Clock):
+        return [seconds(message.clock)]
+    parts = getattr(message, "markers", None) or getattr(message, "transforms", None) or [message]
+    return [seconds(part.header.stamp) for part in parts]
 
 
 class Ground:
@@ -77,6 +93,10 @@ class Ground:
             for status in self.wait_for("/diagnostics").status:
                 if status.name == f"qiki/sim: {component}":
                     return status
+
+    def frames(self):
+        """Names of the frames of the newest /tf_static."""
+        return {transform.child_frame_id for transform in self.received["/tf_static"][-1].transforms}
 
     def simulation_values(self):
         return {item.key: item.value for item in self.diagnosis("simulation").values}
@@ -149,6 +169,30 @@ def test_everything_promised_is_published(ground):
     stamps = [m.clock.sec * 10**9 + m.clock.nanosec for m in ground.received["/clock"]]
     assert stamps == sorted(stamps)
     assert all(stamp % 10_000_000 == 0 for stamp in stamps)
+
+
+def test_tf_places_every_frame_that_a_message_names(ground):
+    """SIM-N7: one tree in simulated time, for a listener like tf2's, also one that comes while time stands still."""
+    assert ground.trigger("pause").success
+    ground.listen(TFMessage, "/tf", LISTENER)
+    ground.listen(TFMessage, "/tf_static", STATIC_LISTENER)
+    ground.listen(MarkerArray, "/qiki/markers")
+    ground.listen(Odometry, "/alpha/odom")
+    for topic in ("/tf", "/tf_static", "/qiki/markers", "/alpha/odom"):
+        ground.peer.spin_until(lambda topic=topic: bool(ground.received[topic]))
+    moving, fixed = ground.received["/tf"][-1].transforms, ground.received["/tf_static"][-1].transforms
+    assert all(0.0 < seconds(one.header.stamp) <= ground.time for one in [*moving, *fixed])
+    tree = Tree([*moving, *fixed])
+    assert tree.roots == {"map"}
+    assert tree.chain("alpha/thruster_5") == ["alpha/thruster_5", "alpha/base_link", "world", "map"]
+    odom = ground.received["/alpha/odom"][-1]
+    named = {marker.header.frame_id for marker in ground.received["/qiki/markers"][-1].markers}
+    assert all(frame in tree for frame in named | {odom.header.frame_id, odom.child_frame_id})
+    thruster = Vehicle.from_file(CONFIG / "vehicles" / "dodecahedron.yaml").thrusters[5]
+    bot, place, turn = tree.pose("alpha/thruster_5"), odom.pose.pose.position, odom.pose.pose.orientation
+    body = Pose(np.array([place.x, place.y, place.z]), np.array([turn.x, turn.y, turn.z, turn.w]))
+    np.testing.assert_allclose(bot.position, body.point(thruster.position_m), atol=0.05)  # noise of the odometry
+    np.testing.assert_allclose(bot.vector([1.0, 0.0, 0.0]), body.vector(thruster.direction), atol=0.01)
 
 
 def test_a_commanded_pulse_moves_the_bot(ground):
@@ -277,8 +321,20 @@ def test_pause_step_speed_reset_load(ground):
     ground.peer.spin_until(lambda: ground.diagnosis("hardware").message == "bravo: thruster 3 stuck_open")
     assert ground.diagnosis("hardware").level == DiagnosticStatus.ERROR
 
+    assert ground.trigger("pause").success
+    assert ground.trigger("reset").success
+    ground.peer.spin_until(lambda: 0.0 < ground.time < 0.01)
+    ground.listen(TFMessage, "/tf_static", STATIC_LISTENER)
+    ground.wait_for("/alpha/odom")
+    ground.peer.spin_until(lambda: bool(ground.received["/tf_static"]))
+    assert {one.header.stamp.nanosec for one in ground.received["/tf_static"][-1].transforms} == {1000}
+    for topic, messages in ground.received.items():
+        assert all(stamp > 0.0 for message in messages for stamp in stamps_of(message)), topic
+
     answer = ground.load(SINGLE, seed=42)
     assert answer.success
     assert "bots alpha, seed 42" in answer.message
     assert abs(ground.wait_for("/alpha/odom", 5).pose.pose.position.x) < 0.5
     ground.peer.spin_until(lambda: ground.peer.node.count_publishers("/bravo/odom") == 0)
+    ground.peer.spin_until(lambda: not any(frame.startswith("bravo") for frame in ground.frames()))
+    assert "alpha/thruster_0" in ground.frames()

@@ -191,7 +191,7 @@ class Burn:
     def _send(self, command: Command) -> float:
         """Publish the wrench, stamped; the simulated time of that."""
         message = WrenchStamped()
-        message.header.frame_id = "base_link"
+        message.header.frame_id = f"{self._bot}/base_link"
         sent = self._now()
         message.header.stamp = from_seconds(sent)
         message.wrench.force = Vector3(**dict(zip("xyz", map(float, command.force), strict=True)))

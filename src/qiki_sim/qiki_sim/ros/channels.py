@@ -12,6 +12,7 @@ from sensor_msgs.msg import BatteryState
 from qiki_msgs.msg import Energy, Thermal, ThrusterCommand, ThrusterState
 from qiki_node.qos import COMMAND, STATE, TELEMETRY
 from qiki_node.stamps import seconds, set_nanoseconds
+from qiki_sim.frames import WORLD, base_link
 from qiki_sim.ros import conversions
 from qiki_sim.valves import ValveCommand
 
@@ -32,8 +33,8 @@ class BotChannel:
         self._node = node
         self._bot = bot
         self._on_command = on_command
-        self._odom = Odometry(child_frame_id=f"{bot}/base_link")
-        self._odom.header.frame_id = "world"
+        self._odom = Odometry(child_frame_id=base_link(bot))
+        self._odom.header.frame_id = WORLD
         self._topics: list[tuple[Any, Any, Callable[[World], bool]]] = [
             self._topic("odom", self._odom, self._fill_odom),
             self._topic("thruster_state", ThrusterState(), self._fill_thrusters),
@@ -50,7 +51,7 @@ class BotChannel:
     ) -> tuple[Any, Any, Callable[[World], bool]]:
         publisher = self._node.create_publisher(type(message), f"/{self._bot}/{name}", qos)
         if not message.header.frame_id:
-            message.header.frame_id = f"{self._bot}/base_link"
+            message.header.frame_id = base_link(self._bot)
         return publisher, message, fill
 
     def bind(self, world: World) -> None:
@@ -73,8 +74,8 @@ class BotChannel:
         self._thrust_before = (world.time, world.bot(self._bot).energy.thrust_energy)
         self._valves_before = (world.time, world.bot(self._bot).valves.on_time)
 
-    def publish(self, world: World) -> None:
-        """Publish what is due at the world's time."""
+    def publish(self, world: World, stamp: int) -> None:
+        """Publish what is due at the world's time. `stamp`: ns."""
         now_us = world.time_us
         for index, due_us in enumerate(self._due_us):
             if now_us < due_us:
@@ -83,7 +84,7 @@ class BotChannel:
             publisher, message, fill = self._topics[index]
             # The last mass properties are latched for later subscribers.
             if (index == MASS or publisher.get_subscription_count()) and fill(world):
-                set_nanoseconds(message.header.stamp, 1000 * now_us)
+                set_nanoseconds(message.header.stamp, stamp)
                 publisher.publish(message)
                 self._published.add(index)
 

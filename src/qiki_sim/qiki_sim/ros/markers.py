@@ -1,4 +1,7 @@
-"""RViz markers of all bodies: hulls as wire frames, other bodies as solids, names above."""
+"""RViz markers of all bodies: hulls as wire frames, other bodies as solids, names above.
+
+A solid stands in the frame of its body and moves with it in /tf. A name stands in `world`, so that it stays above.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
 from qiki_node.stamps import set_nanoseconds
+from qiki_sim.frames import WORLD, base_link
 from qiki_sim.ros import conversions
 from qiki_sim.shapes import Box, Cylinder, Dodecahedron, Sphere
 from qiki_vehicle.hull import dodecahedron_vertices
@@ -34,8 +38,8 @@ class MarkerSet:
     def __init__(self, world: World) -> None:
         file = world.scenario.file
         self.message = MarkerArray()
-        self._bodies: list[str] = []
-        self._reach: list[float] = []
+        self._labels: list[tuple[str, float, Marker]] = []
+        self._begun = False
         for entry, vehicle in zip(file.bots, world.scenario.vehicles, strict=True):
             radius = vehicle.hull.circumradius
             self._add(entry.name, "BOT", Dodecahedron(kind="dodecahedron", circumradius=radius), radius)
@@ -45,29 +49,33 @@ class MarkerSet:
     def _add(self, name: str, kind: str, shape: Any, reach: float) -> None:
         red, green, blue, opacity = _COLOURS[kind]
         colour = ColorRGBA(r=red, g=green, b=blue, a=opacity)
-        solid = Marker(ns=name, id=0, action=Marker.ADD, color=colour)
+        solid = Marker(ns=name, id=0, action=Marker.ADD, color=colour, frame_locked=True)
         _shape_marker(solid, shape)
         label = Marker(ns=name, id=1, action=Marker.ADD, type=Marker.TEXT_VIEW_FACING, text=name, color=colour)
         label.scale.z = 0.8
-        for marker in (solid, label):
-            marker.header.frame_id = "world"
+        for marker, frame in ((solid, base_link(name)), (label, WORLD)):
+            marker.header.frame_id = frame
             marker.pose.orientation.w = 1.0
         self.message.markers += [solid, label]
-        self._bodies.append(name)
-        self._reach.append(reach)
+        self._labels.append((name, reach, label))
 
-    def update(self, world: World) -> MarkerArray:
-        """The message with the poses of now."""
-        for index, name in enumerate(self._bodies):
-            motion = world.motion(name)
-            solid, label = self.message.markers[2 * index : 2 * index + 2]
-            conversions.fill_vector(solid.pose.position, motion.position)
-            conversions.fill_vector(solid.pose.orientation, motion.orientation)
-            conversions.fill_vector(label.pose.position, motion.position)
-            label.pose.position.z += self._reach[index] + 1.0
-            for marker in (solid, label):
-                set_nanoseconds(marker.header.stamp, 1000 * world.time_us)
-        return self.message
+    def update(self, world: World, stamp: int) -> MarkerArray:
+        """The message with the poses of now. `stamp`: ns.
+
+        The first one deletes all markers before: their bodies may be gone.
+        """
+        for name, reach, label in self._labels:
+            conversions.fill_vector(label.pose.position, world.motion(name).position)
+            label.pose.position.z += reach + 1.0
+        for marker in self.message.markers:
+            set_nanoseconds(marker.header.stamp, stamp)
+        if self._begun:
+            return self.message
+        self._begun = True
+        clear = Marker(action=Marker.DELETEALL)
+        clear.header.frame_id = WORLD
+        set_nanoseconds(clear.header.stamp, stamp)
+        return MarkerArray(markers=[clear, *self.message.markers])
 
 
 def _reach(shape: Any) -> float:

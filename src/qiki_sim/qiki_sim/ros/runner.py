@@ -15,6 +15,7 @@ from qiki_sim.occurrences import Watch
 from qiki_sim.pacer import Pacer
 from qiki_sim.ros.channels import BotChannel
 from qiki_sim.ros.markers import MarkerSet
+from qiki_sim.ros.transforms import Transforms
 from qiki_sim.scenario import TICK_US
 from qiki_sim.world import World
 from qiki_vehicle import ConfigurationError
@@ -58,6 +59,7 @@ class Runner:
         *,
         speed: float,
         marker_rate: float,
+        tf_rate: float,
         wall: float,
         on_command: Callable[[str, ValveCommand], None],
         on_occurrence: Callable[[Occurrence], None],
@@ -71,6 +73,7 @@ class Runner:
         self._clock = Clock()
         self._clock_publisher = node.create_publisher(Clock, "/clock", CLOCK)
         self._marker_publisher = node.create_publisher(MarkerArray, "/qiki/markers", TELEMETRY)
+        self._transforms = Transforms(node, tf_rate)
         self.pacer = Pacer(TICK, speed, wall)
         self.paused = True
         self._idle_due = wall
@@ -88,6 +91,7 @@ class Runner:
             self._channels[name].bind(world)
         self._watch = Watch(world)
         self._markers = MarkerSet(world)
+        self._transforms.bind(world)
         self._markers_due_us = world.time_us
         self.pacer.restart(wall)
 
@@ -108,6 +112,8 @@ class Runner:
             if self._idle_looks % REPEAT == 0:
                 for channel in self._channels.values():
                     channel.repeat()
+                self._transforms.repeat(self.world, self.stamp)
+                self._publish_markers()
 
     def step(self, duration: float, goes_on: Callable[[], bool]) -> None:
         """Advance by `duration` s at once, publishing as it goes; it ends early once `goes_on`, asked at each tick, is
@@ -127,17 +133,26 @@ class Runner:
             self.world.step(TICK)
             self.publish()
 
+    @property
+    def stamp(self) -> int:
+        """ns, of all that is published now. The beginning of a scenario is 1 us: a clock that shows 0 does not run."""
+        return max(self.world.time_us, 1) * 1000
+
     def publish(self) -> None:
         """Publish the clock and what is due at the world's time."""
         self._publish_clock()
         world = self.world
+        self._transforms.publish(world, self.stamp)
         for channel in self._channels.values():
-            channel.publish(world)
+            channel.publish(world, self.stamp)
         self.report()
         if world.time_us >= self._markers_due_us:
             self._markers_due_us = world.time_us + self._marker_period_us
-            if self._marker_publisher.get_subscription_count():
-                self._marker_publisher.publish(self._markers.update(world))
+            self._publish_markers()
+
+    def _publish_markers(self) -> None:
+        if self._marker_publisher.get_subscription_count():
+            self._marker_publisher.publish(self._markers.update(self.world, self.stamp))
 
     def report(self) -> None:
         """Report the occurrences since the last call."""
@@ -145,5 +160,5 @@ class Runner:
             self._on_occurrence(occurrence)
 
     def _publish_clock(self) -> None:
-        set_nanoseconds(self._clock.clock, 1000 * self.world.time_us)
+        set_nanoseconds(self._clock.clock, self.stamp)
         self._clock_publisher.publish(self._clock)
