@@ -6,10 +6,12 @@ from contextlib import ExitStack
 from typing import Any
 
 from lifecycle_msgs.msg import State
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.action import ActionClient, ActionServer
 from rclpy.client import Client
 from rclpy.clock import Clock, ClockType, ROSClock
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from rclpy.service import Service
 from rclpy.subscription import Subscription
@@ -56,6 +58,7 @@ class ManagedNode(GuardedNode):
         self.refusal = ""
         self._timers_wanted: list[tuple[float, Callable[[], None], bool]] = []
         self._timers_running: list[Timer] = []
+        self.add_on_set_parameters_callback(self._check_time_source)
 
     # For subclasses -------------------------------------------------------------------------------------------------
 
@@ -177,6 +180,17 @@ class ManagedNode(GuardedNode):
             self._unwind(stack)
         super().on_deactivate(state)
         return _SUCCESS
+
+    def _check_time_source(self, parameters: list[Parameter]) -> SetParametersResult:
+        """Clocks of timers, watchdogs and stamps are chosen when the node is configured."""
+        for item in parameters:
+            changed = item.name == "use_sim_time" and item.value != self.uses_sim_time
+            if changed and not self._is(State.PRIMARY_STATE_UNCONFIGURED):
+                reason = f"parameter use_sim_time: {item.value!r} is not allowed while the node is {self.state}; "
+                return SetParametersResult(
+                    successful=False, reason=f"{reason}allowed: {self.uses_sim_time}; clean up first"
+                )
+        return SetParametersResult(successful=True)
 
     # The way of a transition ----------------------------------------------------------------------------------------
 

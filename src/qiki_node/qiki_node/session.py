@@ -8,18 +8,21 @@ with Session("console") as session:
 import os
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
 
 import rclpy
+from rclpy.exceptions import InvalidHandle
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
 from qiki_node.acquaintance import meet
+from qiki_node.callbacks import reason_of
 from qiki_node.deferred import MANY_REQUESTS
-from qiki_node.errors import RefusedError, UnreachableError, up_hint
+from qiki_node.errors import CommandError, RefusedError, UnreachableError, up_hint
 from qiki_node.executor import make_executor
 from qiki_node.run_file import domain_id
 from qiki_node.service_type import ServiceType
@@ -52,7 +55,9 @@ class Session:
 
     Entering it raises a RefusedError where ROS_DOMAIN_ID is none.
 
-    Callbacks run in the session's thread, one at a time and never during the condition of `wait_for`.
+    Callbacks run in the session's thread, one at a time and never during the condition of `wait_for`. The exception of
+    one is raised once in the command's thread, by the next method that waits or by the end of the session: as a
+    CommandError that names it, or as it is where it is one or a closed pipe. The other callbacks go on.
 
     Args:
         name: of the tool; the node is called `_qiki_<name>_<process id>`.
@@ -65,6 +70,7 @@ class Session:
         self._changed = threading.Condition()
         self._clients: dict[str, Any] = {}
         self._greeters: list[Any] = []
+        self._failure: CommandError | BrokenPipeError | None = None
 
     def __enter__(self) -> "Session":
         try:
@@ -89,17 +95,35 @@ class Session:
         self._thread.start()
         return self
 
-    def __exit__(self, _t: type[BaseException] | None, _e: BaseException | None, _b: TracebackType | None) -> None:
+    def __exit__(self, _t: type[BaseException] | None, error: BaseException | None, _b: TracebackType | None) -> None:
         self._stop.set_result(None)
         self._thread.join()
         self._executor.remove_node(self.node)
         self._executor.shutdown()
         self.node.destroy_node()
         rclpy.shutdown(context=self._context)
+        if error is None:
+            self._raise_failure()
 
     def _spin(self) -> None:
         while not self._stop.done():
-            self._executor.spin_until_future_complete(self._stop, 0.25)
+            try:
+                self._executor.spin_until_future_complete(self._stop, 0.25)
+            except InvalidHandle:  # a late delivery to something that was destroyed
+                pass
+            except Exception as error:  # such as a message that is no valid text: the other callbacks go on
+                with self._changed:
+                    self._failed("graph", error)
+
+    def _failed(self, callback: str, error: Exception) -> None:
+        if self._failure is None:
+            self._failure = _surfaced(callback, error)
+        self._changed.notify_all()
+
+    def _raise_failure(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
 
     # Waiting --------------------------------------------------------------------------------------------------------
 
@@ -107,7 +131,7 @@ class Session:
         """Wait until the condition holds, at most `timeout` seconds of wall time; whether it holds."""
         end = time.monotonic() + timeout
         with self._changed:
-            while not condition():
+            while self._raise_failure() or not condition():
                 left = end - time.monotonic()
                 if left <= 0.0:
                     return False
@@ -117,22 +141,26 @@ class Session:
     def between_callbacks(self, read: Callable[[], T]) -> T:
         """Result of `read`, called while no callback runs."""
         with self._changed:
+            self._raise_failure()
             return read()
 
     # Messages and services ------------------------------------------------------------------------------------------
 
     def subscribe(self, kind: type[T], topic: str, callback: Callable[[T], None], qos: QoSProfile) -> None:
         """Subscribe to a topic."""
-        self.node.create_subscription(kind, topic, self._notifying(callback), qos)
+        self.node.create_subscription(kind, topic, self._notifying(topic, callback), qos)
 
     def subscribe_serialized(self, kind: type, topic: str, callback: Callable[[bytes], None], qos: QoSProfile) -> None:
         """Subscribe to a topic for its messages as they are on the wire, which costs less."""
-        self.node.create_subscription(kind, topic, self._notifying(callback), qos, raw=True)
+        self.node.create_subscription(kind, topic, self._notifying(topic, callback), qos, raw=True)
 
-    def _notifying(self, callback: Callable[[T], None]) -> Callable[[T], None]:
+    def _notifying(self, topic: str, callback: Callable[[T], None]) -> Callable[[T], None]:
         def received(message: T) -> None:
             with self._changed:
-                callback(message)
+                try:
+                    callback(message)
+                except Exception as error:  # there is no caller in this thread
+                    self._failed(f"topic {topic}", error)
                 self._changed.notify_all()
 
         return received
@@ -207,3 +235,12 @@ class Session:
     def subscribers(self, topic: str) -> list[Any]:
         """rclpy's TopicEndpointInfo of each subscriber."""
         return list(self.node.get_subscriptions_info_by_topic(topic))
+
+
+def _surfaced(callback: str, error: Exception) -> CommandError | BrokenPipeError:
+    if isinstance(error, CommandError | BrokenPipeError):
+        return error
+    *_, last = traceback.extract_tb(error.__traceback__)
+    failure = CommandError(f"{callback}: the callback failed: {reason_of(error)} ({last.filename}:{last.lineno})")
+    failure.__cause__ = error
+    return failure

@@ -10,7 +10,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from qiki_node.deferred import create_deferred_service
-from qiki_node.errors import UnreachableError
+from qiki_node.errors import CommandError, UnreachableError
 from qiki_node.message_classes import UnknownTypeError, message_class
 from qiki_node.qos import STATE
 from qiki_node.session import Session, is_hidden_node
@@ -74,6 +74,27 @@ def test_a_message_wakes_the_waiting(graph):
     graph.node.create_publisher(String, "/word", STATE).publish(String(data="up"))
     assert graph.wait_for(lambda: received == [String(data="up")], PATIENCE)
     assert graph.between_callbacks(lambda: len(received)) == 1
+
+
+def test_the_exception_of_a_callback_reaches_the_command_and_the_others_go_on(graph):
+    received = []
+    graph.subscribe(String, "/bad", lambda message: message.nothing, STATE)
+    graph.subscribe(String, "/good", received.append, STATE)
+    bad, good = (graph.node.create_publisher(String, topic, STATE) for topic in ("/bad", "/good"))
+    bad.publish(String())
+    with pytest.raises(CommandError, match=r"topic /bad: the callback failed: AttributeError: .*test_session\.py:\d"):
+        graph.wait_for(lambda: False, PATIENCE)
+    good.publish(String())
+    assert graph.wait_for(lambda: bool(received), PATIENCE)
+    with pytest.raises(CommandError, match="no such bot"), Session("brief") as session:  # at its end at the latest
+        refused = threading.Event()
+
+        def refuse(_message):
+            refused.set()
+            raise CommandError("no such bot")
+
+        session.subscribe(String, "/bad", refuse, STATE)
+        assert refused.wait(PATIENCE)
 
 
 def test_a_tools_own_node_is_hidden(graph):

@@ -169,6 +169,23 @@ def test_a_parameter_type_that_does_not_exist_is_refused(fragile, peer, kind: in
     assert not services, "a refusal is no exception"
 
 
+def test_the_source_of_time_is_fixed_while_the_node_is_configured(fragile, peer) -> None:
+    item = Parameter(name="use_sim_time", value=ParameterValue(type=1, bool_value=True))
+    service = f"{fragile.full_name}/set_parameters"
+    [result] = peer.call(SetParameters, service, SetParameters.Request(parameters=[item])).results
+    assert (result.successful, fragile.uses_sim_time) == (False, False)
+    assert result.reason == (
+        "parameter use_sim_time: True is not allowed while the node is active; allowed: False; clean up first"
+    )
+    fragile.stop()
+    [result] = peer.call(SetParameters, service, SetParameters.Request(parameters=[item])).results
+    assert (result.successful, fragile.uses_sim_time) == (True, True)
+    item.value.bool_value = False
+    peer.call(SetParameters, service, SetParameters.Request(parameters=[item]))
+    assert fragile.start()
+    assert not fragile.uses_sim_time
+
+
 def test_each_transition_in_each_state_from_two_clients_gets_an_answer(fragile, peer) -> None:
     possible = {
         "active": {"deactivate": 4, "shutdown": 7},
