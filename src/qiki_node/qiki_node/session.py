@@ -131,11 +131,13 @@ class Session:
         """Wait until the condition holds, at most `timeout` seconds of wall time; whether it holds."""
         end = time.monotonic() + timeout
         with self._changed:
-            while self._raise_failure() or not condition():
+            self._raise_failure()
+            while not condition():
                 left = end - time.monotonic()
                 if left <= 0.0:
                     return False
                 self._changed.wait(min(left, _POLL))
+                self._raise_failure()
         return True
 
     def between_callbacks(self, read: Callable[[], T]) -> T:

@@ -86,15 +86,17 @@ def test_the_exception_of_a_callback_reaches_the_command_and_the_others_go_on(gr
         graph.wait_for(lambda: False, PATIENCE)
     good.publish(String())
     assert graph.wait_for(lambda: bool(received), PATIENCE)
-    with pytest.raises(CommandError, match="no such bot"), Session("brief") as session:  # at its end at the latest
-        refused = threading.Event()
+    refused = threading.Event()
 
-        def refuse(_message):
-            refused.set()
-            raise CommandError("no such bot")
+    def refuse(_message):
+        refused.set()
+        raise CommandError("no such bot")
 
-        session.subscribe(String, "/bad", refuse, STATE)
-        assert refused.wait(PATIENCE)
+    session = Session("brief").__enter__()
+    session.subscribe(String, "/bad", refuse, STATE)
+    assert refused.wait(PATIENCE)
+    with pytest.raises(CommandError, match="no such bot"):  # at its end at the latest
+        session.__exit__(None, None, None)
 
 
 def test_a_tools_own_node_is_hidden(graph):
