@@ -48,6 +48,8 @@ def draft_of(path: Path, *, replaces: bool = False) -> Iterator[Path]:
     """
     if not replaces and os.path.lexists(path):
         raise FileExistsError(f"{path} is there already: nothing is overwritten, give another path")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such folder", str(path.parent))
     draft = path.with_name(f"{path.name}.{os.getpid()}-{next(_numbers)}.part")
     try:
         with room_for(path):

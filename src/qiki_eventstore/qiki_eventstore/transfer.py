@@ -38,6 +38,8 @@ _DIGITS: Final = 8
 """Of the digest of each line."""
 _PAGE: Final = 200
 """Events stored at one time during an import."""
+_LONGEST: Final = 2**28
+"""Bytes of a line."""
 _IN_FLIGHT: Final = 1000
 """Appends that wait for the store at one time during an import."""
 
@@ -118,7 +120,7 @@ def import_events(store: EventStore, path: Path) -> Imported:
         PayloadError: over the graph, an id that is stored in another stream.
         StoreUnavailable: the file of a segment that retention dropped, which is asked for known ids, is not there.
     """
-    header, digest = _check(path)
+    header, digest = check_export(path)
     if header["complete"] and isinstance(store, Restorable) and store.head() == 0:
         return Imported(store.restore(_events(path), header["store"], digest), 0, verbatim=True)
     return _append_all(store, path, digest) if isinstance(store, EngineStore) else _append(store, path)
@@ -197,8 +199,12 @@ class _Checker:
             raise FieldError("version", f"{event.version}: allowed in a complete export: {last + 1}")
 
 
-def _check(path: Path) -> tuple[dict[str, Any], str]:
-    """The header of a file that is right from the first line to the last, and the SHA-256 of its lines."""
+def check_export(path: Path) -> tuple[dict[str, Any], str]:
+    """The header of a file that is right from the first line to the last, and the SHA-256 of its lines.
+
+    Raises:
+        TransferError: a bad line; names file, line and field.
+    """
     digest = hashlib.sha256()
     header: dict[str, Any] = {}
     trailer: dict[str, Any] = {}
@@ -271,8 +277,12 @@ def _typed(value: dict[str, Any], kinds: dict[str, type]) -> dict[str, Any]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes, dict[str, Any]]]:
+    if path.exists() and not path.is_file():
+        raise TransferError(f"{path}: is no regular file, and it is read twice: copy it into one")
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+        for number, line in enumerate(iter(lambda: file.readline(_LONGEST + 1), b""), start=1):
+            if len(line) > _LONGEST:
+                raise TransferError(f"{path}, line {number}: is longer than {_LONGEST} bytes")
             try:
                 value = json.loads(line.decode())
             except (ValueError, RecursionError) as error:
@@ -373,4 +383,13 @@ def as_new(event: RecordedEvent) -> Event:
     )
 
 
-__all__ = ["Exported", "Imported", "Restorable", "TransferError", "as_new", "export_events", "import_events"]
+__all__ = [
+    "Exported",
+    "Imported",
+    "Restorable",
+    "TransferError",
+    "as_new",
+    "check_export",
+    "export_events",
+    "import_events",
+]

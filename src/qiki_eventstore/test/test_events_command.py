@@ -1,6 +1,7 @@
 """`qiki events`, `qiki state` and `qiki replay` on a store itself; test_node.py has them on a running node."""
 
 import json
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -15,6 +16,7 @@ from qiki_eventstore.cli.events import events
 from qiki_eventstore.cli.replay import replay
 from qiki_eventstore.cli.state import state
 from qiki_eventstore.cli.times import iso_time, parse_time
+from qiki_node.dead_letters import SUFFIX, DeadLetters
 
 pytestmark = pytest.mark.requirement("EVENT-7c")
 
@@ -460,3 +462,55 @@ def test_events_that_a_state_cannot_take_are_counted(tmp_path):
     assert (found["bot"]["mode"], found["record"]["skipped"]) == ("AUTO", {"bot": 1, "energy": 1})
     assert "skipped:\n    bot: 1\n" in run(state, "alpha", "--store", url).output
     assert "hex" in run(events, "query", "--json", "--store", url).output.splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ("hold", "inquiry", "--reason", "r"),
+        ("release", "inquiry"),
+        ("retain", "--max-events", "1"),
+        ("dead-letters", "retry", "--all"),
+        ("query",),
+        ("verify",),
+    ],
+    ids=lambda verb: verb[0],
+)
+@pytest.mark.parametrize("form", ["{}", "sqlite:///{}"])
+def test_a_mistyped_store_is_not_made(tmp_path, verb, form):
+    letters = tmp_path / "outbox"
+    letters.mkdir()
+    DeadLetters(letters / f"alpha.allocator{SUFFIX}").add([b"garbage"], "refused")
+    spool = ("--spool", letters) if verb[0] == "dead-letters" else ()
+    result = run(events, *verb, *spool, "--store", form.format(tmp_path / "evnets.db"))
+    assert result.exit_code == 3
+    assert "evnets.db: there is no such store" in result.output
+    assert list(tmp_path.iterdir()) == [letters]
+
+
+@pytest.mark.parametrize("content", [b"root:*:19000\n", b"\x00\xff" * 50, b"", b"[" * 5000])
+def test_an_import_of_another_file_leaves_no_store_behind(tmp_path, content):
+    file = tmp_path / "other"
+    file.write_bytes(content)
+    result = run(events, "import", file, "--store", tmp_path / "new.db")
+    assert result.exit_code == 1
+    assert str(file) in result.output
+    assert "root:" not in result.output
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_never_ends_is_not_imported(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for file in (pipe, "/dev/zero"):
+        result = run(events, "import", file, "--store", tmp_path / "new.db")
+        assert (result.exit_code, "is no regular file" in result.output) == (1, True)
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+@pytest.mark.parametrize("verb", ["export", "backup"])
+def test_a_file_in_a_missing_folder_names_the_folder(url, tmp_path, verb):
+    result = run(events, verb, tmp_path / "none" / "file", "--store", url)
+    assert result.exit_code == 2
+    assert f"{tmp_path}/none: no such folder" in result.output
+    assert "part" not in result.output

@@ -42,8 +42,12 @@ def dead_letters() -> None:
 @json_option
 def list_(*, spool: Path | None, as_json: bool) -> None:
     """All dead letters, those of each node oldest first."""
+    found = False
     for node, _, letter in _letters(spool):
         echo(_as_json(node, letter) if as_json else _line(node, letter))
+        found = True
+    if not found and not as_json:
+        echo(f"no dead letters in {_folder(spool)}", err=True)
 
 
 @dead_letters.command()
@@ -99,7 +103,7 @@ def _event(letter: DeadLetter) -> Event:
 
 def _letters(spool: Path | None) -> Iterator[tuple[str, DeadLetters, DeadLetter]]:
     """Node, file and letter of each."""
-    folder = spool or Path(os.environ.get("QIKI_RUN_DIR") or ".qiki/run", "outbox")
+    folder = _folder(spool)
     if spool is not None and not spool.is_dir():
         raise RefusedError(f"--spool: {spool}: no such folder")
     try:
@@ -109,6 +113,10 @@ def _letters(spool: Path | None) -> Iterator[tuple[str, DeadLetters, DeadLetter]
                 yield f"/{path.stem.replace('.', '/')}", file, letter
     except OSError as error:
         raise CommandError(str(error)) from error
+
+
+def _folder(spool: Path | None) -> Path:
+    return spool or Path(os.environ.get("QIKI_RUN_DIR") or ".qiki/run", "outbox")
 
 
 def _chosen(ids: tuple[str, ...], every: bool, spool: Path | None) -> Iterator[tuple[DeadLetters, DeadLetter]]:

@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from qiki_eventstore.errors import EventStoreError, StoreCorrupt, StoreUnavailable
-from qiki_node.errors import CommandError, RefusedError, UnreachableError
-
-_UP = "start the graph with ./qiki up, or name a store with --store sqlite:///path"
+from qiki_node.errors import CommandError, RefusedError, UnreachableError, up_hint
 
 _ALONE = "only one process writes to a store: if a node has it open, stop that node (./qiki down) and try again"
 
@@ -17,7 +15,8 @@ def store_errors(*, on_graph: bool, write: bool = False) -> Iterator[None]:
     try:
         yield
     except StoreUnavailable as error:
-        raise UnreachableError(str(error), _UP if on_graph else _ALONE if write else "") from error
+        hint = f"{up_hint()}; or name a store with --store sqlite:///path" if on_graph else _ALONE if write else ""
+        raise UnreachableError(str(error), hint) from error
     except StoreCorrupt as error:
         raise CommandError(str(error), "qiki events restore brings a backup back") from error
     except EventStoreError as error:
@@ -25,7 +24,8 @@ def store_errors(*, on_graph: bool, write: bool = False) -> Iterator[None]:
     except (ValueError, FileExistsError) as error:
         raise RefusedError(str(error)) from error
     except FileNotFoundError as error:
-        raise RefusedError(f"{error.filename}: no such file" if error.filename else str(error)) from error
+        reason = (error.strerror or "").lower().replace("no such file or directory", "no such file")
+        raise RefusedError(f"{error.filename}: {reason}" if error.filename else str(error)) from error
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise CommandError(f"{where}{error.strerror or error}") from error

@@ -213,9 +213,12 @@ def import_(file: Path, *, url: str | None) -> None:
 
     The whole file is checked before anything is stored. With --store no node may have the store open.
     """
-    from qiki_eventstore.transfer import import_events
+    from qiki_eventstore.transfer import check_export, import_events
 
-    with opened(url, write=True) as store:
+    if url is not None:
+        with store_errors(on_graph=False):
+            check_export(file)  # before a new store is made for it
+    with opened(url, write=True, create=True) as store:
         done = import_events(store, file)
     verbatim = ", verbatim" if done.verbatim else ""
     echo(f"{done.stored} events stored{verbatim}, {done.known} known already")

@@ -145,11 +145,13 @@ def require_bot(store: EventStore, bot: str) -> None:
 
 
 @contextmanager
-def opened(url: str | None, *, write: bool = False, **options: Any) -> Iterator[EventStore]:
+def opened(url: str | None, *, write: bool = False, create: bool = False, **options: Any) -> Iterator[EventStore]:
     """The store of a URL, opened to be read unless `write`; without a URL that of the graph.
 
-    Errors become those of the command.
+    Only with `create` a store is made where none is. Errors become those of the command.
     """
+    if url is not None and not create:
+        require_store(url)
     with store_errors(on_graph=url is None, write=write):
         if url is None:
             with _of_graph() as store:
@@ -159,6 +161,19 @@ def opened(url: str | None, *, write: bool = False, **options: Any) -> Iterator[
 
         with open_store(url if write else _to_read(url), **options, **_segments_of(url)) as store:
             yield store
+
+
+def require_store(url: str) -> None:
+    """See that a URL does not name a file that is not there: a mistyped name must not become an empty store.
+
+    Raises:
+        UnreachableError: it does.
+    """
+    from qiki_eventstore.opening import engine_of
+
+    with store_errors(on_graph=False):
+        if engine_of(url) == "sqlite" and not (path := path_of(url, "")).exists():
+            raise UnreachableError(f"{path}: there is no such store")
 
 
 def path_of(url: str, hint: str) -> Path:

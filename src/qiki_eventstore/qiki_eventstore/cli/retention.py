@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import click
 
-from qiki_eventstore.cli.options import TIME, json_option, opened, path_of, store_option, url_of_graph
+from qiki_eventstore.cli.options import TIME, json_option, opened, store_option, url_of_graph
 from qiki_eventstore.cli.times import json_time, time_text
 from qiki_eventstore.retention.policy import Hold, Policy
 from qiki_eventstore.retention.segment import Segment
-from qiki_node.errors import RefusedError, UnreachableError
+from qiki_node.errors import RefusedError
 from qiki_node.json_text import to_json
 from qiki_node.terminal import echo, printable
 
@@ -144,8 +144,6 @@ def _opened(url: str | None, *, write: bool = False) -> Iterator[Any]:
     """An existing store; without a URL that of the graph, changed through its node, or itself to be read."""
     if url is None and not write:
         url = url_of_graph("ask there")
-    if url is not None and url.startswith("sqlite:") and not path_of(url, "").exists():
-        raise UnreachableError(f"{path_of(url, '')}: there is no such store")
     with opened(url, write=write) as store:
         yield store
 

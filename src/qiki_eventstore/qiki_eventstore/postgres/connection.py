@@ -1,5 +1,6 @@
 """Connections to the server: TLS and password from outside the URL, hosts tried in turn, a pool for reading."""
 
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,10 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from qiki_eventstore.errors import StoreUnavailable
 from qiki_eventstore.postgres.arrays import register_arrays
+
+_log = logging.getLogger(__name__)
+# The pool would log each of five tries per second; readers report the server that is away themselves.
+logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 _DEFAULTS = {
     # The old primary of a fail-over may come back as a replica: only one that takes writes will do.
@@ -181,6 +186,7 @@ class Readers:
 
     def _take(self) -> Connection:
         deadline = time.monotonic() + self._patience
+        reported = False
         while True:
             try:
                 return self._pool.getconn(2 * _BETWEEN_TRIES)
@@ -188,9 +194,18 @@ class Readers:
                 raise StoreUnavailable("the store is closed: open it again") from None
             except PoolTimeout:
                 if time.monotonic() >= deadline:
-                    raise StoreUnavailable(
-                        f"PostgreSQL at {self._connector} cannot be reached; given up after {self._patience:g} s"
-                    ) from None
+                    raise StoreUnavailable(f"{self._reason()}; given up after {self._patience:g} s") from None
+                if not reported:
+                    _log.warning("%s; trying for %g s", self._reason(), self._patience)
+                    reported = True
+
+    def _reason(self) -> str:
+        """Cause for which there is no connection; the pool does not give it."""
+        try:
+            Connection.connect(**self._connector.parameters(_AS_READER), **_SESSION).close()
+        except psycopg.OperationalError as error:
+            return f"PostgreSQL at {self._connector} cannot be reached: {_last_line(error)}"
+        return f"PostgreSQL at {self._connector}: all {_MOST_READERS} connections of this reader are in use"
 
     def close(self) -> None:
         self._pool.close()
@@ -248,5 +263,6 @@ def _require_durability(connection: Connection) -> None:
 
 
 def _last_line(error: psycopg.Error) -> str:
-    lines = str(error).strip().splitlines()
+    # A question ("Is the server running on that host …?") follows the reason.
+    lines = [line for line in str(error).strip().splitlines() if not line.endswith("?")]
     return lines[-1].strip() if lines else type(error).__name__

@@ -118,6 +118,7 @@ class WriterSession:
         """
         begun = time.monotonic()
         waiting = False
+        reported = ""
         while True:
             try:
                 session = self._connector.connect()
@@ -125,7 +126,9 @@ class WriterSession:
                 # A process that stands by also waits while the server fails over.
                 if time.monotonic() - begun >= (max(for_lock, for_server) if waiting else for_server):
                     raise
-                _log.warning("%s; trying again", error)
+                if str(error) != reported:
+                    reported = str(error)
+                    _log.warning("%s; trying again", error)
                 time.sleep(_BETWEEN_TRIES)
                 continue
             try:
