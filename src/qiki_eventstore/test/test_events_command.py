@@ -65,7 +65,7 @@ def test_tail_shows_the_last_in_order(url):
 def test_query(url, arguments, positions):
     result = run(events, "query", "--json", "--store", url, *arguments)
     assert result.exit_code == 0, result.output
-    assert [json.loads(line)["position"] for line in result.output.splitlines()] == positions
+    assert [json.loads(line)["position"] for line in result.stdout.splitlines()] == positions
 
 
 @pytest.mark.parametrize("time", ["yesterday", "2026-01-01T00:00:00", "1e3"])
@@ -175,9 +175,30 @@ def test_a_mistyped_name_is_answered_with_the_names_there_are(url, command, comp
     assert complaint in result.stderr
 
 
-def test_nothing_found_is_no_silence(url):
-    result = run(events, "query", "--from", "2000", "--store", url)
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "no event matches\n")
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--from", 2000), "no event matches in that time; without it: event times 1.000 to 6.000, positions 1 to 6"),
+        (("--stream", "alpha/*", "--to", 1), "without it: event times 1.000 to 5.000, positions 1 to 5"),
+        (("--recorded-to", "2020-01-01T00:00:00Z"), "without it: recorded 20"),
+        (("--correlation", "c99", "--from", 1), "no event matches"),
+        (("--correlation", "c99"), "no event matches"),
+    ],
+)
+def test_nothing_found_is_no_silence(url, arguments, reason):
+    for command in ((events, "query"), (events, "query", "--json"), (replay,)):
+        result = run(*command, *arguments, "--store", url)
+        assert (result.exit_code, result.stdout) == (0, "")
+        assert reason in result.stderr
+        assert ("in that time" in result.stderr) == ("without" in reason or "in that time" in reason)
+    assert result.stderr.endswith("0 events\n")
+
+
+@pytest.mark.parametrize("command", [(events, "query"), (replay, "alpha"), (events, "export", "never.jsonl")])
+def test_a_range_without_a_moment_is_refused(url, command):
+    result = run(*command, "--from", 3, "--to", "2.5", "--store", url)
+    assert result.exit_code == 2
+    assert "--from, --to: 3.000, 2.500; allowed: the first before the second" in result.stderr
 
 
 def test_a_command_is_shown_with_its_verdict_and_its_events(tmp_path):
@@ -440,6 +461,36 @@ def test_a_moment_outside_the_record_is_named(url, moment, outside):
     assert (found or "").startswith(outside or "\0") if outside else found is None
     text = run(state, "alpha", *moment, "--store", url).output
     assert ("outside: " in text) == (outside is not None)
+
+
+@pytest.mark.parametrize(
+    ("moment", "outside", "mode"),
+    [
+        ("0.5", "before the first event: nothing", None),
+        ("1.5", "before the first event of the run that began at position 8", "AUTO"),
+        ("2", None, "ADAPTIVE"),
+        ("3.5", "after the last event of the run that began at position 8", "ADAPTIVE"),
+        ("7", "after the last event: the state is that of the end", "ADAPTIVE"),
+    ],
+)
+def test_a_moment_that_only_the_run_before_a_reset_has_is_named(tmp_path, moment, outside, mode):
+    url = f"sqlite:///{tmp_path}/events.db"
+
+    def began(kind: str) -> Event:
+        return Event(f"simulator.{kind}", {"scenario": "single", "seed": 1}, time=1000)
+
+    def changed(second: int, mode: str) -> Event:
+        return Event("allocator.mode_changed", {"mode": mode, "before": "AUTO"}, time=second * SECOND)
+
+    with open_store(url, reserve_bytes=0) as store:
+        store.append("qiki/sim", [began("scenario_loaded")])
+        store.append("alpha/allocator", [changed(second, "AUTO") for second in range(1, 7)])
+        store.append("qiki/sim", [began("reset")])
+        store.append("alpha/allocator", [changed(second, "ADAPTIVE") for second in (2, 3)])
+    found = json.loads(run(state, "alpha", "--json", "--at", moment, "--store", url).output)
+    assert found["bot"]["mode"] == mode
+    assert (found["record"]["outside"] or "").startswith(outside or "\0") if outside else True
+    assert (found["record"]["outside"] is None) == (outside is None)
 
 
 def test_a_moment_in_a_segment_that_is_missing_is_named(url, tmp_path):

@@ -22,6 +22,7 @@ from qiki_eventstore.cli.options import (
     time_options,
     url_of_graph,
 )
+from qiki_eventstore.cli.record import nothing
 from qiki_eventstore.cli.times import times_for_people, times_for_programs
 from qiki_eventstore.errors import StoreUnavailable
 from qiki_eventstore.events import RecordedEvent
@@ -117,8 +118,8 @@ def query(*, as_json: bool, url: str | None, **chosen: Any) -> None:
         for event in store.read_all(wanted):
             _show(event, as_json)
             shown = True
-    if not shown and not as_json:
-        echo("no event matches", err=True)
+        if not shown:
+            echo(nothing(store, wanted), err=True)
 
 
 @events.command()

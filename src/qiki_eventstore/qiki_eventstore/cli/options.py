@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from qiki_eventstore.cli.errors import store_errors
-from qiki_eventstore.cli.times import parse_time
+from qiki_eventstore.cli.times import parse_time, time_text
 from qiki_eventstore.store import EventStore, Query, matcher
 from qiki_node.completion import completer
 from qiki_node.errors import RefusedError, UnknownNameError, UnreachableError
@@ -110,8 +110,20 @@ def time_options(function: F) -> F:
 
 
 def query_of(**chosen: Any) -> Query:
-    """The query of the given options, without those that are None."""
-    return Query(**{name: value for name, value in chosen.items() if value is not None})
+    """The query of the given options, without those that are None.
+
+    Raises:
+        click.UsageError: no time can lie between two bounds.
+    """
+    query = Query(**{name: value for name, value in chosen.items() if value is not None})
+    for names, start, end in (
+        ("--from, --to", query.start, query.end),
+        ("--recorded-from, --recorded-to", query.recorded_start, query.recorded_end),
+    ):
+        if start is not None and end is not None and start >= end:
+            given = f"{time_text(start)}, {time_text(end)}"
+            raise click.UsageError(f"{names}: {given}; allowed: the first before the second")
+    return query
 
 
 def require_names(store: EventStore, query: Query) -> None:

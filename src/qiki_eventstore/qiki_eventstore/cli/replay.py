@@ -17,6 +17,7 @@ from qiki_eventstore.cli.options import (
     store_option,
     time_options,
 )
+from qiki_eventstore.cli.record import nothing
 from qiki_node.completion import complete_bots
 from qiki_node.errors import UnknownNameError, UnreachableError
 from qiki_node.terminal import echo
@@ -82,7 +83,10 @@ def _events(bot: str | None, *, speed: float, as_json: bool, url: str | None, **
                 shown += 1
         except KeyboardInterrupt:
             pass
-    echo(f"{shown} events", err=True)
+        else:
+            if not shown:
+                echo(nothing(store, query), err=True)
+    echo(f"{shown} event{'' if shown == 1 else 's'}", err=True)
 
 
 def _messages(

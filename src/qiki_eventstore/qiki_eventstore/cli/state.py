@@ -1,14 +1,13 @@
 """`qiki state`: the state of a bot at any time."""
 
-from dataclasses import replace
 from typing import Any
 
 import click
 
 from qiki_eventstore.cli.options import TIME, complete_projections, opened, require_bot, store_option
+from qiki_eventstore.cli.record import outside
 from qiki_eventstore.cli.times import times_for_people, times_for_programs
 from qiki_eventstore.events import AtPosition, AtRecorded, AtTime, Moment
-from qiki_eventstore.store import EventStore, Query
 from qiki_node.completion import complete_bots
 from qiki_node.errors import UnknownNameError
 from qiki_node.json_text import to_json
@@ -42,8 +41,8 @@ def state(
     """State of BOT at a moment, rebuilt from its events.
 
     After a reset the same simulated time can occur twice: --at selects the later one, --position any. A moment outside
-    of the record is named (record: outside), and so is the number of events that could not be taken (skipped). Energy
-    and impulse are those of the run: a reset begins them at zero.
+    of the record, or of the run since the last reset, is named (record: outside), and so is the number of events that
+    could not be taken (skipped). Energy and impulse are those of the run: a reset begins them at zero.
     """
     from qiki_events.projections import PROJECTIONS
 
@@ -57,29 +56,11 @@ def state(
         rebuilt = store.rebuild(chosen, f"{bot}/*", at)
         found = {projection.name: projection.dump(one.state) for projection, one in zip(chosen, rebuilt, strict=True)}
         skipped = {projection.name: one.skipped for projection, one in zip(chosen, rebuilt, strict=True) if one.skipped}
-        found["record"] = {"outside": _outside(store, f"{bot}/*", at), "skipped": skipped}
+        found["record"] = {"outside": outside(store, f"{bot}/*", at), "skipped": skipped}
     if as_json:
         echo(to_json(times_for_programs(found)))
     else:
         echo("\n".join(_text(printable_values(times_for_people(found)))))
-
-
-def _outside(store: EventStore, stream: str, at: Moment | None) -> str | None:
-    """Description of a moment before or after all events; None for one within the record."""
-    match at:
-        case AtTime(time):
-            until, since = Query(end=time + 1, streams=(stream,)), Query(start=time, streams=(stream,))
-        case AtRecorded(time):
-            until, since = Query(recorded_end=time + 1, streams=(stream,)), Query(recorded_start=time)
-        case AtPosition(position):
-            until, since = Query(before=position + 1, streams=(stream,)), Query(after=position - 1)
-        case _:
-            return None
-    if not any(store.read_all(replace(until, limit=1))):
-        return "before the first event: nothing is known of this moment"
-    if not any(store.read_all(replace(since, limit=1))):
-        return "after the last event: the state is that of the end of the record"
-    return None
 
 
 def _moment(time: int | None, recorded: int | None, position: int | None) -> Moment | None:
