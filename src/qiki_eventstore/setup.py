@@ -21,6 +21,7 @@ setup(
     entry_points={
         "qiki.commands": [
             "events = qiki_eventstore.cli.events:events",
+            "recordings = qiki_eventstore.cli.recordings:recordings",
             "replay = qiki_eventstore.cli.replay:replay",
             "state = qiki_eventstore.cli.state:state",
         ],

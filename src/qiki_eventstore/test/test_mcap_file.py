@@ -8,18 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcap.reader import make_reader
 
-from qiki_eventstore.definitions import DefinitionError, message_definition
 from qiki_eventstore.files import new_file
-from qiki_eventstore.mcap_file import (
-    McapWriter,
-    RecordingError,
-    Sample,
-    paced,
-    play,
-    read_samples,
-    recover,
-    summarise,
-)
+from qiki_eventstore.recording.definitions import DefinitionError, message_definition
+from qiki_eventstore.recording.pacing import paced
+from qiki_eventstore.recording.reading import read_samples
+from qiki_eventstore.recording.recovery import recover
+from qiki_eventstore.recording.sample import RecordingError, Sample
+from qiki_eventstore.recording.summary import summarise
+from qiki_eventstore.recording.writing import McapWriter
 
 TOPICS = ("/alpha/odom", "/alpha/energy", "/clock")
 
@@ -184,7 +180,7 @@ def test_missing_definition_names_the_file(tmp_path: Path) -> None:
     install(tmp_path, "a/Top", "b/Other other\n")
     with pytest.raises(DefinitionError, match=r"b/msg/Other: no share/b/msg/Other\.msg"):
         message_definition("a/msg/Top", [tmp_path])
-    with pytest.raises(DefinitionError, match="allowed: package/msg/Name"):
+    with pytest.raises(DefinitionError, match=r"Top_Feedback: no share/a/action"):
         message_definition("a/action/Top_Feedback", [tmp_path])
 
 
@@ -228,12 +224,3 @@ def test_time_that_jumps_back_begins_anew() -> None:
 def test_impossible_speed_is_refused(speed: float) -> None:
     with pytest.raises(ValueError, match=r"speed = .*allowed: more than 0"):
         paced([], speed)
-
-
-def test_play_publishes_what_is_asked_for(tmp_path: Path) -> None:
-    samples = [sample(number, TOPICS[number % 3]) for number in range(30)]
-    write(tmp_path / "a.mcap", samples)
-    published: list[Sample] = []
-    count = play(tmp_path / "a.mcap", published.append, speed=float("inf"), topics=["/clock"], start=10_000_000)
-    assert count == 7
-    assert published == [one for one in samples[10:] if one.topic == "/clock"]

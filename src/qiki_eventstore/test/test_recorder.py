@@ -12,16 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qiki_eventstore.mcap_file import Sample, read_samples, summarise
-from qiki_eventstore.recorder import Counts, Recorder
-from qiki_eventstore.sinks import McapSink, open_sink
+from qiki_eventstore.recording.destination import destination_of, new_name
+from qiki_eventstore.recording.reading import read_samples
+from qiki_eventstore.recording.recorder import Counts, Recorder
+from qiki_eventstore.recording.sample import Sample
+from qiki_eventstore.recording.sinks import FileSink
 
 PATIENCE = 30.0
 """s, how long anything is waited for: generous, as tests must not depend on speed."""
 
 
 def sample(number: int, topic: str = "/alpha/odom", size: int = 8) -> Sample:
-    return Sample(topic, "nav_msgs/msg/Odometry", number.to_bytes(4, "big") + bytes(size), number * 1_000_000)
+    return Sample(topic, "nav_msgs/msg/Odometry", number.to_bytes(4, "big") + bytes(size), (number + 1) * 1_000_000)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -39,6 +41,7 @@ class FakeSink:
         self.flushed = 0
         self.closed = False
         self.abandoned = False
+        self.room = False
         self.gate = threading.Event()
         self.gate.set()
         self._fail_after = fail_after
@@ -57,6 +60,10 @@ class FakeSink:
 
     def abandon(self) -> None:
         self.abandoned = True
+
+    def resume(self) -> bool:
+        self._fail_after = None if self.room else self._fail_after
+        return self.room
 
 
 def test_every_message_is_written_in_order_and_counted() -> None:
@@ -117,12 +124,37 @@ def test_failing_destination_is_named_and_everything_after_it_counted() -> None:
     recorder.offer(sample(100))
     recorder.close()
     assert "No space left on device" in recorder.error
-    assert (sink.closed, sink.abandoned) == (False, True)
+    assert sink.abandoned
     counts = recorder.counts()["/alpha/odom"]
     assert counts.waiting == 0
     assert counts.received == 101
     assert 30 <= counts.stored <= 50
     assert counts.stored == sink.flushed
+
+
+def test_recording_goes_on_when_the_destination_takes_more() -> None:
+    sink = FakeSink(fail_after=10)
+    recorder = Recorder(sink, flush_period=0.001, retry_period=0.005)
+    for number in range(20):
+        recorder.offer(sample(number))
+    wait_until(lambda: bool(recorder.error))
+    sink.room = True
+    wait_until(lambda: not recorder.error)
+    recorder.offer(sample(20))
+    recorder.close()
+    counts = recorder.counts()["/alpha/odom"]
+    assert sink.samples[-1] == sample(20)
+    assert (counts.received, counts.waiting) == (21, 0)
+    assert counts.dropped >= 10
+    assert sink.closed
+
+
+def test_a_message_without_a_time_is_dropped_and_counted() -> None:
+    sink = FakeSink()
+    recorder = Recorder(sink)
+    recorder.offer(Sample("/a", "a/msg/B", b"", 0))
+    recorder.close()
+    assert (sink.samples, recorder.counts()["/a"]) == ([], Counts(received=1, dropped=1))
 
 
 @pytest.mark.requirement("EVENT-12")
@@ -150,12 +182,12 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from qiki_eventstore.mcap_file import Sample
-from qiki_eventstore.recorder import Recorder
-from qiki_eventstore.sinks import McapSink
+from qiki_eventstore.recording.recorder import Recorder
+from qiki_eventstore.recording.sample import Sample
+from qiki_eventstore.recording.sinks import FileSink
 
-recorder = Recorder(McapSink(Path(sys.argv[1]), lambda name: "float64 x"), flush_period=0.02)
-number = 0
+recorder = Recorder(FileSink(Path(sys.argv[1]), lambda name: "float64 x"), flush_period=0.02)
+number = 1
 while True:
     recorder.offer(Sample("/a", "a/msg/B", number.to_bytes(4, "big") * 50, number))
     number += 1
@@ -177,7 +209,7 @@ def test_what_was_stored_survives_kill_9(tmp_path: Path) -> None:
         stored = max([stored, *map(int, rest.split("\n")[:-1])])
         found = list(read_samples(path))
         assert len(found) >= stored
-        assert [one.time for one in found] == list(range(len(found)))
+        assert [one.time for one in found] == list(range(1, len(found) + 1))
 
 
 def last_figure(process: "subprocess.Popen[str]", at_least: int) -> int:
@@ -191,14 +223,14 @@ def last_figure(process: "subprocess.Popen[str]", at_least: int) -> int:
 FULL = """
 import os, resource, signal, sys, time
 from pathlib import Path
-from qiki_eventstore.mcap_file import Sample
-from qiki_eventstore.recorder import Recorder
-from qiki_eventstore.sinks import McapSink
+from qiki_eventstore.recording.recorder import Recorder
+from qiki_eventstore.recording.sample import Sample
+from qiki_eventstore.recording.sinks import FileSink
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-recorder = Recorder(McapSink(Path(sys.argv[1]), lambda name: None), flush_period=0.005)
-number = 0
+recorder = Recorder(FileSink(Path(sys.argv[1]), lambda name: None), flush_period=0.005)
+number = 1
 while not recorder.error:
     recorder.offer(Sample("/a", "a/msg/B", os.urandom(500), number))
     number += 1
@@ -221,13 +253,13 @@ def test_disk_that_takes_no_more_ends_the_recording_and_leaves_what_was_stored(t
     assert int(dropped) > 0
     found = list(read_samples(path))
     assert len(found) >= int(stored)
-    assert [one.time for one in found] == list(range(len(found)))
+    assert [one.time for one in found] == list(range(1, len(found) + 1))
 
 
 def test_mcap_file_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "a.mcap").write_bytes(b"precious")
     with pytest.raises(FileExistsError):
-        McapSink(tmp_path / "a.mcap", lambda _name: None)
+        FileSink(tmp_path / "a.mcap", lambda _name: None)
     assert (tmp_path / "a.mcap").read_bytes() == b"precious"
 
 
@@ -236,10 +268,10 @@ def test_mcap_file_is_never_overwritten(tmp_path: Path) -> None:
 )
 def test_bad_destination_is_refused(destination: str) -> None:
     with pytest.raises(ValueError, match=r"destination .*allowed: mcap:///relative/file\.mcap"):
-        open_sink(destination, lambda _name: None)
+        destination_of(destination)
 
 
-def test_folder_gets_a_file_named_after_the_time(tmp_path: Path) -> None:
-    now = datetime(2030, 1, 2, 3, 4, 5, 6, UTC)
-    open_sink(f"mcap:///{tmp_path}/new/", lambda _name: None, now).close()
-    assert summarise(tmp_path / "new" / "recording_20300102T030405.000006Z.mcap").finished
+def test_destinations_are_files_and_folders() -> None:
+    assert destination_of("mcap:///flights/a%20b.mcap") == (Path("flights/a b.mcap"), False)
+    assert destination_of("mcap:////data/recordings/") == (Path("/data/recordings"), True)
+    assert new_name(datetime(2030, 1, 2, 3, 4, 5, 6, UTC)) == "recording_20300102T030405.000006Z"

@@ -15,7 +15,9 @@ from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
 from std_msgs.msg import String
 
-from qiki_eventstore.mcap_file import read_samples, summarise
+from qiki_eventstore.recording.folder import load, recordings_in
+from qiki_eventstore.recording.reading import read_samples
+from qiki_eventstore.recording.summary import summarise
 from qiki_node.qos import CLOCK, STATE, TELEMETRY
 from qiki_node.testing import PATIENCE, NodeProcess, Peer, use_private_domain
 
@@ -136,7 +138,7 @@ def test_kill_9_loses_nothing_that_was_counted_as_stored(tmp_path: Path) -> None
     assert summary.topics["/alpha/wrench"].count >= stored
 
 
-def test_each_activation_makes_a_new_file(tmp_path: Path) -> None:
+def test_each_activation_makes_a_new_recording(tmp_path: Path) -> None:
     with Peer() as peer, start(f"mcap:///{tmp_path}/", "-p", "topics:=['/alpha/wrench']") as node:
         flight = Flight(peer)
         for _ in range(2):
@@ -147,9 +149,10 @@ def test_each_activation_makes_a_new_file(tmp_path: Path) -> None:
             flight.values.clear()
             transition(peer, Transition.TRANSITION_ACTIVATE, State.PRIMARY_STATE_ACTIVE)
         node.stop()
-    files = sorted(tmp_path.glob("recording_*.mcap"))
-    assert len(files) == 3
-    assert all(summarise(file).finished for file in files)
+    recordings = list(recordings_in(tmp_path))
+    assert len(recordings) == 3
+    assert all(one.finished for path in recordings for one in load(path).files)
+    assert [load(path).topics["/alpha/wrench"].count >= 20 for path in recordings[:2]] == [True, True]
 
 
 def test_existing_file_refuses_activation_and_stays(tmp_path: Path) -> None:

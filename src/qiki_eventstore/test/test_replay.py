@@ -12,8 +12,10 @@ from geometry_msgs.msg import WrenchStamped
 from rclpy.serialization import serialize_message
 from std_msgs.msg import String
 
-from qiki_eventstore.mcap_file import McapWriter, Sample, read_samples
-from qiki_node.qos import STATE, TELEMETRY
+from qiki_eventstore.recording.reading import read_samples
+from qiki_eventstore.recording.sample import Sample
+from qiki_eventstore.recording.writing import McapWriter
+from qiki_node.qos import COMMAND, STATE, TELEMETRY
 from qiki_node.testing import PATIENCE, NodeProcess, Peer, use_private_domain
 
 # The message generators' parser imports modules that Python has deprecated.
@@ -26,7 +28,7 @@ pytestmark = [
 use_private_domain()
 
 REPLAY = [sys.executable, "-c", "from qiki_eventstore.cli.replay import replay; replay()"]
-TOPICS = {"/alpha/wrench": (WrenchStamped, TELEMETRY), "/alpha/name": (String, STATE)}
+TOPICS = {"/alpha/wrench": (WrenchStamped, COMMAND), "/alpha/name": (String, STATE)}
 
 
 def record(path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from qiki_eventstore.cli.errors import store_errors
 from qiki_eventstore.cli.options import (
@@ -18,6 +19,7 @@ from qiki_eventstore.cli.options import (
     time_options,
 )
 from qiki_eventstore.cli.record import nothing
+from qiki_eventstore.recording.playback import Recording, looks_like_recording
 from qiki_node.completion import complete_bots
 from qiki_node.errors import UnknownNameError, UnreachableError
 from qiki_node.terminal import echo
@@ -25,11 +27,16 @@ from qiki_node.terminal import echo
 _LONGEST_PAUSE = 5.0
 """s of wall time: a longer pause between two events is cut short."""
 
-_OF_RECORDINGS = ("speed", "topics", "listeners", "start", "end")
+_OF_RECORDINGS = ("speed", "topics", "listeners", "epoch", "start", "end")
+
+
+def _complete(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Bots, and paths by the shell itself."""
+    return [*complete_bots(ctx, parameter, incomplete), CompletionItem(incomplete, type="file")]
 
 
 @click.command()
-@click.argument("source", metavar="[BOT | FILE.mcap]", required=False, shell_complete=complete_bots)
+@click.argument("source", metavar="[BOT | FILE.mcap | FOLDER]", required=False, shell_complete=_complete)
 @click.option(
     "--speed",
     type=click.FloatRange(min=0.0),
@@ -41,6 +48,11 @@ _OF_RECORDINGS = ("speed", "topics", "listeners", "start", "end")
 @click.option(
     "--listeners", type=click.IntRange(min=0), default=0, help="Listeners to wait for on each topic of a recording."
 )
+@click.option(
+    "--epoch",
+    type=click.IntRange(min=0),
+    help="Only this part of a recording; each jump of its clock back begins the next, from 0. Default: all, in order.",
+)
 @query_options
 @time_options
 @json_option
@@ -48,17 +60,18 @@ _OF_RECORDINGS = ("speed", "topics", "listeners", "start", "end")
 def replay(source: str | None, **chosen: Any) -> None:
     """Show the events of BOT, or all, as they happened; nothing is sent to the graph.
 
-    Or publish the messages of FILE.mcap, which the recorder wrote, byte for byte on their topics, each when its time
-    has come. A topic that already has a publisher is refused: use --topic, or a ROS_DOMAIN_ID of its own.
+    Or publish the messages of a recording (FILE.mcap, or the FOLDER of one) byte for byte on their topics, each when
+    its time has come, in the recorded quality of service. A topic that already has a publisher is refused: use --topic,
+    or a ROS_DOMAIN_ID of its own.
     """
-    if source is not None and source.endswith(".mcap"):
+    if source is not None and looks_like_recording(source):
         foreign = [name for name, value in chosen.items() if name not in _OF_RECORDINGS and value]
         if foreign:
-            raise click.UsageError("a recording is chosen from with --topic, --from and --to only")
+            raise click.UsageError("a recording is chosen from with --topic, --epoch, --from and --to only")
         _messages(Path(source), **{name: chosen[name] for name in _OF_RECORDINGS})
         return
-    if chosen.pop("topics") or chosen.pop("listeners"):
-        raise click.UsageError("--topic, --listeners: allowed with a FILE.mcap only; --stream chooses events")
+    if chosen.pop("topics") or chosen.pop("listeners") or chosen.pop("epoch") is not None:
+        raise click.UsageError("--topic, --listeners, --epoch: allowed with a recording only; --stream chooses events")
     _events(source, **chosen)
 
 
@@ -90,23 +103,38 @@ def _events(bot: str | None, *, speed: float, as_json: bool, url: str | None, **
 
 
 def _messages(
-    path: Path, *, speed: float, topics: tuple[str, ...], listeners: int, start: int | None, end: int | None
+    path: Path,
+    *,
+    speed: float,
+    topics: tuple[str, ...],
+    listeners: int,
+    epoch: int | None,
+    start: int | None,
+    end: int | None,
 ) -> None:
-    from qiki_eventstore.mcap_file import play, summarise
+    from qiki_eventstore.recording.pacing import paced
 
     with store_errors(on_graph=False):
-        there = summarise(path).topics
+        recording = Recording.open(path)
         for topic in topics:
-            if topic not in there:
-                raise UnknownNameError("--topic", topic, there)
+            if topic not in recording.topics:
+                raise UnknownNameError("--topic", topic, recording.topics)
+        if epoch is not None and epoch not in recording.epochs:
+            raise UnknownNameError("--epoch", str(epoch), map(str, recording.epochs))
         try:
             from qiki_eventstore.ros.playing import Player
         except ImportError as error:
             raise UnreachableError(f"ROS 2 is not there ({error})", "source the workspace") from error
-        types = {topic: summary.type for topic, summary in there.items() if not topics or topic in topics}
+        chosen = {name: topic for name, topic in recording.topics.items() if not topics or name in topics}
+        samples = recording.read(start=start, end=end, topics=topics, epoch=epoch)
+        count = 0
         try:
-            with Player(types, listeners) as publish:
-                count = play(path, publish, speed=speed or float("inf"), start=start, end=end, topics=topics)
+            with Player(chosen, listeners) as publish:
+                for sample in paced(samples, speed or float("inf")):
+                    publish(sample)
+                    count += 1
         except KeyboardInterrupt:
             raise click.Abort from None
-    echo(f"{count} messages on {len(types)} topics published")
+    played = recording.epochs if epoch is None else [epoch]
+    epochs = f" of epochs {', '.join(map(str, played))}" if len(recording.epochs) > 1 else ""
+    echo(f"{count} messages{epochs} on {len(chosen)} topics published")

@@ -9,7 +9,9 @@ from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 from qiki_eventstore.errors import StoreUnavailable
-from qiki_eventstore.mcap_file import RecordingError, Sample
+from qiki_eventstore.recording.offers import widest
+from qiki_eventstore.recording.sample import RecordingError, Sample
+from qiki_eventstore.recording.summary import TopicSummary
 from qiki_node.message_classes import UnknownTypeError, message_class
 from qiki_node.session import Session
 
@@ -19,22 +21,19 @@ _PATIENCE = 30.0
 """s that listeners are waited for."""
 _DELIVERY = Duration(seconds=5)
 
-_OFFERED = QoSProfile(
-    # Received by every subscription, of any quality of service.
-    reliability=ReliabilityPolicy.RELIABLE,
-    durability=DurabilityPolicy.TRANSIENT_LOCAL,
-    history=HistoryPolicy.KEEP_LAST,
-    depth=100,
-)
-_UNHEARD = _OFFERED.depth // 2
+_DEPTH = 100
+_UNHEARD = _DEPTH // 2
 """Messages of a topic after which reliable listeners are waited for, so that none leaves the history unheard."""
 
 
 class Player:
-    """A context manager; publishes on topics of given types.
+    """A context manager; publishes on topics, in the quality of service of those that were recorded.
+
+    Where that of a topic is not recorded, it is reliable; where it differed, the strongest of each policy, so that each
+    subscription that received a message then receives it now.
 
     Args:
-        types: by topic, such as `nav_msgs/msg/Odometry`.
+        topics: by name.
         listeners: on each topic that are waited for; who is not there by then may miss the beginning.
 
     Raises (on entering):
@@ -43,15 +42,16 @@ class Player:
         StoreUnavailable: the listeners did not come; names the topic.
     """
 
-    def __init__(self, types: Mapping[str, str], listeners: int = 0) -> None:
+    def __init__(self, topics: Mapping[str, TopicSummary], listeners: int = 0) -> None:
         self._listeners = listeners
         self._classes: dict[str, Any] = {}
-        for topic, type_name in types.items():
+        for name, topic in topics.items():
             try:
-                self._classes[topic] = message_class(type_name)
+                self._classes[name] = message_class(topic.type)
             except UnknownTypeError as error:
-                raise RecordingError(f"topic {topic}: {type_name!r} is no message type that is installed") from error
-        self._counts = dict.fromkeys(types, 0)
+                raise RecordingError(f"topic {name}: {topic.type!r} is no message type that is installed") from error
+        self._offered = {name: _offer(topic) for name, topic in topics.items()}
+        self._counts = dict.fromkeys(topics, 0)
         self._session = Session("events")
 
     def __enter__(self) -> Callable[[Sample], None]:
@@ -59,7 +59,7 @@ class Player:
         try:
             node = self._session.node
             self._publishers = {
-                topic: node.create_publisher(kind, topic, _OFFERED) for topic, kind in self._classes.items()
+                topic: node.create_publisher(kind, topic, self._offered[topic]) for topic, kind in self._classes.items()
             }
             self._wait_for_listeners()
             time.sleep(_DISCOVERY)
@@ -93,3 +93,14 @@ class Player:
         self._counts[sample.topic] += 1
         if self._counts[sample.topic] % _UNHEARD == 0:
             publisher.wait_for_all_acked(_DELIVERY)
+
+
+def _offer(topic: TopicSummary) -> QoSProfile:
+    recorded = widest(topic.offer.profiles)
+    reliable, latched = recorded.reliability == "reliable", recorded.durability == "transient_local"
+    return QoSProfile(
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+        history=HistoryPolicy.KEEP_LAST,
+        depth=_DEPTH,
+    )

@@ -1,46 +1,47 @@
-"""Records chosen topics, whatever their types, into an MCAP file."""
+"""Records chosen topics, whatever their types, into MCAP files."""
 
 import os
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
-from rclpy.qos import QoSProfile
 
-from qiki_eventstore.definitions import DefinitionError, message_definition
-from qiki_eventstore.mcap_file import Sample
-from qiki_eventstore.recorder import Counts, Recorder
-from qiki_eventstore.sinks import open_sink
+from qiki_eventstore.recording.definitions import DefinitionError, message_definition
+from qiki_eventstore.recording.destination import destination_of, new_name
+from qiki_eventstore.recording.notes import Note, Outcome
+from qiki_eventstore.recording.recorder import Counts, Recorder
+from qiki_eventstore.recording.retention import Limits
+from qiki_eventstore.recording.sample import Sample
+from qiki_eventstore.recording.sinks import FileSink, FolderSink, Rolling, Sink
+from qiki_eventstore.recording.tending import finish_recordings
+from qiki_eventstore.ros.recorded_topics import RecordedTopics
 from qiki_node.health import Health, Level
-from qiki_node.message_classes import UnknownTypeError, message_class
 from qiki_node.node import QikiNode
 from qiki_node.parameters import NodeParameters, parameter
-from qiki_node.qos import strictest
 from qiki_node.run import run
 
-if TYPE_CHECKING:
-    from rclpy.subscription import Subscription
-
-    from qiki_eventstore.recorder import Sink
-
 _LOOK = 1.0
-"""s between two looks for new topics."""
+"""s between two looks for new topics and publishers."""
 
 
 @dataclass(frozen=True)
 class RecorderParameters(NodeParameters):
     destination: str = parameter(
         "",
-        "mcap:////absolute/file.mcap, or mcap:////absolute/folder/ (named after the time)",
+        "mcap:////absolute/folder/ (each recording becomes a folder in it), or mcap:////absolute/file.mcap",
         read_only=True,
     )
     topics: list[str] = parameter(["*"], "names of topics to record; * stands for anything", read_only=True)
     exclude: list[str] = parameter(
         ["/rosout", "/parameter_events", "*/transition_event"], "names of topics to leave out", read_only=True
+    )
+    include_hidden_topics: bool = parameter(
+        True, "record hidden topics too: feedback and status of actions, events of services", read_only=True
     )
     capacity: int = parameter(
         64 << 20, "messages that may wait for the disk", unit="B", minimum=1 << 16, maximum=1 << 32, read_only=True
@@ -49,6 +50,45 @@ class RecorderParameters(NodeParameters):
         1.0, "time between two flushes: what kill -9 can lose", unit="s", minimum=0.05, maximum=60.0, read_only=True
     )
     depth: int = parameter(100, "depth of each subscription", minimum=1, maximum=10_000, read_only=True)
+    max_file_duration: float = parameter(
+        300.0,
+        "steady time after which a file of a folder is closed and the next one begun; 0 for no bound",
+        unit="s",
+        minimum=0.0,
+        maximum=86_400.0,
+        read_only=True,
+    )
+    max_file_size: int = parameter(
+        512 << 20,
+        "size at which a file of a folder is closed and the next one begun; 0 for no bound",
+        unit="B",
+        minimum=0,
+        maximum=1 << 40,
+        read_only=True,
+    )
+    max_files: int = parameter(
+        0,
+        "files in the folder beyond which the oldest are removed; 0 for no bound",
+        minimum=0,
+        maximum=1_000_000,
+        read_only=True,
+    )
+    max_bytes: int = parameter(
+        0,
+        "size of all files in the folder beyond which the oldest are removed; 0 for no bound",
+        unit="B",
+        minimum=0,
+        maximum=1 << 50,
+        read_only=True,
+    )
+    max_age: float = parameter(
+        0.0,
+        "time since the end of a file after which it is removed; 0 for no bound",
+        unit="s",
+        minimum=0.0,
+        maximum=1e9,
+        read_only=True,
+    )
 
 
 class RecorderNode(QikiNode[RecorderParameters]):
@@ -57,8 +97,10 @@ class RecorderNode(QikiNode[RecorderParameters]):
     def __init__(self) -> None:
         super().__init__("recorder", RecorderParameters)
         self._recorder: Recorder | None = None
-        self._heard: dict[str, Subscription] = {}
-        self._unknown: dict[str, str] = {}
+        self._topics = RecordedTopics(self, self.params.depth, self._take, self._not_recorded)
+        self._path = Path()
+        self.outcomes: Counter[Outcome] = Counter()
+        self._damaged: dict[Path, str] = {}
         self.add_diagnostic("recording", self._health)
         self.registry.register(_Metrics(self))
 
@@ -66,20 +108,14 @@ class RecorderNode(QikiNode[RecorderParameters]):
         self.add_timer(_LOOK, self._look, steady=True)
 
     def on_activate_node(self) -> None:
-        self._recorder = Recorder(
-            self._open(),
-            capacity=self.params.capacity,
-            flush_period=self.params.flush_period,
-        )
+        self._damaged.clear()
+        self._recorder = Recorder(self._open(), capacity=self.params.capacity, flush_period=self.params.flush_period)
         self.activated.callback(self._end_recording)
-        self.log.info("recording", destination=self.params.destination)
+        self.log.info("recording", path=str(self._path))
         self._look()
 
     def _end_recording(self) -> None:
-        for subscription in self._heard.values():
-            self.destroy_subscription(subscription)
-        self._heard.clear()
-        self._unknown.clear()
+        self._topics.close()
         if self._recorder is not None:
             self._recorder.close()
             total = _total(self._recorder.counts())
@@ -89,8 +125,33 @@ class RecorderNode(QikiNode[RecorderParameters]):
         """Counts of the present or last recording, by topic."""
         return {} if self._recorder is None else self._recorder.counts()
 
-    def _open(self) -> "Sink":
-        return open_sink(self.params.destination, self._define)
+    def _open(self) -> Sink:
+        params = self.params
+        path, is_folder = destination_of(params.destination)
+        if not is_folder:
+            self._path = path
+            return FileSink(path, self._define, self._topics.offer_of)
+        self._path = path / new_name()
+        sink = FolderSink(
+            self._path,
+            self._define,
+            self._topics.offer_of,
+            rolling=Rolling(params.max_file_duration, params.max_file_size),
+            limits=Limits(params.max_files, params.max_bytes, params.max_age),
+            notify=self._note,
+        )
+        # Files can be large, and the executor must turn.
+        threading.Thread(target=finish_recordings, args=(path, self._note), name="finishing", daemon=True).start()
+        return sink
+
+    def _note(self, note: Note) -> None:
+        """Take what has happened to a file, in any thread."""
+        self.outcomes[note.outcome] += 1
+        log = self.log.info
+        if note.outcome in (Outcome.ABANDONED, Outcome.STUCK, Outcome.DAMAGED):
+            log = self.log.warning
+            self._damaged[note.path] = note.detail or note.outcome
+        log(f"file {note.outcome}", path=str(note.path), detail=note.detail)
 
     def _define(self, type_name: str) -> str | None:
         prefixes = [Path(prefix) for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix]
@@ -104,43 +165,25 @@ class RecorderNode(QikiNode[RecorderParameters]):
 
     def _look(self) -> None:
         # Nothing has a time before the clock runs. Latched messages come all the same: with the subscription.
-        if not self.clock_runs:
-            return
-        for topic, types in self.get_topic_names_and_types():
-            if topic not in self._heard and topic not in self._unknown and self._is_wanted(topic):
-                self._subscribe(topic, types[0])
+        if self.clock_runs:
+            self._topics.look(self._is_wanted)
 
     def _is_wanted(self, topic: str) -> bool:
         params = self.params
+        if not params.include_hidden_topics and any(part.startswith("_") for part in topic.split("/")):
+            return False
         return any(fnmatchcase(topic, pattern) for pattern in params.topics) and not any(
             fnmatchcase(topic, pattern) for pattern in params.exclude
         )
 
-    def _subscribe(self, topic: str, type_name: str) -> None:
-        qos = self._qos(topic)
-        if qos is None:
-            return
-        try:
-            kind = message_class(type_name)
-        except UnknownTypeError as error:
-            self._unknown[topic] = type_name
-            self.log.warning("not recorded: type is not installed", topic=topic, type=type_name, reason=str(error))
-            return
+    def _take(self, topic: str, type_name: str, data: bytes) -> None:
+        if self._recorder is not None:
+            # At the moment of a reset the clock shows 0, which stands for no time.
+            now = max(self.get_clock().now().nanoseconds, 1)
+            self._recorder.offer(Sample(topic, type_name, data, now))
 
-        def take(data: bytes) -> None:
-            now = self.get_clock().now().nanoseconds
-            # At the moment of a reset the clock shows 0, which is no time.
-            if self._recorder is not None and now > 0:
-                self._recorder.offer(Sample(topic, type_name, data, now))
-
-        self._heard[topic] = self.create_subscription(kind, topic, take, qos, raw=True)
-
-    def _qos(self, topic: str) -> QoSProfile | None:
-        """The strictest that all its publishers can serve; None while there is none."""
-        offered = [info.qos_profile for info in self.get_publishers_info_by_topic(topic)]
-        if not offered:
-            return None
-        return strictest(offered, self.params.depth)
+    def _not_recorded(self, topic: str, type_name: str, reason: str) -> None:
+        self.log.warning("not recorded", topic=topic, type=type_name, reason=reason)
 
     # How it is ------------------------------------------------------------------------------------------------------
 
@@ -148,14 +191,26 @@ class RecorderNode(QikiNode[RecorderParameters]):
         if self._recorder is None:
             return Health(Level.OK, "not recording")
         total = _total(self._recorder.counts())
-        values = {"topics": len(self._heard), "unknown_types": ", ".join(self._unknown.values()), **asdict(total)}
+        left_out = [f"{topic} ({', '.join(sorted(types))})" for topic, types in sorted(self._topics.unrecorded.items())]
+        damaged = dict(self._damaged)
+        values = {
+            "path": self._path,
+            "topics": len(self._topics),
+            "not_recorded": ", ".join(left_out),
+            "mixed_quality_of_service": ", ".join(self._topics.mixed),
+            **asdict(total),
+            **{f"files_{outcome}": self.outcomes[outcome] for outcome in Outcome},
+        }
         if self._recorder.error:
-            reason = f"nothing is recorded any more: {self._recorder.error}"
+            reason = f"nothing is recorded: {self._recorder.error}"
             return Health(Level.ERROR, reason, values, unready=reason)
         if total.dropped:
             return Health(Level.WARN, f"{total.dropped} messages were dropped", values)
-        if self._unknown:
-            return Health(Level.WARN, "topics of types that are not installed are not recorded", values)
+        if left_out:
+            return Health(Level.WARN, f"not recorded: {', '.join(left_out)}", values)
+        if damaged:
+            path, reason = next(iter(damaged.items()))
+            return Health(Level.WARN, f"{path}: {reason}", values)
         return Health(Level.OK, f"{total.stored} messages recorded", values)
 
 
@@ -172,6 +227,10 @@ class _Metrics(Collector):
             for topic, values in counts.items():
                 family.add_metric([topic], values[name])
             yield family
+        files = CounterMetricFamily("qiki_recorder_files", "Files by their outcome", labels=["outcome"])
+        for outcome in Outcome:
+            files.add_metric([outcome], self._node.outcomes[outcome])
+        yield files
 
 
 def _total(counts: dict[str, Counts]) -> Counts:

@@ -6,27 +6,12 @@ Of each topic, always: received = stored + dropped + waiting. Nothing is lost wi
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final
 
-from qiki_eventstore.mcap_file import Sample
-
-
-class Sink(Protocol):
-    """Destination of samples. Only the recorder's thread calls it."""
-
-    def write(self, samples: Sequence[Sample]) -> None:
-        """Take samples; an exception means that this sink can take no more."""
-
-    def flush(self) -> None:
-        """Make the taken samples durable."""
-
-    def close(self) -> None:
-        """Finish and release everything."""
-
-    def abandon(self) -> None:
-        """After an exception: release everything, and leave durable samples as they are."""
+from qiki_eventstore.recording.sample import Sample
+from qiki_eventstore.recording.sinks import Sink
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +21,7 @@ class Counts:
     Attributes:
         received: all that came.
         stored: durable: they survive kill -9 of the recorder.
-        dropped: lost, as the queue was full or the destination failed.
+        dropped: lost, as the queue was full, the destination failed, or it had no time.
     """
 
     received: int = 0
@@ -56,6 +41,7 @@ class Recorder:
         sink: where they go; closed by `close`.
         capacity: bytes of messages that may wait.
         flush_period: s between two flushes: at most that much is lost by kill -9.
+        retry_period: s between two attempts to go on after the sink has failed.
         clock: s, monotonic.
     """
 
@@ -65,11 +51,14 @@ class Recorder:
         *,
         capacity: int = 64 << 20,
         flush_period: float = 1.0,
+        retry_period: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sink = sink
         self._capacity = capacity
         self._flush_period = flush_period
+        self._retry_period = retry_period
+        self._retry_at = 0.0
         self._clock = clock
         self._queue: deque[Sample] = deque()
         self._queued_bytes = 0
@@ -83,7 +72,7 @@ class Recorder:
 
     @property
     def error(self) -> str:
-        """Reason why recording has stopped; empty while all is well."""
+        """Reason why nothing is recorded at present; empty while all is well."""
         return self._error
 
     def counts(self) -> dict[str, Counts]:
@@ -95,7 +84,7 @@ class Recorder:
         """Take a sample if there is room; never waits for the disk."""
         with self._change:
             self._add(sample.topic, received=1)
-            if self._error or self._closing or self._queued_bytes + _size(sample) > self._capacity:
+            if self._error or self._closing or sample.time <= 0 or self._queued_bytes + _size(sample) > self._capacity:
                 self._add(sample.topic, dropped=1)
             else:
                 self._queue.append(sample)
@@ -121,46 +110,64 @@ class Recorder:
                 batch, closing = list(self._queue), self._closing
                 self._queue.clear()
                 self._queued_bytes = 0
-            self._guarded(lambda batch=batch: self._write(batch))  # type: ignore[misc]
+            if self._error and not closing and self._clock() >= self._retry_at:
+                self._resume()
+            for count, run in enumerate(_runs(batch)):
+                if count:  # the sink may end its file here: the messages in it are durable, whatever comes then
+                    self._guarded(self._flush)
+                self._write(run)
             if closing or self._clock() >= next_flush:
                 self._guarded(self._flush)
                 next_flush = self._clock() + self._flush_period
-        self._guarded(self._sink.close)
-        if self._error:
-            self._sink.abandon()
+        self._close()
 
     def _is_filling(self) -> bool:
         return self._queued_bytes > self._capacity // 4
 
-    def _write(self, batch: list[Sample]) -> None:
-        for sample in batch:
+    def _write(self, samples: list[Sample]) -> None:
+        for sample in samples:
             self._written[sample.topic] = self._written.get(sample.topic, 0) + 1
-        self._sink.write(batch)
+        self._guarded(lambda: self._sink.write(samples))
 
     def _flush(self) -> None:
-        if self._written:
-            self._sink.flush()
+        self._sink.flush()
         with self._change:
             for topic, count in self._written.items():
                 self._add(topic, stored=count)
         self._written = {}
 
     def _guarded(self, action: Callable[[], None]) -> None:
-        """After the first failure nothing more is written: a file with a hole in the middle would be worse."""
+        """Run an action of the sink; while the sink has failed, drop the messages that it would have got."""
         if not self._error:
             try:
                 action()
-            except Exception as error:  # disk full, store closed, …: recording ends, the process goes on
-                self._error = f"{type(error).__name__}: {error}"
+            except Exception as error:  # disk full, file too large, …: recording stops, the process goes on
+                self._fail(error)
         if self._error:
-            with self._change:
-                for sample in self._queue:
-                    self._written[sample.topic] = self._written.get(sample.topic, 0) + 1
-                self._queue.clear()
-                self._queued_bytes = 0
-                for topic, count in self._written.items():
-                    self._add(topic, dropped=count)
-            self._written = {}
+            self._drop_written()
+
+    def _fail(self, error: Exception) -> None:
+        self._error = f"{type(error).__name__}: {error}"
+        self._retry_at = self._clock() + self._retry_period
+        self._sink.abandon()
+
+    def _resume(self) -> None:
+        if self._sink.resume():
+            self._error = ""
+        else:
+            self._retry_at = self._clock() + self._retry_period
+
+    def _close(self) -> None:
+        try:
+            self._sink.close()
+        except Exception as error:
+            self._fail(error)
+
+    def _drop_written(self) -> None:
+        with self._change:
+            for topic, count in self._written.items():
+                self._add(topic, dropped=count)
+        self._written = {}
 
     def _add(self, topic: str, **more: int) -> None:
         counts = self._counts.get(topic, Counts())
@@ -173,3 +180,15 @@ _OVERHEAD: Final = 200
 
 def _size(sample: Sample) -> int:
     return len(sample.data) + _OVERHEAD
+
+
+def _runs(samples: Iterable[Sample]) -> Iterator[list[Sample]]:
+    """The samples in pieces within which time does not fall."""
+    run: list[Sample] = []
+    for sample in samples:
+        if run and sample.time < run[-1].time:
+            yield run
+            run = []
+        run.append(sample)
+    if run:
+        yield run

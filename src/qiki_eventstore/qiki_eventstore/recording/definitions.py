@@ -14,9 +14,25 @@ _PRIMITIVES: Final = frozenset(
 _FIELD: Final = re.compile(r"^\s*([A-Za-z][\w/]*)(?:<=\d+)?(?:\[[^\]]*\])?\s+\w+")
 _SEPARATOR: Final = "=" * 80
 
+_DIVIDER: Final = re.compile(r"^---[ \t]*$", re.MULTILINE)
+"""Between the parts of the definition of a service or an action."""
+
+_PARTS: Final = {"_Request": ("srv", 0), "_Response": ("srv", 1), "_Feedback": ("action", 2)}
+"""Messages that are a part of a definition, by the end of their names: kind of the definition, number of the part."""
+
+_IMPLIED: Final = {
+    "_FeedbackMessage": ("action", "unique_identifier_msgs/UUID goal_id\n{package}/{root}_Feedback feedback\n"),
+    "_Event": (
+        "srv",
+        "service_msgs/ServiceEventInfo info\n"
+        "{package}/{root}_Request[<=1] request\n{package}/{root}_Response[<=1] response\n",
+    ),
+}
+"""Messages that ROS makes of a definition."""
+
 
 class DefinitionError(LookupError):
-    """The definition of a message type is not installed as a .msg file."""
+    """The definition of a message type is not installed as a .msg, .srv or .action file."""
 
 
 def message_definition(type_name: str, prefixes: Iterable[Path]) -> str:
@@ -50,15 +66,36 @@ def message_definition(type_name: str, prefixes: Iterable[Path]) -> str:
 
 def _text(type_name: str, folders: list[Path]) -> str:
     match type_name.split("/"):
-        case [package, "msg", name] if package and name:
+        case [package, "msg" | "srv" | "action" as kind, name] if package and name:
             pass
         case _:
-            raise DefinitionError(f"type {type_name!r}: allowed: package/msg/Name")
+            raise DefinitionError(f"type {type_name!r}: allowed: package/msg/Name, or with srv or action")
+    if kind == "msg" and (text := _read(folders, package, "msg", name)) is not None:
+        return text
+    if (text := _part(folders, package, name)) is not None:
+        return text
+    raise DefinitionError(f"type {type_name}: no share/{package}/{kind}/{name}.{kind} in any installation prefix")
+
+
+def _part(folders: list[Path], package: str, name: str) -> str | None:
+    """Text of a message that the definition of an action or a service implies."""
+    for suffix, (kind, number) in _PARTS.items():
+        whole = _read(folders, package, kind, name.removesuffix(suffix)) if name.endswith(suffix) else None
+        if whole is not None:
+            return _DIVIDER.split(whole)[number]
+    for suffix, (kind, text) in _IMPLIED.items():
+        root = name.removesuffix(suffix)
+        if name.endswith(suffix) and _read(folders, package, kind, root) is not None:
+            return text.format(package=package, root=root)
+    return None
+
+
+def _read(folders: list[Path], package: str, kind: str, name: str) -> str | None:
     for folder in folders:
-        file = folder / package / "msg" / f"{name}.msg"
+        file = folder / package / kind / f"{name}.{kind}"
         if file.is_file():
             return file.read_text(encoding="utf-8")
-    raise DefinitionError(f"type {type_name}: no share/{package}/msg/{name}.msg in any installation prefix")
+    return None
 
 
 def _types_in(text: str, package: str) -> Iterator[str]:

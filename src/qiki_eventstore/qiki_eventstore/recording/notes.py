@@ -1,0 +1,40 @@
+"""Events of a recording's files that its operator should see."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+
+class Outcome(StrEnum):
+    """What became of a file."""
+
+    CLOSED = "closed"
+    """It is finished and has its index."""
+    ABANDONED = "abandoned"
+    """It could not be written any further; it stays without index."""
+    REMOVED = "removed"
+    """By the policy."""
+    STUCK = "stuck"
+    """The policy could not remove it."""
+    RECOVERED = "recovered"
+    """An earlier recorder had not finished it; it has an index now."""
+    DAMAGED = "damaged"
+    """An earlier recorder had not finished it, and it could not be finished now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A file and its outcome, with the reason or other particulars."""
+
+    outcome: Outcome
+    path: Path
+    detail: str = ""
+
+
+Notify = Callable[[Note], None]
+"""Takes a note, in any thread."""
+
+
+def ignore(_note: Note) -> None:
+    """Take a note and do nothing."""

@@ -1,0 +1,267 @@
+"""Destinations of a recorder's samples: one file, or a folder of numbered files."""
+
+import contextlib
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Final, Protocol
+
+from qiki_eventstore.errors import EventStoreError
+from qiki_eventstore.files import sync_folder
+from qiki_eventstore.recording import metadata, retention
+from qiki_eventstore.recording.folder import SUFFIX, FolderLock, facts_of, save
+from qiki_eventstore.recording.metadata import Metadata, RecordedFile
+from qiki_eventstore.recording.notes import Note, Notify, Outcome, ignore
+from qiki_eventstore.recording.sample import Sample
+from qiki_eventstore.recording.summary import summarise
+from qiki_eventstore.recording.writing import Define, McapWriter, OfferOf, nothing_known
+
+_RESERVE: Final = 64 << 20
+"""B of free space without which a failed recording does not go on."""
+
+_EPOCHS: Final = 30
+_EPOCHS_WITHIN: Final = 60.0
+"""A clock that jumps back more than so often in so many s begins no further file: there are two clocks."""
+
+
+class Sink(Protocol):
+    """Destination of samples. Only the recorder's thread calls it."""
+
+    def write(self, samples: Sequence[Sample]) -> None:
+        """Take samples; an exception means that this sink can take no more until it resumes."""
+
+    def flush(self) -> None:
+        """Make the taken samples durable; called regularly, also when there are none."""
+
+    def abandon(self) -> None:
+        """After an exception: release the file, and leave durable samples as they are."""
+
+    def resume(self) -> bool:
+        """Try to take samples again after an exception; whether it can."""
+
+    def close(self) -> None:
+        """Finish and release everything, also after `abandon`."""
+
+
+class FileSink:
+    """One new MCAP file; flushed samples are readable after kill -9.
+
+    Args:
+        path: the file; an existing one is refused.
+        define, offer_of: as for `McapWriter`.
+
+    Raises:
+        FileExistsError: the file is there already.
+        OSError: it cannot be written.
+    """
+
+    def __init__(self, path: Path, define: Define, offer_of: OfferOf = nothing_known) -> None:
+        self._file = path.open("xb")
+        sync_folder(path.parent)
+        self._writer: McapWriter | None = McapWriter(self._file, define, offer_of)
+
+    def write(self, samples: Sequence[Sample]) -> None:
+        assert self._writer is not None
+        for sample in samples:
+            self._writer.write(sample)
+
+    def flush(self) -> None:
+        assert self._writer is not None
+        self._writer.flush()
+
+    def abandon(self) -> None:
+        # Closing writes the buffer, which fails again; no index: it would name chunks that are not there.
+        self._writer = None
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+    def resume(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.finish()
+            self._file.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Rolling:
+    """Bounds of one file; 0 for no bound.
+
+    Attributes:
+        max_seconds: s of steady time.
+        max_bytes: B.
+    """
+
+    max_seconds: float = 300.0
+    max_bytes: int = 512 << 20
+
+
+class FolderSink:
+    """One recording: a new folder with numbered files, and a catalogue that follows each beginning and end of a file.
+
+    A sample that is earlier than the one before begins a new epoch, and with it a file.
+
+    Args:
+        folder: of the recording; its parent is the folder to which the limits apply.
+        define, offer_of: as for `McapWriter`.
+        rolling: bounds of one file.
+        limits: bounds of all recordings beside this one.
+        notify: takes what happens to files, in the recorder's thread.
+        wall: ns since 1970.
+        steady: s.
+
+    Raises:
+        FileExistsError: the folder is there already.
+        OSError: it cannot be written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        define: Define,
+        offer_of: OfferOf = nothing_known,
+        *,
+        rolling: Rolling = Rolling(),
+        limits: retention.Limits = retention.Limits(),  # noqa: B008  frozen
+        notify: Notify = ignore,
+        wall: Callable[[], int] = time.time_ns,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.folder = folder
+        self._define, self._offer_of = define, offer_of
+        self._rolling, self._limits = rolling, limits
+        self._notify, self._wall, self._steady = notify, wall, steady
+        self._contents = Metadata()
+        self._number = 0
+        self._epoch = 0
+        self._jumps: deque[float] = deque(maxlen=_EPOCHS)
+        self._latest: int | None = None
+        self._file: IO[bytes] | None = None
+        folder.mkdir(parents=True)
+        sync_folder(folder.parent)
+        self._lock = FolderLock(folder)
+        try:
+            self._begin()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def write(self, samples: Sequence[Sample]) -> None:
+        for sample in samples:
+            if self._latest is not None and sample.time < self._latest and self._may_split():
+                self._finish()
+                self._epoch += 1
+            self._latest = sample.time
+            if self._file is None:
+                self._begin()
+            self._writer.write(sample)
+            self._is_empty = False
+        self._finish_if_due()
+
+    def flush(self) -> None:
+        if self._file is not None:
+            self._writer.flush()
+            self._finish_if_due()
+
+    def abandon(self) -> None:
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+            self._notify(Note(Outcome.ABANDONED, self.folder / self._entry.name))
+            self._file = None
+
+    def resume(self) -> bool:
+        try:
+            self._apply_limits()
+            if shutil.disk_usage(self.folder).free >= _RESERVE:
+                self._begin()
+        except (OSError, EventStoreError):
+            return False
+        return self._file is not None
+
+    def close(self) -> None:
+        try:
+            self._finish()
+        finally:
+            self._lock.release()
+
+    # Files ----------------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        entry = RecordedFile(
+            f"{self.folder.name}_{self._number}{SUFFIX}", self._epoch, wall_start=self._wall(), finished=False
+        )
+        path = self.folder / entry.name
+        contents = self._contents.with_file(entry)
+        file = path.open("xb")
+        try:
+            writer = McapWriter(file, self._define, self._offer_of)
+            # A reader of this file alone, and `repair`, find epoch and time in it.
+            writer.note(metadata.RECORD, metadata.to_record(Metadata((entry,))))
+            writer.flush()
+            save(self.folder, contents)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                file.close()
+            path.unlink(missing_ok=True)
+            raise
+        self._file, self._writer, self._entry, self._contents = file, writer, entry, contents
+        self._number += 1
+        self._begun, self._is_empty = self._steady(), True
+        self._apply_limits()
+
+    def _finish_if_due(self) -> None:
+        if self._file is None or self._is_empty:
+            return
+        too_long = 0.0 < self._rolling.max_seconds <= self._steady() - self._begun
+        if too_long or 0 < self._rolling.max_bytes <= self._file.tell():
+            self._finish()
+
+    def _finish(self) -> None:
+        """Close the file, if there is one; the next sample begins the next."""
+        if self._file is None:
+            return
+        entry = replace(self._entry, wall_end=self._wall(), finished=True)
+        self._writer.note(metadata.RECORD, metadata.to_record(Metadata((entry,))))
+        self._writer.finish()
+        self._file.close()
+        self._file = None
+        path = self.folder / entry.name
+        contents = summarise(path)
+        # Publishers that came after the first message of their topic are in the catalogue, not in the file.
+        topics = {
+            name: replace(topic, offer=topic.offer.joined(self._offer_of(name)))
+            for name, topic in contents.topics.items()
+        }
+        self._contents = self._contents.with_file(facts_of(path, contents), replace(contents, topics=topics))
+        save(self.folder, self._contents)
+        self._notify(Note(Outcome.CLOSED, path, f"{contents.messages} messages, epoch {entry.epoch}"))
+        self._apply_limits()
+
+    def _may_split(self) -> bool:
+        now = self._steady()
+        if len(self._jumps) == _EPOCHS and now - self._jumps[0] < _EPOCHS_WITHIN:
+            return False
+        self._jumps.append(now)
+        return True
+
+    def _apply_limits(self) -> None:
+        if not self._limits:
+            return
+        open_file = self._entry.name if self._file is not None else None
+        kept = retention.kept_in(self.folder.parent, self.folder, self._contents, open_file)
+        for one in retention.surplus(kept, self._limits, self._wall()):
+            try:
+                if one.recording == self.folder:
+                    self._contents = retention.remove(one, self._contents)
+                    save(self.folder, self._contents)
+                else:
+                    retention.remove_elsewhere(one)
+            except (OSError, EventStoreError) as error:
+                self._notify(Note(Outcome.STUCK, one.path, str(error)))
+            else:
+                self._notify(Note(Outcome.REMOVED, one.path, f"{one.size} B"))
