@@ -12,6 +12,7 @@ from qiki_eventstore.opening import engine_of, open_store, shown
 from qiki_eventstore.ros import diagnosis
 from qiki_eventstore.ros.appending import Appending, AppendMetrics
 from qiki_eventstore.ros.broadcast import Broadcast
+from qiki_eventstore.ros.looking import Looking
 from qiki_eventstore.ros.opening import Opening
 from qiki_eventstore.ros.reading import Reading
 from qiki_eventstore.ros.retaining import Retaining, RetentionParameters, policy_of
@@ -22,7 +23,10 @@ from qiki_node.parameters import parameter
 from qiki_node.run import run
 
 if TYPE_CHECKING:
-    from qiki_eventstore.store import EventStore
+    from collections.abc import Callable
+    from contextlib import ExitStack
+
+    from qiki_eventstore.store import EventStore, Stats
 
 _INBOX_PERIOD = 0.5  # s
 _OPENING = 3.0  # s that configuring waits for the store; the executor must go on
@@ -77,6 +81,7 @@ class EventStoreNode(QikiNode[EventStoreParameters]):
         self._retaining: Retaining | None = None
         self._opening: Opening | None = None
         self._inbox: Inbox | None = None
+        self._looking: Looking | None = None
         self._was_read_only = ""
         self._append_metrics = AppendMetrics(self.registry)
         self._metrics = diagnosis.StoreMetrics(self.registry)
@@ -112,20 +117,29 @@ class EventStoreNode(QikiNode[EventStoreParameters]):
     def _opened(self, store: EventStore) -> None:
         self._opening, self._store = None, store
         # What is queued becomes durable and is answered: the append service is there until after it.
-        self.configured.callback(self._close_store)
+        self._undo(self.configured, self._close_store)
         Appending(self, store, self._append_metrics, lambda: self.is_active)
-        self.configured.callback(Reading(self, store, self._url).close)
+        self._undo(self.configured, Reading(self, store, self._url).close)
         if self.params.inbox:
             self._inbox = Inbox(Path(self.params.inbox), store, self._refused_file)
-        stats = store.stats()
-        self.log.info("store opened", url=self._url, events=stats.events, head=stats.head)
+        self._looking = Looking(store, self._looked)
+        self.log.info("store opened", url=self._url)
+
+    def _undo(self, stack: ExitStack, undo: Callable[[], None]) -> None:
+        """Undo something that may last as long as a segment is sealed, or as a database server is frozen."""
+
+        def last() -> None:
+            with self.turns.busy_with("close"):
+                undo()
+
+        stack.callback(last)
 
     def _follow(self, store: EventStore) -> None:
         self.activated.callback(self._forget_activation)
         self._broadcast = Broadcast(self, store)
-        self.activated.callback(self._broadcast.close)
+        self._undo(self.activated, self._broadcast.close)
         self._retaining = Retaining(store, self._policy, self.params.retention_period, self.log)
-        self.activated.callback(self._retaining.close)
+        self._undo(self.activated, self._retaining.close)
 
     def _forget_activation(self) -> None:
         self._broadcast = self._retaining = None
@@ -137,31 +151,33 @@ class EventStoreNode(QikiNode[EventStoreParameters]):
 
     def _close_store(self) -> None:
         store, self._store, self._inbox, self._metrics.latest = self._store, None, None, None
+        if self._looking is not None:
+            self._looking.close()
+            self._looking = None
         if store is not None:
             store.close()
 
     def _refused_file(self, file: Path, reason: str) -> None:
         self.log.error("event left as a file is refused", file=str(file), reason=reason)
 
-    def _lag(self) -> int:
-        return self._broadcast.lag if self._broadcast is not None else 0
-
     def _retention_health(self) -> Health:
         return self._retaining.health() if self._retaining is not None else Health(Level.OK, "the node is not active")
 
+    def _looked(self, stats: Stats) -> None:
+        """In the thread that reads them."""
+        broadcast, was, self._was_read_only = self._broadcast, self._was_read_only, stats.read_only
+        self._metrics.latest = stats, 0 if broadcast is None else broadcast.lag(stats.head)
+        if stats.read_only and stats.read_only != was:
+            self.log.error("the store is read-only", reason=stats.read_only)
+        elif was and not stats.read_only:
+            self.log.info("the store takes events again")
+
     def _health(self) -> Health:
-        stats = self._store.stats() if self._store is not None else None
-        lag = self._lag()
-        self._metrics.latest = None if stats is None else (stats, lag)
-        if stats is not None and stats.read_only != self._was_read_only:
-            self._was_read_only = stats.read_only
-            if stats.read_only:
-                self.log.error("the store is read-only", reason=stats.read_only)
-            else:
-                self.log.info("the store takes events again")
         if self._opening is not None:
             return Health(Level.ERROR, f"the store is not open yet: {self._opening.reason}")
-        return diagnosis.of_store(stats, lag, self.params.reserve * _MIB)
+        problem = self._looking.problem if self._looking is not None else ""
+        stats, lag = self._metrics.latest or (None, 0)
+        return diagnosis.of_store(stats, lag, self.params.reserve * _MIB, problem)
 
 
 def _open(params: EventStoreParameters) -> EventStore:

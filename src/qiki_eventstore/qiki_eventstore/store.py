@@ -1,5 +1,6 @@
 """The contract that every engine keeps: SQLite and PostgreSQL run the same tests against it."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -120,6 +121,7 @@ class Stats:
         warning: condition that needs a look, such as a reader that lets the log grow; empty if there is none.
         skipped: events since opening that a projection could not take, once for each rebuilding.
         callback_errors: callbacks of receipts that raised, in this process.
+        checkpoint_age: s since the last checkpoint, whatever becomes of the wall clock; NaN if there was none yet.
     """
 
     engine: str
@@ -140,6 +142,7 @@ class Stats:
     warning: str = ""
     skipped: int = 0
     callback_errors: int = 0
+    checkpoint_age: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 import asyncio
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,9 @@ from typing import Any
 import apsw
 import pytest
 
-from qiki_eventstore import Event, open_store
+from qiki_eventstore import Event, Stats, StoreUnavailable, open_store
 from qiki_eventstore.receipt import Receipt, callback_errors
-from qiki_eventstore.ros import diagnosis
+from qiki_eventstore.ros import diagnosis, looking
 from qiki_eventstore.sqlite.store import SqliteStore
 from qiki_node.health import Level
 
@@ -22,6 +24,13 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
     with open_store(f"sqlite:///{tmp_path}/a.db", reserve_bytes=0, checkpoint_bytes=1 << 16) as opened:
         assert isinstance(opened, SqliteStore)
         yield opened
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def failing(error: BaseException) -> Callable[[Receipt], None]:
@@ -132,3 +141,54 @@ raise SystemExit(7)
 """
     done = subprocess.run([sys.executable, "-c", code], timeout=60, capture_output=True, text=True, check=False)
     assert done.returncode == 7, done.stderr
+
+
+def test_counts_of_a_store_that_does_not_answer_are_outdated_and_hold_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "_PERIOD", 0.005)
+    monkeypatch.setattr(looking, "_LATE", 0.05)
+    frozen, found = threading.Event(), list[Stats]()
+    frozen.set()
+    with open_store(f"sqlite:///{tmp_path}/events.db") as store:
+        counts = store.stats()
+
+        def stats() -> Stats:
+            assert frozen.wait(20)
+            return counts
+
+        monkeypatch.setattr(store, "stats", stats)
+        look = looking.Looking(store, found.append)
+        assert found == [counts] * len(found) != []
+        assert look.problem == ""
+        frozen.clear()
+        wait_for(lambda: "has not answered for" in look.problem)
+        health = diagnosis.of_store(found[-1], 0, 0, look.problem)
+        assert (health.level, health.unready) == (Level.ERROR, look.problem)
+        frozen.set()
+        wait_for(lambda: not look.problem)
+        frozen.clear()
+        look.close()
+        frozen.set()
+
+
+def test_closing_ends_what_is_being_read(tmp_path: Path) -> None:
+    store = open_store(f"sqlite:///{tmp_path}/events.db", reserve_bytes=0)
+    assert isinstance(store, SqliteStore)
+    reading, ended = threading.Event(), list[Exception]()
+
+    def read() -> None:
+        endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(begun(x)) FROM n"
+        try:
+            with store._readers.connection() as connection:
+                connection.create_scalar_function("begun", lambda _x: reading.set())
+                connection.execute(endless)
+        except StoreUnavailable as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    reading.wait()
+    store.close()
+    thread.join()
+    assert "closed" in str(ended[0])

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from qiki_events import JSON
 from qiki_events.proto.simulator_pb2 import EnergySampled
 from qiki_eventstore import Encoded, Event, EventStore, Query, StoreCorrupt, StoreUnavailable, open_store
+from qiki_eventstore.engine.backend import Stale
 from qiki_eventstore.engine.selection import Selector
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.heads import read_heads
@@ -491,6 +492,38 @@ def test_segment_whose_file_was_changed_is_not_dropped(store: EventStore) -> Non
     with pytest.raises(StoreCorrupt, match=r"\.db is not the file that was sealed with positions 1 to 10"):
         apply(store, max_events=50)
     assert store.stats().events == 100
+
+
+def test_change_whose_answer_is_lost_is_done_once_and_is_no_failure(
+    tmp_path: Path, store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transaction is stored, its answer is not received: the writer loads the store and repeats it."""
+    backend = store._backend  # type: ignore[attr-defined]
+    commit, repeated = backend.commit, []
+
+    def lose_the_answer(batch: Any, tasks: list[Any]) -> None:
+        commit(batch, tasks)
+        if tasks and tasks not in repeated and not any(task.error for task in tasks):
+            repeated.append(tasks)
+            raise Stale("the answer was lost", moved=True)
+
+    monkeypatch.setattr(backend, "commit", lose_the_answer)
+    catalogue(store).place(Hold("case", "asked for", start=1000))
+    with pytest.raises(ValueError, match="there already"):
+        catalogue(store).place(Hold("case", "asked for", start=1000))
+    assert len(apply(store, max_events=0).dropped) == 10  # each adds a segment, and drops it
+    catalogue(store).lift("case")
+    with pytest.raises(ValueError, match="no hold of that name"):
+        catalogue(store).lift("case")
+    with open_at(tmp_path / "other.db") as other:
+        fill(other, 3)
+        export_events(other, tmp_path / "a.jsonl")
+    assert import_events(store, tmp_path / "a.jsonl").stored == 3
+    monkeypatch.undo()
+    assert len(repeated) == 23
+    recorded = [event.type.removeprefix("eventstore.") for event in store.read(OWN)]
+    assert recorded == ["hold_placed", *["segment_dropped"] * 10, "hold_released", "imported"]
+    assert store.verify().ok
 
 
 def test_store_that_does_not_verify_is_not_sealed(tmp_path: Path, store: EventStore) -> None:

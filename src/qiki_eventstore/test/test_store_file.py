@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from qiki_eventstore import Event, EventStore, StoreCorrupt, StoreFull, StoreUnavailable, open_store
@@ -291,6 +292,24 @@ def test_a_copy_over_the_open_database_stops_it(path: Path, tmp_path: Path) -> N
     assert path.read_bytes() == (tmp_path / "backup.db").read_bytes()
 
 
+def test_another_program_may_vacuum_an_open_store(path: Path) -> None:
+    with opened(path) as store:
+        store.append("alpha/x", [Event("test.made", {"pad": "x" * 50_000})])
+        other = apsw.Connection(str(path))
+        other.set_busy_timeout(10_000)
+        other.execute("CREATE TABLE junk(x); INSERT INTO junk VALUES (zeroblob(1000000)); DROP TABLE junk")
+        other.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        before = path.stat().st_size
+        store._backend.upkeep()  # type: ignore[attr-defined]
+        other.execute("VACUUM")
+        other.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        assert path.stat().st_size < before
+        store._backend.upkeep()  # type: ignore[attr-defined]
+        other.close()
+        assert append(store) == [2]
+        assert store.verify().ok
+
+
 # The store that signed ----------------------------------------------------------------------------------------------
 
 
@@ -362,8 +381,6 @@ def bad_key(path: Path) -> None:
 
 
 def newer(path: Path) -> None:
-    import apsw
-
     apsw.Connection(str(path)).execute("PRAGMA user_version = 99")
 
 

@@ -53,6 +53,7 @@ class Counts:
     bytes: int
     free_bytes: float
     last_checkpoint: float
+    checkpoint_age: float
     log_bytes: int = 0
     warning: str = ""
 

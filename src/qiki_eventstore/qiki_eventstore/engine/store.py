@@ -115,12 +115,21 @@ class EngineStore(EventStore):
         return result
 
     def record(self, work: Callable[[Any], tuple[R, Sequence[Event]]]) -> R:
-        """`run`, and append the events that the work gives besides its result to the store's own stream with it."""
+        """`run`, and append the events that the work gives besides its result to the store's own stream with it.
+
+        A transaction whose answer is lost may be repeated: its events show whether the work is done.
+        """
+        done: list[tuple[R, list[bytes]]] = []
 
         def both(connection: Any) -> R:
+            for result, ids in done:
+                if ids and self._backend.find(ids, True):
+                    return result
             result, events = work(connection)
             if events:
-                self.insert(connection, [Call(STREAM, prepare(STREAM, events, own=True), ANY)])
+                call = Call(STREAM, prepare(STREAM, events, own=True), ANY)
+                self.insert(connection, [call])
+                done.append((result, [event[0] for event in call.events]))
             return result
 
         return self.run(both, moves_head=True)
@@ -235,6 +244,7 @@ class EngineStore(EventStore):
             warning=counts.warning,
             skipped=self._skipped,
             callback_errors=callback_errors(),
+            checkpoint_age=counts.checkpoint_age,
         )
 
     def close(self) -> None:

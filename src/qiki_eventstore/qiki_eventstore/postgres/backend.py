@@ -13,7 +13,7 @@ import psycopg
 
 from qiki_eventstore import verification
 from qiki_eventstore.engine.backend import Connection as AnyConnection
-from qiki_eventstore.engine.backend import Counts
+from qiki_eventstore.engine.backend import Counts, Stale
 from qiki_eventstore.engine.batch import COLUMNS, Batch, Found, Heads
 from qiki_eventstore.engine.content import StoredEvents
 from qiki_eventstore.engine.heads import load_heads
@@ -175,6 +175,8 @@ class PostgresBackend:
             if is_lost(error, session) or isinstance(error, psycopg.errors.DiskFull):
                 raise
             task.error = StoreUnavailable(f"PostgreSQL refused it: {error}")
+        except Stale:  # the session was lost inside of it
+            raise
         except Exception as error:
             task.error = error
 
@@ -225,15 +227,16 @@ class PostgresBackend:
     def _counts(self) -> Counts:
         head, streams, gone = self.reader.counts()
         with self.readers.connection() as connection:
-            ((left_out, size, checkpoint),) = connection.execute(
+            ((left_out, size, checkpoint, age),) = connection.execute(
                 "SELECT left_out, (SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class"
                 " WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'),"
-                " (SELECT extract(epoch FROM checkpoint_time)::float8 FROM pg_control_checkpoint()) FROM store"
+                " extract(epoch FROM checkpoint_time)::float8, extract(epoch FROM now() - checkpoint_time)::float8"
+                " FROM store, pg_control_checkpoint()"
             )
             events = head - gone
             if left_out:
                 ((events,),) = connection.execute("SELECT count(*) FROM events")
-        return Counts(events, streams, head, size, math.nan, checkpoint)
+        return Counts(events, streams, head, size, math.nan, checkpoint, age)
 
     def watch(self, advance: Callable[[int], None], ended: threading.Event) -> None:
         while not ended.is_set():

@@ -58,10 +58,12 @@ class StoreCatalogue:
             segment.sealed,
             int(segment.dropped),
         )
-        sql = "INSERT INTO segments(first, extent, file, sha256, sealed, dropped) VALUES ($1, $2, $3, $4, $5, $6)"
+        columns = "first, extent, file, sha256, sealed, dropped"
 
         def work(connection: Any) -> Change[None]:
-            connection.execute(sql, row)
+            # It is there already where this transaction is repeated because its answer was lost.
+            if list(connection.execute(f"SELECT {columns} FROM segments WHERE first = $1", row[:1])) != [row]:
+                connection.execute(f"INSERT INTO segments({columns}) VALUES ($1, $2, $3, $4, $5, $6)", row)
             return None, ()
 
         self._write(work)

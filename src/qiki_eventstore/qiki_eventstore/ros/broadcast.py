@@ -19,13 +19,13 @@ _PAUSE = 1.0
 
 
 class Broadcast:
-    """Publishes what is committed; `position` is that of the last event published."""
+    """Publishes what is committed from its beginning on; `position` is that of the last event published."""
 
     def __init__(self, node: QikiNode[Any], store: EventStore) -> None:
         self._node, self._store = node, store
         self._publisher = node.create_publisher(Event, "/qiki/event", EVENT)
         self._end = threading.Event()
-        self.position = store.head()
+        self.position: int | None = None
         self._thread = threading.Thread(target=self._run, name="broadcast", daemon=True)
         self._thread.start()
 
@@ -35,16 +35,15 @@ class Broadcast:
         self._thread.join()
         self._node.destroy_publisher(self._publisher)
 
-    @property
-    def lag(self) -> int:
-        """Events that are committed and not yet published; 0 while nobody listens."""
-        return max(0, self._store.head() - self.position) if self._is_heard() else 0
+    def lag(self, head: int) -> int:
+        """Events up to a head that are not published yet; 0 while nobody listens."""
+        return max(0, head - self.position) if self.position is not None and self._is_heard() else 0
 
     def _run(self) -> None:
         while not self._end.is_set():
             try:
-                if self._is_heard():
-                    self._follow()
+                if self.position is not None and self._is_heard():
+                    self._follow(self.position)
                 else:
                     self.position = self._store.head()
                     self._end.wait(_LOOK)
@@ -55,8 +54,8 @@ class Broadcast:
                 self._node.callbacks.failed("broadcast", error, drives=False)
                 self._end.wait(_PAUSE)
 
-    def _follow(self) -> None:
-        with self._store.subscribe(self.position) as subscription:
+    def _follow(self, after: int) -> None:
+        with self._store.subscribe(after) as subscription:
             while not self._end.is_set() and self._is_heard():
                 event = subscription.get(_WAIT)
                 if event is not None:

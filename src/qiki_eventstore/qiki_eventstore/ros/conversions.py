@@ -166,24 +166,17 @@ def to_recorded(message: EventMessage) -> RecordedEvent:
     )
 
 
+_COUNTS = [
+    name for name in Stats.__dataclass_fields__ if name in EventStoreStatus.Response.get_fields_and_field_types()
+]
+
+
 def fill_status(response: EventStoreStatus.Response, stats: Stats) -> None:
     """Counts and sizes."""
-    for name in (
-        *("engine", "events", "streams", "head", "bytes", "queued", "appended", "commits", "conflicts", "duplicates"),
-        *(
-            "dropped",
-            "read_only",
-            "last_checkpoint",
-            "free_bytes",
-            "log_bytes",
-            "warning",
-            "skipped",
-            "callback_errors",
-        ),
-    ):
+    for name in _COUNTS:
         setattr(response, name, getattr(stats, name))
 
 
 def to_stats(response: EventStoreStatus.Response) -> Stats:
     """The inverse of `fill_status`."""
-    return Stats(**{name: getattr(response, name) for name in Stats.__dataclass_fields__})
+    return Stats(**{name: getattr(response, name) for name in _COUNTS})

@@ -1,7 +1,6 @@
 """Health and metrics of the store."""
 
 import math
-import time
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry
@@ -35,11 +34,18 @@ _COUNTERS = {
 }
 
 
-def of_store(stats: Stats | None, lag: int, reserve: int) -> Health:
-    """`lag`: events not yet published. `reserve`: free bytes below which the store is read-only."""
+def of_store(stats: Stats | None, lag: int, reserve: int, problem: str = "") -> Health:
+    """Health by the newest counts.
+
+    Args:
+        stats: as they were read last.
+        lag: events committed and not yet published.
+        reserve: free bytes below which the store is read-only.
+        problem: reason for which `stats` are outdated; empty if they are not.
+    """
     if stats is None:
-        return Health(Level.WARN, "no store is open", unready="no store is open")
-    checkpoint = time.time() - stats.last_checkpoint
+        reason = problem or "no store is open"
+        return Health(Level.ERROR if problem else Level.WARN, reason, unready=reason)
     values = {
         "engine": stats.engine,
         "events": stats.events,
@@ -49,14 +55,13 @@ def of_store(stats: Stats | None, lag: int, reserve: int) -> Health:
         "bytes": stats.bytes,
         "log_bytes": stats.log_bytes,
         "free_bytes": stats.free_bytes if math.isfinite(stats.free_bytes) else "unknown",
-        "checkpoint_age_s": round(checkpoint, 1) if math.isfinite(checkpoint) else "none yet",
+        "checkpoint_age_s": round(stats.checkpoint_age, 1) if math.isfinite(stats.checkpoint_age) else "none yet",
         "dropped": stats.dropped,
         "conflicts": stats.conflicts,
         "duplicates": stats.duplicates,
         "read_only": stats.read_only,
     }
-    if stats.read_only:
-        reason = f"read-only: {stats.read_only}"
+    if reason := problem or (f"read-only: {stats.read_only}" if stats.read_only else ""):
         return Health(Level.ERROR, reason, values, unready=reason)
     if stats.free_bytes < 2.0 * reserve:
         free = f"{stats.free_bytes / _GIB:.2f} GiB"
@@ -72,8 +77,8 @@ class StoreMetrics(Collector):
     """The store's counts for Prometheus; nothing while no store is open.
 
     Attributes:
-        latest: counts, and events committed and not yet published, as the last diagnostics found them: the thread that
-            serves metrics asks no store.
+        latest: counts, and events committed and not yet published, as they were read last: neither the executor
+            nor the thread that serves metrics asks the store.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:

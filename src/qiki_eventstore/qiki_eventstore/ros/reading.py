@@ -52,10 +52,10 @@ class Reading:
         ]
 
     def close(self) -> None:
-        """Leave the graph; waits for what is being read."""
+        """Leave the graph. Does not wait: what is being read, which may be the whole store, ends with the store."""
         for service in self._services:
             self._node.destroy_service(service)
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _serve(self, kind: Any, name: str, answer: Callable[[Any, Any], None]) -> Any:
         """A service whose response `answer` fills in a thread of the pool; what it raises is answered as the reason."""

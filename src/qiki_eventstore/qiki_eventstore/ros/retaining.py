@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -94,8 +93,7 @@ class Retaining:
         self._last = _Run()
         self._thread: threading.Thread | None = None
         if policy is not None:
-            retention = Retention.of(store, policy)
-            self._thread = threading.Thread(target=self._keep_on, args=(retention,), name="retention", daemon=True)
+            self._thread = threading.Thread(target=self._keep_on, args=(policy,), name="retention", daemon=True)
             self._thread.start()
 
     def close(self) -> None:
@@ -124,14 +122,14 @@ class Retaining:
             return Health(Level.OK, f"hold {hold!r} keeps events that are due", values)
         return Health(Level.OK, f"{last.segments} segments", values)
 
-    def _keep_on(self, retention: Retention) -> None:
+    def _keep_on(self, policy: Policy) -> None:
         while not self._end.is_set():
-            self._last = self._once(retention.apply)
+            self._last = self._once(policy)
             self._end.wait(self._period)
 
-    def _once(self, apply: Callable[..., Outcome]) -> _Run:
+    def _once(self, policy: Policy) -> _Run:
         try:
-            outcome = apply(lambda: not self._end.is_set())
+            outcome = Retention.of(self._store, policy).apply(lambda: not self._end.is_set())
             assert isinstance(self._store, Retainable)
             segments = len(self._store.catalogue.segments())
         except Exception as error:  # the node goes on whatever retention meets

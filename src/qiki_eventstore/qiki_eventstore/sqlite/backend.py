@@ -239,7 +239,8 @@ class SqliteBackend:
             head=head,
             bytes=sum(file.stat().st_size for file in (self._path, beside(self._path, "-wal")) if file.exists()),
             free_bytes=self._free_bytes(),
-            last_checkpoint=self._checkpointer.last if self._writes else float("nan"),
+            last_checkpoint=self._checkpointer.last if self._writes else math.nan,
+            checkpoint_age=time.monotonic() - self._checkpointer.last_steady if self._writes else math.nan,
             log_bytes=log_bytes,
             warning=self._warning(log_bytes),
         )

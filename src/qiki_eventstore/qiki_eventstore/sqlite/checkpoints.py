@@ -1,6 +1,7 @@
 """Checkpoints of the write-ahead log, beside the writer."""
 
 import logging
+import math
 import threading
 import time
 from pathlib import Path
@@ -27,6 +28,7 @@ class Checkpointer:
     Attributes:
         connection: used by `run` alone.
         last: Unix time, s, of the last checkpoint; NaN if there was none.
+        last_steady: the same by `time.monotonic`.
         abandoned: the log is left as it is at closing.
     """
 
@@ -40,7 +42,7 @@ class Checkpointer:
         except BaseException:
             self.connection.close()
             raise
-        self.last = float("nan")
+        self.last = self.last_steady = math.nan
         self.abandoned = False
         self.held_since: float | None = None
         """Time (`time.monotonic`) since which readers keep every checkpoint from its end; None: they do not."""
@@ -59,7 +61,7 @@ class Checkpointer:
             if done < frames:
                 self.held_since = self.held_since or time.monotonic()
             else:
-                self.held_since, self.last = None, time.time()
+                self.held_since, self.last, self.last_steady = None, time.time(), time.monotonic()
         except apsw.BusyError:
             pass
         except apsw.Error as error:

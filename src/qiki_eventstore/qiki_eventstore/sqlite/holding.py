@@ -69,7 +69,7 @@ class FileHold:
             raise
         self._names = {str(path): self.identity}
         self._durable: list[tuple[str, Identity]] = []
-        self._head = (0, 0)
+        self._head, self._changes = (0, 0), 0
         self._released = False
 
     def _take(self) -> Identity:
@@ -136,16 +136,19 @@ class FileHold:
     def overwritten(self) -> bool:
         """True if another program wrote another content into the file; one that writes by SQLite is none.
 
-        Size and change counter of a database never fall, and it stays in WAL mode, unlike a backup.
+        Change counter and schema cookie of a database never fall, its size only where `VACUUM` raises the cookie, and
+        it stays in WAL mode, unlike a backup.
         """
         descriptor = _files[self.identity].descriptor
         head, size = os.pread(descriptor, _HEAD, 0), os.fstat(descriptor).st_size
         if size < _HEAD:
-            return self._head[0] > 0
+            return self._head[1] > 0
         if head[:16] != b"SQLite format 3\0" or head[18:20] != b"\2\2":
             return True
-        found = size, int.from_bytes(head[24:28], "big")
-        fallen = found[0] < self._head[0] or found[1] < self._head[1]
+        found = int.from_bytes(head[40:44], "big"), size
+        changes = int.from_bytes(head[24:28], "big")
+        fallen = found < self._head or changes < self._changes
+        self._changes = changes
         self._head = found
         return fallen
 

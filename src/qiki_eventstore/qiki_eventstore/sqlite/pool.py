@@ -23,6 +23,11 @@ SQLITE: Final = Dialect(
 )
 
 
+_CLOSED: Final = "the store is closed: open it again"
+_END: Final = 5.0
+"""s that closing waits for a read that cannot be interrupted, such as a backup."""
+
+
 @contextmanager
 def damage() -> Iterator[None]:
     """Raise SQLite's errors about a damaged file as `StoreCorrupt`."""
@@ -43,7 +48,8 @@ class Readers:
     def __init__(self, path: Path, displaced: Callable[[], str]) -> None:
         self._path, self._displaced = path, displaced
         self._idle: list[apsw.Connection] = []
-        self._lock = threading.Lock()
+        self._used: set[apsw.Connection] = set()
+        self._lock = threading.Condition()
         self._closed = False
         _pools.add(self)
 
@@ -52,7 +58,7 @@ class Readers:
         """One that nobody else uses meanwhile."""
         with self._lock:
             if self._closed:
-                raise StoreUnavailable("the store is closed: open it again")
+                raise StoreUnavailable(_CLOSED)
             connection = self._idle.pop() if self._idle else None
         if isinstance(connection, AtRest) and has_log(self._path):  # a writer has come
             connection.close()
@@ -61,14 +67,19 @@ class Readers:
             if connection is None:
                 connection = self._open()
             try:
+                with self._lock:
+                    self._used.add(connection)
                 yield connection
+            except apsw.InterruptError as error:
+                raise StoreUnavailable(_CLOSED) from error
             finally:
                 with self._lock:
-                    keep = not self._closed
-                    if keep:
+                    self._used.discard(connection)
+                    if self._closed:
+                        connection.close()
+                        self._lock.notify_all()
+                    else:
                         self._idle.append(connection)
-                if not keep:
-                    connection.close()
 
     def _open(self) -> apsw.Connection:
         try:
@@ -81,9 +92,13 @@ class Readers:
         return connection
 
     def close(self) -> None:
+        """Close all; what is being read is interrupted, and waited for."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
+            for connection in self._used:
+                connection.interrupt()
+            self._lock.wait_for(lambda: not self._used, _END)
         for connection in idle:
             connection.close()
 
@@ -94,7 +109,7 @@ _pools: Final[WeakSet[Readers]] = WeakSet()
 def _after_fork() -> None:
     """SQLite's connections must not be used in a child process, nor closed."""
     for pool in _pools:
-        pool._lock, pool._closed = threading.Lock(), True
+        pool._lock, pool._closed = threading.Condition(), True
 
 
 os.register_at_fork(after_in_child=_after_fork)
