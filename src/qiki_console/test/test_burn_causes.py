@@ -23,6 +23,8 @@ GOOD = Evidence(
     late_edges=0,
     speed_asked=1.0,
     speed_reached=0.98,
+    commands=200,
+    commands_read=198,
 )
 
 
@@ -33,7 +35,7 @@ GOOD = Evidence(
         ({"others": ("/alpha/docking",)}, "others", "others command the bot too: /alpha/docking"),
         ({"failed": {3: "STUCK_CLOSED"}}, "failed", "thrusters failed on the way: 3 STUCK_CLOSED"),
         ({"allocated": 0.4, "binding": ("power",)}, "allocated", "planned 40 % of the command; limited by power"),
-        ({"speed_asked": 10.0, "speed_reached": 6.5}, "overloaded", "a speed of 6.50, asked were 10"),
+        ({"speed_asked": 10.0, "speed_reached": 6.5}, "overloaded", "a speed of 6.50, asked were 10; 198 of 200"),
         ({"late_edges": 4}, "late", "4 valve edges had passed"),
         ({"watchdog": True}, "watchdog", "its watchdog closed the valves"),
         ({"openings": 31}, "lost", "commands were lost: 9 openings of valves"),

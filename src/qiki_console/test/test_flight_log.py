@@ -1,6 +1,8 @@
 """What a burn waits for and refuses before and on the way, and its means."""
 
 import math
+from collections.abc import Callable
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,8 +10,8 @@ import numpy as np
 import pytest
 
 from qiki_console.graph.burn import Burn
-from qiki_console.graph.flight_log import mean_wrench
-from qiki_console.model.burn_account import Command
+from qiki_console.graph.flight_log import FlightLog, mean_wrench
+from qiki_console.model.burn_account import Command, Sample
 from qiki_msgs.msg import Allocation
 from qiki_node.errors import CommandError, RefusedError, UnreachableError
 
@@ -60,3 +62,32 @@ def test_a_killed_simulator_may_stay_in_discovery_for_a_while(looks: int, error:
         burn._clock.tick(0.01 * tick, 0.01 * tick)
     with pytest.raises(error, match=text):
         burn._prepare()
+
+
+def test_an_account_waits_for_telemetry_that_comes_after_its_clock() -> None:
+    log = FlightLog("alpha")
+    log.allocations.append((2.49, SimpleNamespace()))
+    assert not log.covers(2.5, 3.0)
+    log.samples.append(Sample(2.99, SimpleNamespace()))
+    log.allocations.append((2.54, SimpleNamespace()))
+    assert not log.covers(2.5, 3.0)
+    log.samples.append(Sample(3.01, SimpleNamespace()))
+    assert log.covers(2.5, 3.0)
+    log.energy.append((2.4, 0.0))
+    assert not log.covers(2.5, 3.0)
+
+
+@pytest.mark.parametrize("restarts", [0, 1])
+def test_telemetry_that_never_comes_is_not_waited_for_after_a_reset(restarts: int) -> None:
+    waited: list[float] = []
+
+    def wait_for(condition: Callable[[], bool], timeout: float) -> bool:
+        waited.append(timeout)
+        return condition()
+
+    session: Any = SimpleNamespace(wait_for=wait_for)
+    burn = Burn(session, "alpha", Command(np.ones(3), np.zeros(3), 1.0), 20.0, lambda _: None)
+    burn._clock.restarts = restarts
+    with pytest.raises(CommandError, match="jumped back") if restarts else nullcontext():
+        burn._wait_for_telemetry(2.5)
+    assert waited[0] < 10.0

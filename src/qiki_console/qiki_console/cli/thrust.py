@@ -103,6 +103,8 @@ def _values(bot: str, outcome: "Outcome") -> dict[str, Any]:
         "causes": list(outcome.causes),
         "speed_asked": outcome.evidence.speed_asked,
         "speed_reached": outcome.evidence.speed_reached,
+        "commands": outcome.evidence.commands,
+        "commands_read": outcome.evidence.commands_read,
         "working_mass_kg": outcome.evidence.working_mass,
     }
 

@@ -34,6 +34,9 @@ _LOOK = 0.25
 _LOOK_BACK = 10.0
 """s of simulated time that such a look goes back."""
 
+_LAST_TELEMETRY = 3.0
+"""s of wall time by which telemetry may come after the clock of its time: they come on topics of their own."""
+
 _FIRST_RATE = 1.0
 """s of wall time after which the speed of simulated time can be told."""
 
@@ -122,6 +125,7 @@ class Burn:
             sent_zero = self._send_zero()
         reached = self._reached()
         self._wait_until(sent_zero + SETTLE + AVERAGE + 2.0 * tick)
+        self._wait_for_telemetry(start + self._command.duration + SETTLE)
         self._check_refusal(start, refused_before)
         return self._outcome(start, sent_first, sent_zero, reached)
 
@@ -172,8 +176,7 @@ class Burn:
     def _wait_until(self, simulated: float) -> None:
         progress, seen = time.monotonic(), self._tick()
         while (left := simulated - self._now()) > 0.0:
-            if self._clock.restarts != self._restarts:
-                raise CommandError("simulated time jumped back (reset?): the burn ended with a zero wrench")
+            self._check_restart()
             if self._tick() != seen:
                 progress, seen = time.monotonic(), self._tick()
             elif time.monotonic() - progress > STANDSTILL:
@@ -183,6 +186,16 @@ class Burn:
                 )
             rate = self._session.between_callbacks(lambda: self._clock.rate) or 1.0
             time.sleep(min(left / rate, 0.01))
+        self._check_restart()
+
+    def _wait_for_telemetry(self, settled: float) -> None:
+        def done() -> bool:
+            return self._clock.restarts != self._restarts or self._log.covers(settled, settled + AVERAGE)
+
+        self._session.wait_for(done, _LAST_TELEMETRY)
+        self._check_restart()
+
+    def _check_restart(self) -> None:
         if self._clock.restarts != self._restarts:
             raise CommandError("simulated time jumped back (reset?): the burn ended with a zero wrench")
 

@@ -60,6 +60,7 @@ class Planned(NamedTuple):
     unhealthy: dict[int, str]
     refused: int
     refusal: str
+    commands: int
 
 
 class Valves(NamedTuple):
@@ -69,6 +70,7 @@ class Valves(NamedTuple):
     late_edges: int
     watchdog: bool
     working_mass: float
+    commands: int
 
 
 @dataclass
@@ -102,6 +104,13 @@ class FlightLog:
         session.subscribe(WrenchStamped, f"/{bot}/cmd_wrench", self._on_command, _DEEP)
         session.subscribe(DiagnosticArray, "/diagnostics", self._on_diagnostics, QoSProfile(depth=100))
 
+    def covers(self, settled: float, end: float) -> bool:
+        """True if odometry until `end` has come, and until `settled` all other telemetry that came before (s)."""
+        counted: tuple[Sequence[tuple[float, Any]], ...] = (self.energy, self.allocations, self.valves)
+        return bool(
+            self.samples and self.samples[-1].time >= end and all(log[-1][0] >= settled for log in counted if log)
+        )
+
     def _on_clock(self, message: Clock) -> None:
         self.clock.tick(seconds(message.clock), time.monotonic())
 
@@ -117,7 +126,7 @@ class FlightLog:
 
     def _on_thrusters(self, message: ThrusterState) -> None:
         openings = int(sum(message.firings))
-        state = Valves(openings, message.late_edges, message.watchdog, message.working_mass)
+        state = Valves(openings, message.late_edges, message.watchdog, message.working_mass, message.commands)
         self.valves.append((_stamp(message), state))
 
     def _on_allocation(self, message: Allocation) -> None:
@@ -133,6 +142,7 @@ class FlightLog:
             unhealthy=dict(status.unhealthy),
             refused=message.refused,
             refusal=message.refusal,
+            commands=message.commands,
         )
         self.allocations.append((_stamp(message), planned))
 
@@ -170,6 +180,8 @@ class FlightLog:
             late_edges=_whole(growth(self.valves, start, end, lambda m: m.late_edges)),
             watchdog=any(m.state == Allocation.STATE_WATCHDOG for m in inside),
             speed_asked=self.speed,
+            commands=_whole(growth(self.allocations, start, end, lambda m: m.commands)),
+            commands_read=_whole(growth(self.valves, start, end, lambda m: m.commands)),
             failed=_failed([m for _, m in first], inside),
             others=tuple(sorted({*(foreign if self.foreign else ()), *activities})),
         )

@@ -25,6 +25,7 @@ class Evidence:
         late_edges: valve edges whose time had passed when their command arrived.
         watchdog: True if valves were closed because commands stopped.
         speed_asked, speed_reached: simulated seconds per wall second.
+        commands, commands_read: valve commands that the allocator sent, and of the bot those that were read.
         lasted, duration: s of simulated time from the first command to the zero wrench, and as asked.
         failed: thrusters that became unhealthy meanwhile, with their health.
         others: nodes and activities that commanded the bot meanwhile.
@@ -43,6 +44,8 @@ class Evidence:
     watchdog: bool = False
     speed_asked: float | None = None
     speed_reached: float | None = None
+    commands: int | None = None
+    commands_read: int | None = None
     failed: Mapping[int, str] = field(default_factory=dict)
     others: tuple[str, ...] = ()
 
@@ -75,7 +78,7 @@ def troubles(seen: Evidence) -> dict[str, str]:
     if seen.overloaded:
         found["overloaded"] = (
             f"the simulator is overloaded: it reached a speed of {seen.speed_reached:.2f}, asked were "
-            f"{seen.speed_asked:g}"
+            f"{seen.speed_asked:g}{_commands_read(seen)}"
         )
     if seen.late_edges:
         found["late"] = f"the allocator's commands came late: {seen.late_edges} valve edges had passed"
@@ -98,6 +101,12 @@ def _share_opened(seen: Evidence) -> float | None:
     if commanded is None or drawn is None or not isfinite(commanded + drawn) or commanded <= 0.0:
         return None
     return drawn / commanded
+
+
+def _commands_read(seen: Evidence) -> str:
+    if seen.commands is None or seen.commands_read is None:
+        return ""
+    return f"; {seen.commands_read} of {seen.commands} valve commands were read"
 
 
 def _lost_openings(seen: Evidence) -> dict[str, int]:
