@@ -1,8 +1,27 @@
-"""Refusal of configuration values out of range, in one wording."""
+"""Refusal of requests, and of configuration values out of range, in one wording."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from qiki_vehicle import ConfigurationError
+
+
+class RefusalError(ValueError):
+    """A request is refused; the text names field, value and allowed range. Any other error is a fault."""
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """A ValueError in the block, about a value that was requested, becomes a refusal.
+
+    Raises:
+        RefusalError: with its text.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise RefusalError(str(error)) from error
 
 
 def require(name: str, value: float, unit: str, low: float, high: float = math.inf, *, above: bool = False) -> None:

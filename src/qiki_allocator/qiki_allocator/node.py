@@ -9,8 +9,8 @@ from prometheus_client import Counter
 from visualization_msgs.msg import MarkerArray
 
 from qiki_allocator.assembly import assemble
+from qiki_allocator.checks import RefusalError
 from qiki_allocator.flight.controller import Controller
-from qiki_allocator.flight.demand import RefusalError
 from qiki_allocator.flight.occurrences import Occurrence
 from qiki_allocator.health.table import Condition
 from qiki_allocator.modulation.ledger import ValveCommand
@@ -121,6 +121,7 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
         except Exception:
             # The core itself fails: a command that needs nothing of it.
             n = len(self._controller.drive.array)
+            self._controller.drive.sent += 1
             self._send(ValveCommand(self.seconds(), _CLOSING, np.full(n, np.nan), np.zeros(n)))
             raise
 
@@ -135,20 +136,20 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
         """Refuse to fly before the clock runs: what is commanded at time 0 would be flown on at the first /clock.
 
         Raises:
-            ValueError: the clock shows 0.
+            RefusalError: the clock shows 0.
         """
         if not self.clock_runs:
-            raise ValueError("the clock does not run: commands count from the first /clock on")
+            raise RefusalError("the clock does not run: commands count from the first /clock on")
 
     def check_frame(self, frame: str) -> None:
         """Refuse values in another frame than base_link.
 
         Raises:
-            ValueError: naming the field, the frame and those allowed.
+            RefusalError: naming the field, the frame and those allowed.
         """
         frames = ("base_link", self._base_link)
         if frame not in frames:
-            raise ValueError(f"header.frame_id: {frame!r}; allowed: {' or '.join(map(repr, frames))}")
+            raise RefusalError(f"header.frame_id: {frame!r}; allowed: {' or '.join(map(repr, frames))}")
 
     # The way of a command -------------------------------------------------------------------------------------------
 
@@ -156,9 +157,9 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
         def command() -> ValveCommand | None:
             try:
                 self.check_frame(message.header.frame_id)
-            except ValueError as error:
+            except RefusalError as error:
                 self.controller.refuse(self.seconds(), "cmd_wrench", str(error))
-                raise RefusalError(str(error)) from error
+                raise
             return self.controller.command(self.seconds(), conversions.from_wrench(message.wrench))
 
         self._take(command)
@@ -171,7 +172,7 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
             return
         try:
             self.check_clock()
-        except ValueError as error:
+        except RefusalError as error:
             self._refused.inc()
             self.log.warning("command dropped", throttle=5.0, reason=str(error))
             return

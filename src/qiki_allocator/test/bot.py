@@ -21,6 +21,7 @@ class Bot:
         self.hardware = Hardware(len(self.array))
         self.soc, self.temperature = 0.8, 20.0
         self.hears = True
+        self.sent = 0
         self.now = 10.0
         self.hear()
 
@@ -31,6 +32,7 @@ class Bot:
 
     def send(self, command):
         if command is not None:
+            self.sent += 1
             self.hardware.take(command, self.now)
         return command
 

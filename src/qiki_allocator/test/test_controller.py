@@ -464,6 +464,21 @@ def test_a_zero_wrench_after_the_pause_ends_stop_in_manual_override(bot):
     assert bot.controller.command_levels(bot.now, np.full(16, 0.5)) is not None
 
 
+def test_commands_count_that_were_sent(bot):
+    """Not those of a mode that is set at rest, nor those of a stall, which the hardware has closed by itself."""
+    bot.send(bot.controller.set_mode(bot.now, Mode.AUTO))
+    bot.send(bot.controller.set_mode(bot.now, Mode.ADAPTIVE))
+    assert bot.controller.telemetry(bot.now).way.commands == 0
+    bot.run(0.3, FORCE)
+    bot.now += 2.0
+    bot.hear()
+    bot.run(0.3)
+    bot.run(0.2, FORCE)
+    bot.send(bot.controller.stop(bot.now))
+    assert bot.sent > 10
+    assert bot.controller.telemetry(bot.now).way.commands == bot.sent
+
+
 @pytest.mark.requirement("ALLOC-8a")
 def test_other_commands_do_not_keep_a_wrench_alive(bot):
     """Refused levels and an attitude mode: the hold goes on, the force ends."""

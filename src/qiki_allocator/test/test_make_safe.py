@@ -8,10 +8,15 @@ import numpy as np
 import pytest
 import rclpy
 from geometry_msgs.msg import WrenchStamped
+from std_srvs.srv import Trigger
 
+from qiki_allocator.checks import RefusalError
 from qiki_allocator.flight.profile import Segment
 from qiki_allocator.limits.energy_gate import EnergyReading
 from qiki_allocator.node import AllocatorNode
+from qiki_msgs.msg import Allocation, ThrusterState
+from qiki_msgs.srv import SetAllocatorMode, SetAttitudeMode, SetThrusterHealth
+from qiki_node.health import Level
 
 pytestmark = pytest.mark.realtime
 
@@ -64,6 +69,42 @@ def test_a_fault_of_the_core_is_no_refusal(node, monkeypatch) -> None:
     with pytest.raises(ValueError, match="must not contain"):
         node._take_wrench(command)
     assert node._refused._value.get() == 1.0
+
+
+@pytest.mark.requirement("ALLOC-8d")
+@pytest.mark.parametrize(
+    ("service", "method", "request_of"),
+    [
+        ("set_mode", "set_mode", SetAllocatorMode.Request(mode=Allocation.MODE_AUTO)),
+        ("set_attitude_mode", "set_attitude", SetAttitudeMode.Request(mode=SetAttitudeMode.Request.DAMP)),
+        ("set_thruster_health", "set_health", SetThrusterHealth.Request(thruster=1, health=ThrusterState.HEALTH_WEAK)),
+        ("brake", "brake", Trigger.Request()),
+        ("stop", "stop", Trigger.Request()),
+    ],
+)
+def test_a_fault_in_a_service_is_no_refusal(node, monkeypatch, service, method, request_of) -> None:
+    """The valves close, the fault is counted, and the answer gives the reason; a refusal does none of the first two."""
+    server = next(one for one in node.services if one.srv_name.endswith(f"/{service}"))
+    closed: list[str] = []
+    monkeypatch.setattr(node.callbacks, "_make_safe", closed.append)
+
+    def raising(error: Exception) -> None:
+        def fail(*_: object, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(node.controller, method, fail)
+
+    node.controller.journal.take()
+    raising(RefusalError("field: 1; allowed: 2"))
+    refused = server.callback(request_of, server.srv_type.Response())
+    assert (refused.success, refused.message) == (False, "field: 1; allowed: 2")
+    assert not closed
+    raising(ValueError("array must not contain infs or NaNs"))
+    failed = server.callback(request_of, server.srv_type.Response())
+    assert not failed.success
+    assert "array must not contain infs or NaNs" in failed.message
+    assert closed == [f"service ~/{service}"]
+    assert node.callbacks.health().level is Level.ERROR
 
 
 def test_a_goal_whose_cancellation_failed_ends_with_its_profile(node, monkeypatch) -> None:

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from qiki_allocator.allocation.answers import checked_wrench
 from qiki_allocator.allocation.thrusters import Floats
+from qiki_allocator.checks import RefusalError, refusing
 from qiki_allocator.flight.control_cycle import ControlCycle
-from qiki_allocator.flight.demand import Demand, RefusalError
+from qiki_allocator.flight.demand import Demand
 from qiki_allocator.flight.drive import Drive
 from qiki_allocator.flight.intake import Intake
 from qiki_allocator.flight.motion_control import MOVED, AttitudeMode, MotionControl
@@ -39,8 +40,8 @@ class Controller:
         while controller.is_active:
             command = controller.tick(now)  # at the control rate
 
-    Each method returns the valve command to send at once, if any, and raises a ValueError, which names field, value and
-    allowed range, for a request that is refused. Time is the caller's clock in s; a clock that is set back, as by a
+    Each method returns the valve command to send at once, if any, and raises a RefusalError, which names field, value
+    and allowed range, for a request that is refused. Time is the caller's clock in s; a clock that is set back, as by a
     simulator that was restarted, clears all that was commanded.
 
     Args:
@@ -78,14 +79,16 @@ class Controller:
         self._keep_time(now)
         energy = self.drive.limits(now).energy
         try:
-            self._demand.take_wrench(now, checked_wrench(wrench), energy)
-        except ValueError as error:
+            with refusing():
+                wanted = checked_wrench(wrench)
+            self._demand.take_wrench(now, wanted, energy)
+        except RefusalError as error:
             self.refuse(now, "cmd_wrench", str(error))
-            raise RefusalError(str(error)) from error
+            raise
         self.journal.accepted()
         new = self._run(now)
         if new is None and self.drive.is_active:
-            return self.drive.repeat(now)
+            return self._give(self.drive.repeat(now))
         return new
 
     def command_levels(self, now: float, levels: npt.ArrayLike) -> ValveCommand | None:
@@ -93,12 +96,13 @@ class Controller:
         self._keep_time(now)
         array, energy = self.drive.array, self.drive.limits(now).energy
         try:
-            wanted = checked_levels(levels, len(array))
+            with refusing():
+                wanted = checked_levels(levels, len(array))
             wrench = array.effectiveness @ (wanted * array.f_max)
             self._demand.take_levels(now, wanted, wrench, energy)
-        except ValueError as error:
+        except RefusalError as error:
             self.refuse(now, "cmd_levels", str(error))
-            raise RefusalError(str(error)) from error
+            raise
         self.journal.accepted()
         return self._run(now)
 
@@ -125,7 +129,7 @@ class Controller:
         self.motion.begin_brake(now)
         self.motion.mode = AttitudeMode.OFF
         self._demand.state = State.ACTIVE
-        return self._cancel(now, "brake")
+        return self._give(self._cancel(now, "brake"))
 
     def set_mode(self, now: float, mode: Mode, *, arm: bool = False) -> ValveCommand | None:
         """Set which thrusters may be combined (`arm` for MANUAL_OVERRIDE), and end `stop`. A change cancels profile and
@@ -133,7 +137,7 @@ class Controller:
         """
         self._keep_time(now)
         if mode is Mode.MANUAL_OVERRIDE and not arm:
-            raise ValueError("arm: False; allowed for MANUAL_OVERRIDE: True")
+            raise RefusalError("arm: False; allowed for MANUAL_OVERRIDE: True")
         self.resume()
         if mode is self._demand.mode:
             return None
@@ -144,7 +148,7 @@ class Controller:
             self.motion.mode = AttitudeMode.OFF
         was_active = self.is_active
         command = self._cancel(now, f"mode set to {mode.value}")
-        return command if was_active else None
+        return self._give(command) if was_active else None
 
     def start_profile(self, now: float, segments: Sequence[Segment], name: str = "") -> None:
         """Fly a thrust profile from now on; `name` identifies its occurrences."""
@@ -162,7 +166,7 @@ class Controller:
         mode gives the torque.
 
         Raises:
-            ValueError: there is no such group, or it has no thrusters.
+            RefusalError: there is no such group, or it has no thrusters.
         """
         group = self.drive.find_group(name)
         wrench = group.wrench.copy()
@@ -178,7 +182,7 @@ class Controller:
         command = self.drive.stop(now)
         self.profile.cancel()
         self._observe(now)
-        return command
+        return self._give(command)
 
     def stop(self, now: float, reason: str = "stopped") -> ValveCommand:
         """Close all valves, leave the attitude alone; commands are refused until they have paused for the watchdog's
@@ -186,7 +190,7 @@ class Controller:
         self._keep_time(now)
         self.motion.leave()
         self._demand.state = State.STOPPED
-        return self._cancel(now, reason)
+        return self._give(self._cancel(now, reason))
 
     def resume(self) -> None:
         """End `stop`."""
@@ -234,12 +238,12 @@ class Controller:
         """Take mass properties, see `MotionControl.take_mass`; whether the centre of mass moved.
 
         Raises:
-            ValueError: naming the field, value and allowed range; counted.
+            RefusalError: naming the field, value and allowed range; counted.
         """
         self._keep_time(now)
         try:
             changed = self.motion.take_mass(body, composite=composite)
-        except ValueError as error:
+        except RefusalError as error:
             self._intake.refuse("mass_properties" if composite else "body/mass_properties", now, str(error))
             raise
         return changed and self._move()
@@ -277,6 +281,11 @@ class Controller:
         command = self._cycle.run(now)
         self._cycled = now
         self._observe(now)
+        return None if command is None else self._give(command)
+
+    def _give(self, command: ValveCommand) -> ValveCommand:
+        """Count a command that the caller sends."""
+        self.drive.sent += 1
         return command
 
     def _cancel(self, now: float, reason: str) -> ValveCommand:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from qiki_allocator.allocation.thrusters import Floats
+from qiki_allocator.checks import RefusalError
 from qiki_allocator.flight.motion_control import AttitudeMode, MotionControl
 from qiki_allocator.flight.profile_source import ProfileSource
 from qiki_allocator.flight.telemetry import Activity, Mode, State
@@ -16,10 +17,6 @@ _IN_CHARGE = {
     Activity.PROFILE: "a thrust profile is flown; allowed: after it, or after its cancellation",
     Activity.LEVELS: "mode MANUAL_OVERRIDE; allowed: cmd_levels, or another mode",
 }
-
-
-class RefusalError(ValueError):
-    """A command is not admitted; the text names field, value and allowed range."""
 
 
 class Stream:
@@ -107,13 +104,13 @@ class Demand:
         """True while a source that needs no stream is on: brake, attitude mode or profile."""
         return self.motion.is_braking or self.motion.mode is not AttitudeMode.OFF or self.profile.is_on
 
-    # Admission: the text of each ValueError names field, value and what is allowed -----------------------------------
+    # Admission: the text of each RefusalError names field, value and what is allowed --------------------------------
 
     def take_wrench(self, now: float, wrench: Floats, energy: EnergyLimits) -> None:
         """Take a wrench, (6,). Zero is always accepted, but has no effect while another source is in charge.
 
         Raises:
-            ValueError: it is refused.
+            RefusalError: it is refused.
         """
         self._check_running(now)
         if wrench.any():
@@ -131,11 +128,11 @@ class Demand:
         """Take levels, (n,), that give a wrench, (6,).
 
         Raises:
-            ValueError: they are refused.
+            RefusalError: they are refused.
         """
         self._check_running(now)
         if self.mode is not Mode.MANUAL_OVERRIDE:
-            raise ValueError(f"cmd_levels: mode {self.mode.value}; allowed: MANUAL_OVERRIDE, armed")
+            raise RefusalError(f"cmd_levels: mode {self.mode.value}; allowed: MANUAL_OVERRIDE, armed")
         self._check_source("cmd_levels", Activity.BRAKE)
         check_gate(energy, wrench)
         self._last_request, self.refusal = now, ""
@@ -146,19 +143,19 @@ class Demand:
         """Refuse an attitude mode that may not be set now.
 
         Raises:
-            ValueError: it may not.
+            RefusalError: it may not.
         """
         if mode is not AttitudeMode.OFF:
             self._check_running(now)
             self._check_source(f"mode: {mode.name}", Activity.BRAKE, Activity.LEVELS)
             if self.profile.is_on and self.profile.gives_torque:
-                raise ValueError(f"mode: {mode.name}; allowed: OFF while a thrust profile with torque is flown")
+                raise RefusalError(f"mode: {mode.name}; allowed: OFF while a thrust profile with torque is flown")
 
     def check_profile(self, now: float, wrenches: Sequence[Floats], energy: EnergyLimits) -> None:
         """Refuse a thrust profile, the wrench (6,) of each of its segments, that may not be started now.
 
         Raises:
-            ValueError: it may not.
+            RefusalError: it may not.
         """
         self._check_running(now)
         self._check_source("profile", Activity.BRAKE, Activity.PROFILE, Activity.LEVELS)
@@ -166,13 +163,13 @@ class Demand:
             try:
                 self._check_torque(wrench)
                 check_gate(energy, wrench)
-            except ValueError as error:
-                raise ValueError(f"segments[{i}].{error}") from None
+            except RefusalError as error:
+                raise RefusalError(f"segments[{i}].{error}") from None
 
     def _check_torque(self, wrench: Floats) -> None:
         mode = self.motion.mode
         if mode is not AttitudeMode.OFF and wrench[3:].any():
-            raise ValueError(
+            raise RefusalError(
                 f"torque: {wrench[3:].tolist()} N m; allowed: 0 N m while the attitude mode is {mode.name}"
             )
 
@@ -181,11 +178,11 @@ class Demand:
         if self.state is State.STOPPED and now - self._last_request <= self.watchdog:
             self._last_request = now
             pause = f"{self.watchdog:g} s"
-            raise ValueError(f"cmd_wrench: stopped; allowed: after a pause of {pause}, or when the mode is set")
+            raise RefusalError(f"cmd_wrench: stopped; allowed: after a pause of {pause}, or when the mode is set")
 
     def _check_source(self, request: str, *excluding: Activity) -> None:
         if self.source in excluding:
-            raise ValueError(f"{request}: {_IN_CHARGE[self.source]}")
+            raise RefusalError(f"{request}: {_IN_CHARGE[self.source]}")
 
     def refuse(self, reason: str) -> None:
         """Count a refusal; it feeds no watchdog."""
@@ -232,8 +229,8 @@ def check_gate(energy: EnergyLimits, wrench: Floats) -> None:
     """Refuse a wrench, (6,), that the energy gate does not admit.
 
     Raises:
-        ValueError: it does not; the text names the force and the gate's reason.
+        RefusalError: it does not; the text names the force and the gate's reason.
     """
     refusal = "" if energy.translation_allowed else energy.refusal(wrench.tolist())
     if refusal:
-        raise ValueError(refusal)
+        raise RefusalError(refusal)

@@ -87,6 +87,7 @@ class Drive:
         health: of each thruster.
         bias: (6,) N and N m of the thrusters that are stuck open.
         known: limits computed last; None: never.
+        sent: valve commands that left the controller.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class Drive:
         self._lead = Lead(modulator.lead)
         self._flown = Flown(len(array))
         self._commands_read: int | None = None
+        self.sent = 0
         self.reset()
         self.health_changed()
 
@@ -266,7 +268,7 @@ class Drive:
     @property
     def way(self) -> tuple[int, int | None, int | None, float]:
         """Commands sent, commands read and late edges by the valves' count (None: unknown), lead in s."""
-        return self._outlet.sent, self._commands_read, self._lead.late_edges, self._lead.value
+        return self.sent, self._commands_read, self._lead.late_edges, self._lead.value
 
     def find_group(self, name: str) -> ThrustGroup:
         """See `GroupTable.find`."""

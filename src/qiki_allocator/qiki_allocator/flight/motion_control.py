@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from qiki_allocator.allocation.thrusters import Floats
-from qiki_allocator.checks import require
-from qiki_allocator.flight.attitude import ControlConfig, attitude_error, attitude_hold, brake, rate_damping
+from qiki_allocator.checks import RefusalError, refusing, require
+from qiki_allocator.flight.attitude import ControlConfig, attitude_hold, brake, rate_damping
 from qiki_allocator.health.readings import MotionReading
-from qiki_vehicle import MassProperties
+from qiki_vehicle import MassProperties, quaternion
 
 MOVED = 1e-4
 """m, and relative; smaller changes of mass properties are ignored."""
@@ -69,13 +69,13 @@ def _differ(one: MassProperties, other: MassProperties, tolerance: float) -> boo
 def _check_mass(body: MassProperties, configured: MassProperties) -> None:
     least, most = configured.mass / _MASS_RATIO, configured.mass * _MASS_RATIO
     if not least <= body.mass <= most:
-        raise ValueError(f"mass: {body.mass:g} kg; allowed: {least:g} to {most:g} kg")
+        raise RefusalError(f"mass: {body.mass:g} kg; allowed: {least:g} to {most:g} kg")
     if not np.abs(body.com).max() <= _ARM:
-        raise ValueError(f"com: {body.com.tolist()} m; allowed: at most {_ARM:g} m in size")
+        raise RefusalError(f"com: {body.com.tolist()} m; allowed: at most {_ARM:g} m in size")
     moments = np.linalg.eigvalsh(body.inertia)
     low, high = body.mass / _ARM**2, body.mass * _ARM**2
     if not (low <= moments[0] and moments[-1] <= high):
-        raise ValueError(f"inertia: principal moments {moments.tolist()} kg m^2; allowed: {low:g} to {high:g} kg m^2")
+        raise RefusalError(f"inertia: principal moments {moments.tolist()} kg m^2; allowed: {low:g} to {high:g} kg m^2")
 
 
 class MotionControl:
@@ -115,12 +115,13 @@ class MotionControl:
         """Set the attitude mode; HOLD takes a target, (4,), or the attitude of now.
 
         Raises:
-            ValueError: there is no odometry, or the target is not a quaternion of length 1.
+            RefusalError: there is no odometry, or the target is not a quaternion of length 1.
         """
         if mode is not AttitudeMode.OFF:
             reading = self._fresh(now)
-            wanted = np.array(reading.attitude if target is None else target, dtype=float)
-            attitude_error(reading.attitude, wanted)
+            with refusing():
+                wanted = np.array(reading.attitude if target is None else target, dtype=float)
+                quaternion.unit("target", wanted)
             if mode is AttitudeMode.HOLD:
                 self._target = wanted
         self.mode = mode
@@ -141,7 +142,7 @@ class MotionControl:
         """Take the motion down to rest.
 
         Raises:
-            ValueError: there is no odometry.
+            RefusalError: there is no odometry.
         """
         self._fresh(now)
         self.is_braking = True
@@ -178,7 +179,7 @@ class MotionControl:
                 not count. A composite like the body alone ends that too.
 
         Raises:
-            ValueError: they cannot be those of this vehicle; the text names field, value and allowed range.
+            RefusalError: they cannot be those of this vehicle; the text names field, value and allowed range.
         """
         _check_mass(body, self._configured)
         if not composite:
@@ -201,5 +202,5 @@ class MotionControl:
     def _fresh(self, now: float) -> MotionReading:
         if self._reading is None or not self.is_fresh(now):
             age = "none came" if self._reading is None else f"{self.age(now):.2f} s old"
-            raise ValueError(f"odometry: {age}; allowed: at most {self._rest.timeout:g} s old")
+            raise RefusalError(f"odometry: {age}; allowed: at most {self._rest.timeout:g} s old")
         return self._reading

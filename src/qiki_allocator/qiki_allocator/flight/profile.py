@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qiki_allocator.allocation.answers import AXES, checked_wrench
-from qiki_allocator.checks import require
+from qiki_allocator.checks import RefusalError, require
 
 Floats = npt.NDArray[np.float64]
 
@@ -27,7 +27,7 @@ _ROUNDING = 1e-6
 """1, by which a wrench may exceed what the thrusters can give: a group's own wrench is allowed."""
 
 
-class ProfileError(ValueError):
+class ProfileError(RefusalError):
     """A profile is refused; the text names field, value and allowed range."""
 
 

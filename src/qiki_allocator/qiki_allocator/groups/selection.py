@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
-from qiki_allocator.checks import require
+from qiki_allocator.checks import RefusalError, require
 from qiki_allocator.groups.controllability import AXES, ROTATIONS, TRANSLATIONS, largest_wrench
 from qiki_allocator.groups.thrust_groups import ThrustGroup, ThrustGroups, thrust_groups
 from qiki_allocator.health.table import HealthTable
@@ -55,13 +55,13 @@ class GroupTable:
         """A group by its name, as `ZTT +x`.
 
         Raises:
-            ValueError: there is none, or it has no thrusters.
+            RefusalError: there is none, or it has no thrusters.
         """
         groups = {group.name: group for group in self.groups(array, health)}
         if name not in groups:
-            raise ValueError(f"group: {name!r}; allowed: {', '.join(groups)}")
+            raise RefusalError(f"group: {name!r}; allowed: {', '.join(groups)}")
         if not groups[name].thrusters:
-            raise ValueError(f"group: {name!r}: {groups[name].note}; allowed: a group that has thrusters")
+            raise RefusalError(f"group: {name!r}: {groups[name].note}; allowed: a group that has thrusters")
         return groups[name]
 
     def select(self, array: ThrusterArray, health: HealthTable, wrench: Floats) -> Selection:

@@ -5,6 +5,7 @@ import enum
 import numpy as np
 
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
+from qiki_allocator.checks import RefusalError
 
 
 class Condition(enum.Enum):
@@ -28,12 +29,12 @@ class HealthTable:
         """Take note of one thruster's condition; level (0..1 of full thrust) counts for a weak one.
 
         Raises:
-            ValueError: there is no such thruster, or the level is out of range.
+            RefusalError: there is no such thruster, or the level is out of range.
         """
         if not 0 <= thruster < len(self._conditions):
-            raise ValueError(f"thruster: {thruster}; allowed: 0 to {len(self._conditions) - 1}")
+            raise RefusalError(f"thruster: {thruster}; allowed: 0 to {len(self._conditions) - 1}")
         if condition is Condition.WEAK and not 0.0 <= level <= 1.0:
-            raise ValueError(f"level: {level}; allowed: 0 to 1")
+            raise RefusalError(f"level: {level}; allowed: 0 to 1")
         self._conditions[thruster] = condition
         self._is_stuck[thruster] = condition is Condition.STUCK_OPEN
         of_condition = {Condition.OK: 1.0, Condition.WEAK: level}

@@ -34,14 +34,12 @@ class Outlet:
     edges begins later, after those that valves have read before, or is completed by the next.
 
     Attributes:
-        sent: commands so far.
         sent_at: s, of the last one.
         is_incomplete: the last one left out something that still matters.
     """
 
     def __init__(self, ledger: ValveLedger) -> None:
         self._ledger = ledger
-        self.sent = 0
         self.reset()
 
     def reset(self) -> None:
@@ -80,7 +78,6 @@ class Outlet:
             if start == now and len(own) < 2 and is_uncertain:
                 times[0 if is_open[valve] else 1, valve] = 0.0
         self.is_incomplete = waits
-        self.sent += 1
         self.sent_at = now
         return ValveCommand(start, max(float(np.nanmax(times, initial=0.0)), _SHORTEST), times[0], times[1])
 

@@ -42,14 +42,14 @@ class Host(Protocol):
         """Refuse to fly before the clock runs.
 
         Raises:
-            ValueError: the clock shows 0.
+            RefusalError: the clock shows 0.
         """
 
     def check_frame(self, frame: str) -> None:
         """Refuse values in another frame than base_link.
 
         Raises:
-            ValueError: naming the field, the frame and those allowed.
+            RefusalError: naming the field, the frame and those allowed.
         """
 
     def seconds(self) -> float:

@@ -7,6 +7,7 @@ from typing import TypeVar
 from geometry_msgs.msg import InertiaStamped
 from nav_msgs.msg import Odometry
 
+from qiki_allocator.checks import RefusalError, refusing
 from qiki_allocator.ros import conversions
 from qiki_allocator.ros.host import Host
 from qiki_msgs.msg import Energy, Thermal, ThrusterState
@@ -65,9 +66,10 @@ class Inputs:
             if composite and message.inertia.m == 0.0:
                 moved = self._node.controller.separate(self._node.seconds())
             else:
-                body = conversions.body(message)
+                with refusing():
+                    body = conversions.body(message)
                 moved = self._node.controller.update_mass(self._node.seconds(), body, composite=composite)
-        except ValueError as error:
+        except RefusalError as error:
             self._node.log.warning(f"{topic} refused", throttle=1.0, reason=str(error))
             return
         if moved:

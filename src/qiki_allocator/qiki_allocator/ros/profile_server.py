@@ -8,6 +8,7 @@ from typing import Any
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 
+from qiki_allocator.checks import RefusalError, refusing
 from qiki_allocator.flight.profile import Outcome, Segment
 from qiki_allocator.ros import conversions
 from qiki_allocator.ros.host import Host
@@ -111,13 +112,14 @@ class ProfileServer:
         try:
             self._node.check_clock()
             if request.command_id:
-                check_name("command_id", request.command_id)
+                with refusing():
+                    check_name("command_id", request.command_id)
                 name = request.command_id
             segments = self._segments(request.segments)
             self._node.controller.start_profile(self._node.seconds(), segments, name)
         except Exception as error:
             self._refuse(goal, name, error)
-            if not isinstance(error, ValueError):
+            if not isinstance(error, RefusalError):
                 raise
             return
         self._flight = _Flight(goal, math.fsum(segment.duration for segment in segments))
@@ -125,7 +127,7 @@ class ProfileServer:
 
     def _refuse(self, goal: ServerGoalHandle, name: str, error: Exception) -> None:
         result = ExecuteThrustProfile.Result
-        outcome = result.REJECTED if isinstance(error, ValueError) else result.FAILED
+        outcome = result.REJECTED if isinstance(error, RefusalError) else result.FAILED
         goal.abort()
         self._server.finish(goal, result(outcome=outcome, reason=str(error)))
         request = f"execute_thrust_profile {name}"
@@ -137,8 +139,8 @@ class ProfileServer:
         for i, message in enumerate(messages):
             try:
                 wrench = self._wrench(message)
-            except ValueError as error:
-                raise ValueError(f"segments[{i}].{error}") from None
+            except RefusalError as error:
+                raise RefusalError(f"segments[{i}].{error}") from None
             # Seconds and shares come as 32 bit: as they were meant, not as they were stored.
             level, ramp, duration = (round(float(v), 6) for v in (message.level, message.ramp, message.duration))
             segments.append(Segment(wrench, level, ramp, duration))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from std_srvs.srv import Trigger
 
+from qiki_allocator.checks import RefusalError
 from qiki_allocator.ros import conversions
 from qiki_allocator.ros.host import Host
 from qiki_msgs.srv import ListGroups, SetAllocatorMode, SetAttitudeMode, SetThrusterHealth
@@ -35,7 +36,7 @@ class Services:
         def answer(request: Any, response: Any) -> Any:
             try:
                 response.success, response.message = True, do(request)
-            except ValueError as error:
+            except RefusalError as error:
                 self._refuse(name, str(error))
                 response.success, response.message = False, str(error)
             return response
@@ -48,7 +49,7 @@ class Services:
 
     def _check_active(self) -> None:
         if not self._node.is_active:
-            raise ValueError("the node is not active: its valves are closed")
+            raise RefusalError("the node is not active: its valves are closed")
 
     def _stop(self, _request: Any) -> str:
         self._check_active()
@@ -97,7 +98,7 @@ class Services:
 def _choice(field: str, value: int, choices: Any) -> Any:
     if value not in choices:
         allowed = ", ".join(f"{key} ({_name(choice)})" for key, choice in choices.items())
-        raise ValueError(f"{field}: {value}; allowed: {allowed}")
+        raise RefusalError(f"{field}: {value}; allowed: {allowed}")
     return choices[value]
 
 
