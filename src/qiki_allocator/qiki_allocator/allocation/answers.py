@@ -81,9 +81,9 @@ def checked_wrench(wrench: npt.ArrayLike) -> Floats:
     values = np.asarray(wrench, dtype=float)
     if values.shape != (6,):
         raise ValueError(f"wrench: shape {values.shape}; allowed: (6,)")
-    # Also true where a component is not finite. A wrench of this length has no larger component.
-    if not values.dot(values) <= LARGEST_WRENCH**2 and not (sizes := np.abs(values)).max() <= LARGEST_WRENCH:
-        worst = int(np.argmin(sizes <= LARGEST_WRENCH))
+    # As floats: neither NaN nor a square that overflows gets past it.
+    if not all(-LARGEST_WRENCH <= value <= LARGEST_WRENCH for value in values.tolist()):
+        worst = int(np.argmin(np.abs(values) <= LARGEST_WRENCH))
         axis = AXES[worst]
         unit = "N" if worst < 3 else "N m"
         raise ValueError(f"{axis}: {values[worst]} {unit}; allowed: finite, at most {LARGEST_WRENCH:g} {unit} in size")
