@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import ClassVar
 
 from workspace.errors import WorkspaceError
 
@@ -26,16 +27,19 @@ def say(text: str) -> None:
 
 
 class Ticker:
-    """Progress of a step: its title, its present item, seconds elapsed."""
+    """Progress of a step: its title, its present item, seconds elapsed. Steps that run at once share a moving line."""
+
+    _running: ClassVar[list["Ticker"]] = []
+    _frame: ClassVar[int] = 0
 
     def __init__(self, title: str) -> None:
         self.title = title
         self.item = ""
         self.started = time.monotonic()
-        self._frame = 0
         self._shown = ""
         self._said = 0.0
         self._live = sys.stderr.isatty()
+        self._running.append(self)
         if not self._live:
             say(f"{title} …")
 
@@ -49,16 +53,73 @@ class Ticker:
                 self._shown, self._said = self.item, self.elapsed
                 say(f"  {self.item} ({self.elapsed:.0f} s)")
             return
-        self._frame = (self._frame + 1) % len(FRAMES)
-        line = f"{FRAMES[self._frame]} {self.title}  {self.elapsed:3.0f} s  {self.item}"
+        Ticker._frame = (Ticker._frame + 1) % len(FRAMES)
+        running = " | ".join(f"{one.title}  {one.elapsed:3.0f} s  {one.item}" for one in self._running)
         width = shutil.get_terminal_size().columns - 1
-        sys.stderr.write(f"\r\x1b[2K{line[:width]}")
+        sys.stderr.write("\r\x1b[2K" + f"{FRAMES[Ticker._frame]} {running}"[:width])
         sys.stderr.flush()
 
     def done(self, outcome: str) -> None:
+        self._running.remove(self)
         if self._live:
             sys.stderr.write("\r\x1b[2K")
         say(f"{self.title}: {outcome} ({self.elapsed:.0f} s)")
+
+
+class Step:
+    """A running command as a visible step; its output goes to `log`.
+
+    `item` picks from a line of output what the step is busy with, None = no news.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        command: Sequence[str],
+        *,
+        log: Path,
+        env: Mapping[str, str],
+        cwd: Path,
+        item: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
+        self.log = log
+        self.tail: deque[str] = deque(maxlen=TAIL_LINES)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._item = item
+        self._file = log.open("w", encoding="utf-8")
+        self._file.write(f"$ {' '.join(command)}\n")
+        self._file.flush()
+        self.ticker = Ticker(title)
+        self._process = subprocess.Popen(
+            list(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, encoding="utf-8", errors="replace", env=dict(env), cwd=cwd, start_new_session=True,
+        )  # fmt: skip
+        self._reader = threading.Thread(target=self._read, daemon=True)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout:
+            for line in self._process.stdout:
+                self._file.write(line)
+                self._file.flush()
+                self.tail.append(line.rstrip())
+                self.ticker.item = self._item(line) or self.ticker.item
+
+    def wait(self, seconds: float) -> int | None:
+        """The exit code, None where it runs longer than `seconds`."""
+        if self._reader.ident is None:
+            self._reader.start()
+        self.ticker.tick()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        return self._process.poll()
+
+    def end(self) -> None:
+        """End what still runs: nothing that the step started outlives it."""
+        stop_group(self._process)
+        if self._reader.ident is not None:  # else interrupted before it started
+            self._reader.join()
+        self._file.close()
 
 
 def run_step(
@@ -71,53 +132,48 @@ def run_step(
     item: Callable[[str], str | None] = lambda _: None,
     check: bool = True,
 ) -> int:
-    """Run `command` as a visible step and return its exit code; its output goes to `log`.
+    """Run `command` as a visible step and return its exit code; see `Step`.
 
-    `item` picks from a line of output what the step is busy with, None = no news. Raises WorkspaceError with
-    the end of the output when the command fails and `check` is set.
+    Raises WorkspaceError with the end of the output when the command fails and `check` is set.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    ticker = Ticker(title)
-    tail: deque[str] = deque(maxlen=TAIL_LINES)
-    with log.open("w", encoding="utf-8") as file:
-        file.write(f"$ {' '.join(command)}\n")
-        file.flush()
-        process = subprocess.Popen(
-            list(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            text=True, encoding="utf-8", errors="replace", env=dict(env), cwd=cwd, start_new_session=True,
-        )  # fmt: skip
+    started: list[Step] = []
 
-        def read() -> None:
-            assert process.stdout is not None
-            with process.stdout:
-                for line in process.stdout:
-                    file.write(line)
-                    file.flush()
-                    tail.append(line.rstrip())
-                    ticker.item = item(line) or ticker.item
+    def start() -> Step:
+        started.append(Step(title, command, log=log, env=env, cwd=cwd, item=item))
+        return started[0]
 
-        reader = threading.Thread(target=read, daemon=True)
-        try:
-            reader.start()
-            while process.poll() is None:
-                ticker.tick()
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(0.1)
-        except BaseException:
-            ticker.done("interrupted")
-            raise
-        finally:
-            stop_group(process)  # nothing that the step started outlives it
-            if reader.ident is not None:  # else interrupted before it started
-                reader.join()
-    code = process.returncode
+    (code,) = run_steps([start], at_once=1)
     if code != 0 and check:
-        ticker.done("failed")
-        raise WorkspaceError(
-            "\n".join([f"{title}: exit code {code}. The end of {log}:", *(f"  | {line}" for line in tail)])
-        )
-    ticker.done("done" if code == 0 else f"exit code {code}")
+        end = [f"  | {line}" for line in started[0].tail]
+        raise WorkspaceError("\n".join([f"{title}: exit code {code}. The end of {log}:", *end]))
     return code
+
+
+def run_steps(starts: Sequence[Callable[[], Step]], *, at_once: int) -> list[int]:
+    """Run steps, so many at once, and return their exit codes. `starts` start one each."""
+    codes = [0] * len(starts)
+    waiting = deque(enumerate(starts))
+    running: dict[int, Step] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < at_once:
+                number, start = waiting.popleft()
+                running[number] = start()
+            for number, step in list(running.items()):
+                code = step.wait(0.1 / at_once)
+                if code is not None:
+                    codes[number] = code
+                    del running[number]
+                    step.end()
+                    step.ticker.done("done" if code == 0 else f"exit code {code}")
+    except BaseException:
+        for step in running.values():
+            step.ticker.done("interrupted")
+        raise
+    finally:
+        for step in running.values():
+            step.end()
+    return codes
 
 
 def stop_group(process: "subprocess.Popen[str]") -> None:

@@ -1,4 +1,4 @@
-"""`./qiki test`: static checks, pure tests on all cores, real-time tests one after another, one summary."""
+"""`./qiki test`: static checks, pure tests on all cores, files of real-time tests a few at once, one summary."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from workspace import checks, results, second_run
 from workspace.errors import WorkspaceError
 from workspace.layout import Layout
 from workspace.packages import find
-from workspace.progress import run_step
+from workspace.progress import Step, run_steps
 from workspace.results import Result
 
 _PURE = "not realtime"
@@ -19,6 +19,8 @@ _REALTIME = "realtime"
 _ALL = f"{_PURE} or {_REALTIME}"
 _NOTHING_COLLECTED = 5
 """Exit code of pytest."""
+_AT_ONCE = 4
+"""Files of real-time tests that run at the same time, at most; as many as there are cores. A graph needs about one."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,8 @@ def run(layout: Layout, env: Mapping[str, str], selection: Selection, *, long: b
 class Runner:
     """Runs groups of tests with pytest.
 
-    Tests of real processes and clocks would disturb each other's timing, so each group's run alone; all others share
-    one run over every core.
+    Each file with tests of real processes or clocks has a process of its own, and with it a ROS domain; one per core
+    runs at a time. All other tests share one run over every core.
     """
 
     def __init__(self, layout: Layout, env: Mapping[str, str], *, long: bool) -> None:
@@ -84,32 +86,42 @@ class Runner:
         if long:
             self._env["QIKI_LONG"] = "1"
         self._long = long
+        self._cores = len(os.sched_getaffinity(0))
 
     def run(self, groups: Sequence[Group]) -> list[Result]:
         """The result of each group; a failure of the pure run that belongs to none has one of its own."""
         whole, found = self._pure(groups)
         attributed = {failure for result in found for failure in result.failures}
+        realtime = self._realtime(groups)
         ended = []
         for group, pure in zip(groups, found, strict=True):
-            result = pure
-            if group.realtime:
-                result += self._pytest(f"{group.name} in real time", group.realtime, _REALTIME)
-            result = results.judged(result, 0, expected=True)
+            result = results.judged(sum(realtime[group], pure), 0, expected=True)
             ended.append(second_run.confirmed(result, partial(self._again, group)))
         rest = tuple(failure for failure in whole.failures if failure not in attributed)
         return [*ended, Result(whole.name, failures=rest)] if rest else ended
+
+    def _realtime(self, groups: Sequence[Group]) -> dict[Group, list[Result]]:
+        """The result of each file with real-time tests. The folders of test/, whose graphs take longest, come first."""
+        wanted = [(group, file) for group in reversed(groups) for file in group.realtime]
+        names = [f"{group.name} {file.stem} in real time" for group, file in wanted]
+        starts = [partial(self._pytest, name, [file], _REALTIME) for name, (_, file) in zip(names, wanted, strict=True)]
+        codes = run_steps(starts, at_once=min(self._cores, _AT_ONCE))
+        found: dict[Group, list[Result]] = {group: [] for group in groups}
+        for (group, _), name, code in zip(wanted, names, codes, strict=True):
+            found[group].append(self._result(name, code))
+        return found
 
     def _pure(self, groups: Sequence[Group]) -> tuple[Result, list[Result]]:
         """Result of the run over all pure tests, and each group's part of it."""
         name = "pure tests"
         files = [file for group in groups for file in group.files]
-        cores = len(os.sched_getaffinity(0))
-        whole = self._pytest(name, files, _PURE, "--cache-clear", f"--numprocesses={cores}", "--dist=worksteal")
+        spread = (f"--numprocesses={self._cores}", "--dist=worksteal")
+        whole = self._run(name, files, _PURE, "--cache-clear", *spread)
         return whole, [results.read(group.name, self._xml(name), self._modules(group)) for group in groups]
 
     def _again(self, group: Group, everything: bool) -> Result:
         chosen = [] if everything else ["--last-failed", "--last-failed-no-failures=none"]
-        return self._pytest(f"{group.name} again", group.files, _ALL, *chosen)
+        return self._run(f"{group.name} again", group.files, _ALL, *chosen)
 
     def _modules(self, group: Group) -> list[str]:
         return [".".join(file.relative_to(self._layout.root).with_suffix("").parts) for file in group.files]
@@ -117,8 +129,12 @@ class Runner:
     def _xml(self, name: str) -> Path:
         return self._layout.state / "results" / f"{_slug(name)}.xml"
 
-    def _pytest(self, name: str, files: Sequence[Path], marks: str, *options: str) -> Result:
-        """Run the tests of `files` that fit `marks` in a process of their own; none at all is no failure."""
+    def _run(self, name: str, files: Sequence[Path], marks: str, *options: str) -> Result:
+        (code,) = run_steps([partial(self._pytest, name, files, marks, *options)], at_once=1)
+        return self._result(name, code)
+
+    def _pytest(self, name: str, files: Sequence[Path], marks: str, *options: str) -> Step:
+        """Start the tests of `files` that fit `marks` in a process of their own."""
         layout, xml = self._layout, self._xml(name)
         xml.parent.mkdir(parents=True, exist_ok=True)
         xml.unlink(missing_ok=True)
@@ -126,10 +142,12 @@ class Runner:
         # Replaces the selection in pyproject.toml, which leaves long tests out.
         command += ["-m", marks if self._long else f"({marks}) and not long", *options, *map(str, files)]
         log = layout.logs / f"{_slug(name)}.log"
-        code = run_step(
-            f"tests: {name}", command, log=log, env=self._env, cwd=layout.root, item=_pytest_item, check=False
-        )
-        return results.judged(results.read(name, xml), 0 if code == _NOTHING_COLLECTED else code, expected=False)
+        return Step(f"tests: {name}", command, log=log, env=self._env, cwd=layout.root, item=_pytest_item)
+
+    def _result(self, name: str, code: int) -> Result:
+        """The result of a run that ended; none at all is no failure."""
+        found = results.read(name, self._xml(name))
+        return results.judged(found, 0 if code == _NOTHING_COLLECTED else code, expected=False)
 
 
 def _slug(name: str) -> str:

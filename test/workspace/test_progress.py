@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from workspace.errors import WorkspaceError
-from workspace.progress import group_lives, run_step
+from workspace.progress import Step, group_lives, run_step, run_steps
 
 STEP = """
 import signal, sys
@@ -55,6 +56,18 @@ def test_a_failure_shows_the_end_of_the_output_and_where_the_rest_is(tmp_path: P
     assert "line 100" in text
     assert "line 1\n" not in text
     assert step("exit 3", log, check=False) == 3
+
+
+def test_some_steps_run_at_once_and_each_keeps_its_exit_code(tmp_path: Path) -> None:
+    # The first two wait for each other; the third begins when one of them has ended.
+    meet = "touch {0}; while ! [ -e {1} ]; do sleep 0.02; done; touch ended; exit {0}"
+    scripts = [meet.format(3, 4), meet.format(4, 3), "[ -e ended ] && exit 5"]
+
+    def start(number: int) -> Step:
+        command = ["sh", "-c", scripts[number]]
+        return Step(str(number), command, log=tmp_path / f"{number}.log", env=dict(os.environ), cwd=tmp_path)
+
+    assert run_steps([partial(start, number) for number in range(3)], at_once=2) == [3, 4, 5]
 
 
 def test_nothing_outlives_a_step(tmp_path: Path) -> None:

@@ -71,12 +71,12 @@ def names(failures: Sequence[results.Failure]) -> list[str]:
     return [failure.name.rpartition("::")[2] for failure in failures]
 
 
-def test_pure_tests_share_the_cores_and_real_time_runs_alone(tmp_path: Path) -> None:
-    suite = Suite(tmp_path, one={"a": SHARED, "b": ALONE}, two={"a": SHARED})
+def test_pure_tests_share_the_cores_and_each_file_in_real_time_has_a_process(tmp_path: Path) -> None:
+    suite = Suite(tmp_path, one={"a": SHARED, "b": ALONE, "c": ALONE}, two={"a": SHARED})
     one, two = suite.run()
-    assert (one.name, one.passed, one.failures) == ("one", 2, ())
+    assert (one.name, one.passed, one.failures) == ("one", 3, ())
     assert (two.name, two.passed, two.failures) == ("two", 1, ())
-    assert suite.runs() == {"pure-tests", "one-in-real-time"}
+    assert suite.runs() == {"pure-tests", "one-test_b-in-real-time", "one-test_c-in-real-time"}
 
 
 def test_helpers_beside_tests_have_names_of_their_own(root: Path) -> None:
