@@ -59,6 +59,7 @@ def allocator(metrics_port: int, use_sim_time: bool = True) -> dict[str, Any]:
         "vehicle_file": str(FOLDER / "config/vehicles/dodecahedron.yaml"),
         "settings_folder": "/run/qiki/allocator",
         "events_spool": "/run/qiki/outbox",
+        "state_folder": "/run/qiki/lifecycle",
         "metrics_port": metrics_port,
     }
 
@@ -69,9 +70,15 @@ def test_the_fleet_is_an_event_store_a_simulator_and_two_bots(environment: dict[
         "qiki/eventstore": {
             "url": "/run/qiki/events/events.db",
             "inbox": "/run/qiki/inbox",
+            "state_folder": "/run/qiki/lifecycle",
             "metrics_port": 0,
         },
-        "qiki/sim": {"scenario": "station", "events_spool": "/run/qiki/outbox", "metrics_port": 0},
+        "qiki/sim": {
+            "scenario": "station",
+            "events_spool": "/run/qiki/outbox",
+            "state_folder": "/run/qiki/lifecycle",
+            "metrics_port": 0,
+        },
         "alpha/allocator": allocator(0),
         "bravo/allocator": allocator(0),
     }
@@ -91,10 +98,16 @@ def test_arguments_reach_every_node(environment: dict[str, str]) -> None:
         events="postgresql://store/qiki",
     )
     assert parameters(fleet) == {
-        "qiki/eventstore": {"url": "postgresql://store/qiki", "inbox": "/run/qiki/inbox", "metrics_port": 9101},
+        "qiki/eventstore": {
+            "url": "postgresql://store/qiki",
+            "inbox": "/run/qiki/inbox",
+            "state_folder": "/run/qiki/lifecycle",
+            "metrics_port": 9101,
+        },
         "qiki/sim": {
             "scenario": str(FOLDER / "config/scenarios/station.yaml"),
             "events_spool": "/run/qiki/outbox",
+            "state_folder": "/run/qiki/lifecycle",
             "metrics_port": 9100,
         },
         "alpha/allocator": allocator(9102, use_sim_time=False),
@@ -153,7 +166,10 @@ def test_a_scenario_without_a_list_of_bots_is_refused_in_one_line(
 
 def test_a_flight_can_be_recorded(environment: dict[str, str]) -> None:
     fleet = plan("fleet.launch.yaml", environment, record="mcap:////run/recordings/")
-    assert parameters(fleet)["qiki/recorder"] == {"destination": "mcap:////run/recordings/"}
+    assert parameters(fleet)["qiki/recorder"] == {
+        "state_folder": "/run/qiki/lifecycle",
+        "destination": "mcap:////run/recordings/",
+    }
 
 
 def test_one_bot_alone(environment: dict[str, str]) -> None:

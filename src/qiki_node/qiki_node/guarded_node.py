@@ -24,6 +24,9 @@ from qiki_node.callbacks import Callbacks, Life, failed_answer
 from qiki_node.log import NodeLog, json_wanted
 from qiki_node.ros_parameters import refusing_unknown_types
 
+_LESS = {"deactivate": "inactive", "cleanup": "unconfigured", "shutdown": "finalized"}
+"""States to which transitions lead that a process must not forget which ends in the middle of one."""
+
 
 class GuardedNode(LifecycleNode):
     """See the module. A subclass that drives hardware overrides `make_safe`.
@@ -41,6 +44,9 @@ class GuardedNode(LifecycleNode):
 
     def make_safe(self, callback: str) -> None:
         """Bring what the node drives into a safe state: `callback` has raised an exception, and may do so again."""
+
+    def state_ordered(self, state: str) -> None:
+        """Take note of the lifecycle state that a client orders: of less activity before the transition, else after."""
 
     def spin_failed(self, error: Exception) -> None:
         """Take what the executor itself raised, such as a message that is no valid text."""
@@ -147,8 +153,13 @@ class GuardedNode(LifecycleNode):
         def changing(request: ChangeState.Request, response: ChangeState.Response) -> Any:
             wanted, state = request.transition, self._state_machine.current_state[1]
             known = {label: number for number, label, *_ in self._state_machine.available_transitions}
-            if wanted.label in known if wanted.label else wanted.id in known.values():
-                return change(request, response)
+            label = wanted.label or next((label for label, number in known.items() if number == wanted.id), "")
+            if label in known:
+                if label in _LESS:
+                    self.state_ordered(_LESS[label])
+                answer = change(request, response)
+                self.state_ordered(self._state_machine.current_state[1])
+                return answer
             allowed = ", ".join(f"{number} ({label})" for label, number in known.items()) or "none"
             self.log.warning(
                 "transition refused", throttle=1.0, id=wanted.id, label=wanted.label, state=state, allowed=allowed

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -12,6 +13,7 @@ from qiki_node.events import Events
 from qiki_node.health import Check, Health, HealthBoard, Level
 from qiki_node.managed_node import ManagedNode
 from qiki_node.node_monitor import NodeMonitor, Pulse
+from qiki_node.ordered_state import OrderedState
 from qiki_node.parameters import NodeParameters
 from qiki_node.ros_parameters import ParameterServer
 
@@ -48,6 +50,9 @@ class QikiNode(ManagedNode, Generic[P]):
         self._add_metrics()
         self.events = Events(self)
         self._monitor = NodeMonitor(self, self._pulse)
+        folder = self.params.state_folder
+        name = self.get_fully_qualified_name().strip("/").replace("/", ".")
+        self._ordered = OrderedState(Path(folder) / f"{name}.json") if folder else None
 
     # For subclasses -------------------------------------------------------------------------------------------------
 
@@ -66,6 +71,32 @@ class QikiNode(ManagedNode, Generic[P]):
     def clock_runs(self) -> bool:
         """False while the node's clock shows 0: simulated time before the first /clock, or at the moment of a reset."""
         return bool(self.get_clock().now().nanoseconds > 0)
+
+    def begin(self) -> None:
+        """Take the lifecycle state that a client ordered of the process before; without such an order start, where
+        `autostart` is set."""
+        ordered = ""
+        try:
+            ordered = self._ordered.read() if self._ordered else ""
+        except ValueError as error:
+            self.log.warning("the lifecycle state that was ordered before is not known", reason=str(error))
+        if ordered == "active" or (not ordered and self.params.autostart):
+            self.start()
+        elif ordered == "inactive":
+            self.trigger_configure()
+        elif ordered == "finalized":
+            self.trigger_shutdown()
+        if ordered and (ordered == "active") is not self.params.autostart:
+            self.log.warning("the lifecycle state that a client ordered before is restored", state=ordered)
+            self.events.emit("node.state_restored", {"state": ordered})
+
+    def state_ordered(self, state: str) -> None:
+        """See `GuardedNode`."""
+        try:
+            if self._ordered:
+                self._ordered.keep(state)
+        except OSError as error:
+            self.log.error("state_folder cannot be written: a restart would forget the order", reason=str(error))
 
     def close(self) -> None:
         """Bring the node down in order: stop, free spool and port, destroy."""

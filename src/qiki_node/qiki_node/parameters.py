@@ -183,3 +183,9 @@ class NodeParameters:
     events_spool: str = parameter(
         "", "folder where audit events outlive the process until they are acknowledged; empty: none", read_only=True
     )
+    state_folder: str = parameter(
+        "",
+        "folder where the lifecycle state that clients ordered outlives the process, for one that the same launch "
+        "starts; empty: none",
+        read_only=True,
+    )

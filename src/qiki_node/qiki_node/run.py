@@ -89,8 +89,7 @@ def _run(make_node: Callable[[], QikiNode[Any]], args: Sequence[str] | None) -> 
         executor = make_executor(node.params.executor)
         executor.add_node(node)
         watchdog.start()
-        if node.params.autostart:
-            node.start()
+        node.begin()
         # The objects of now stay: garbage collections that walk all of them would make callbacks late.
         gc.collect()
         gc.freeze()
