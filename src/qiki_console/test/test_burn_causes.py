@@ -25,6 +25,8 @@ GOOD = Evidence(
     speed_reached=0.98,
     commands=200,
     commands_read=198,
+    longest_pause=0.02,
+    lead=0.04,
 )
 
 
@@ -36,9 +38,13 @@ GOOD = Evidence(
         ({"failed": {3: "STUCK_CLOSED"}}, "failed", "thrusters failed on the way: 3 STUCK_CLOSED"),
         ({"allocated": 0.4, "binding": ("power",)}, "allocated", "planned 40 % of the command; limited by power"),
         ({"speed_asked": 10.0, "speed_reached": 6.5}, "overloaded", "a speed of 6.50, asked were 10; 198 of 200"),
-        ({"late_edges": 4}, "late", "4 valve edges had passed"),
+        ({"late_edges": 4}, "way", "took longer on their way than the lead of 0.04 s: 4 valve edges had passed"),
+        ({"late_edges": 4, "longest_pause": 0.05}, "late", "cycles paused for up to 0.05 s; 4 valve edges had passed"),
+        ({"longest_pause": 0.4}, "late", "the allocator was late: its control cycles paused for up to 0.40 s"),
+        ({"restarted": ("allocator",), "commands": None}, "restarted", "started again meanwhile: allocator"),
         ({"watchdog": True}, "watchdog", "its watchdog closed the valves"),
-        ({"openings": 31}, "lost", "commands were lost: 9 openings of valves"),
+        ({"openings": 31}, "lost", "commands were lost: 9 openings of valves; 198 of 200"),
+        ({"commands_read": 20}, "lost", "most were not read; 20 of 200 valve commands were read"),
         ({"energy_drawn": 600.0}, "valves", "drew 60 % of the energy of the commanded pulses"),
         ({"lasted": 2.2}, "console", "the command lasted 2.20 s in place of 2 s"),
     ],
@@ -47,6 +53,12 @@ def test_each_cause_is_told_apart(changes: dict[str, Any], key: str, text: str) 
     found = troubles(replace(GOOD, **changes))
     assert list(found) == [key]
     assert text in found[key]
+
+
+def test_an_overloaded_simulator_explains_that_it_reads_few_commands() -> None:
+    found = troubles(replace(GOOD, speed_asked=10.0, speed_reached=2.0, commands_read=20))
+    assert list(found) == ["overloaded"]
+    assert "20 of 200 valve commands were read" in found["overloaded"]
 
 
 def test_nothing_is_found_where_nothing_is_wrong_or_known() -> None:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from qiki_console.graph.burn import Burn
-from qiki_console.graph.flight_log import FlightLog, mean_wrench
+from qiki_console.graph.flight_log import FlightLog, Planned, Valves, mean_wrench
 from qiki_console.model.burn_account import Command, Sample
+from qiki_console.model.burn_causes import troubles
 from qiki_msgs.msg import Allocation
 from qiki_node.errors import CommandError, RefusedError, UnreachableError
 
@@ -62,6 +63,32 @@ def test_a_killed_simulator_may_stay_in_discovery_for_a_while(looks: int, error:
         burn._clock.tick(0.01 * tick, 0.01 * tick)
     with pytest.raises(error, match=text):
         burn._prepare()
+
+
+def planned(time: float, commands: int, pause: float = 0.01) -> tuple[float, Planned]:
+    zero = ((0.0,) * 3, (0.0,) * 3)
+    report = Planned(2, 1, zero, zero, (), 10.0 * commands, commands // 4, {}, 0, "", commands, 0.04, pause)
+    return time, report
+
+
+def test_what_the_allocator_counts_is_evidence() -> None:
+    log, command = FlightLog("alpha"), Command(np.ones(3), np.zeros(3), 1.0)
+    times = np.arange(0.0, 3.0, 0.05).tolist()
+    log.allocations += [planned(at, 100 + 4 * i, 0.3 if i == 25 else 0.01) for i, at in enumerate(times)]
+    log.valves += [(at, Valves(i, 0, False, 20.0, 3 * i)) for i, at in enumerate(times)]
+    seen = log.evidence(command, 1.0, 2.0, ())
+    assert (seen.commands, seen.commands_read, seen.longest_pause, seen.lead) == (80, 60, 0.3, 0.04)
+    assert list(troubles(seen)) == ["late"]
+
+
+@pytest.mark.parametrize("again", [3, 60])
+def test_an_allocator_that_was_started_again_has_no_growth_of_its_counters(again: int) -> None:
+    """Whether it has counted less or more since than before."""
+    log, command = FlightLog("alpha"), Command(np.ones(3), np.zeros(3), 1.0)
+    log.allocations += [planned(0.9, 20), planned(1.4, 40), planned(1.6, 0), planned(2.1, again)]
+    seen = log.evidence(command, 1.0, 2.0, ())
+    assert (seen.commands, seen.openings_commanded, seen.energy_commanded) == (None, None, None)
+    assert seen.restarted == ("allocator",)
 
 
 def test_an_account_waits_for_telemetry_that_comes_after_its_clock() -> None:

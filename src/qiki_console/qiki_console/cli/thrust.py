@@ -58,7 +58,7 @@ def thrust(
     else:
         _print(bot, outcome)
     if not outcome.closes:
-        causes = "; ".join(outcome.causes) or "no cause was seen in allocation, valves, mass and timing"
+        causes = "; ".join(outcome.causes.values()) or "no cause was seen in allocation, valves, mass and timing"
         raise CommandError(f"more than {100 * TOLERANCE:.0f} % off: {causes}")
 
 
@@ -100,11 +100,14 @@ def _values(bot: str, outcome: "Outcome") -> dict[str, Any]:
         "late_edges": outcome.evidence.late_edges,
         "other_publishers": list(outcome.evidence.others),
         "closes": outcome.closes,
-        "causes": list(outcome.causes),
+        "causes": list(outcome.causes.values()),
+        "cause_keys": list(outcome.causes),
         "speed_asked": outcome.evidence.speed_asked,
         "speed_reached": outcome.evidence.speed_reached,
         "commands": outcome.evidence.commands,
         "commands_read": outcome.evidence.commands_read,
+        "longest_pause_s": outcome.evidence.longest_pause,
+        "lead_s": outcome.evidence.lead,
         "working_mass_kg": outcome.evidence.working_mass,
     }
 
@@ -134,5 +137,5 @@ def _print(bot: str, outcome: "Outcome") -> None:
     difference = "N/A" if result.difference is None else f"{100 * result.difference:+.2f} %"
     console.print(f"difference {difference}, across {result.across:.4f} m/s, energy {number(outcome.energy, 0)} J")
     if outcome.closes:
-        for cause in outcome.causes:
+        for cause in outcome.causes.values():
             console.print(f"note: {printable(cause)}", style="yellow")

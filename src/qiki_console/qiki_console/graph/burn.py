@@ -1,7 +1,7 @@
 """A burn: a wrench commanded for a simulated time, its effect observed and accounted for."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import nan
 
@@ -47,7 +47,7 @@ class Outcome:
 
     `lasted` is from the first command sent to the zero wrench sent. Means over that time, force in N and torque in N m:
     `allocated` by the allocator's plan, `achieved` by the valves' counters; None if nothing was reported. `causes` are
-    the likely ones, the first the likeliest, of an account that does not close.
+    the likely ones by their keys, the first the likeliest, of an account that does not close.
     """
 
     command: Command
@@ -58,7 +58,7 @@ class Outcome:
     allocated: tuple[Vector, Vector] | None
     achieved: tuple[Vector, Vector] | None
     evidence: Evidence
-    causes: tuple[str, ...]
+    causes: Mapping[str, str]
 
     @property
     def closes(self) -> bool:
@@ -285,5 +285,5 @@ class Burn:
             allocated=mean_wrench([planned.allocated for planned in inside]),
             achieved=mean_wrench([planned.achieved for planned in inside]),
             evidence=evidence,
-            causes=tuple(troubles(evidence).values()),
+            causes=troubles(evidence),
         )

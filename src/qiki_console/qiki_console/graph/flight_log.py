@@ -5,6 +5,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -61,6 +62,8 @@ class Planned(NamedTuple):
     refused: int
     refusal: str
     commands: int
+    lead: float
+    longest_pause: float
 
 
 class Valves(NamedTuple):
@@ -143,6 +146,8 @@ class FlightLog:
             refused=message.refused,
             refusal=message.refusal,
             commands=message.commands,
+            lead=message.lead,
+            longest_pause=message.longest_pause,
         )
         self.allocations.append((_stamp(message), planned))
 
@@ -168,6 +173,11 @@ class FlightLog:
         first = self.allocations[: bisect_right(self.allocations, start, key=_time)][-1:]
         activities = {_FOREIGN[m.activity] for m in inside if m.activity in _FOREIGN}
         foreign = tuple(others) or ("a node that has gone",)
+        counters: tuple[tuple[str, Sequence[tuple[float, Any]]], ...] = (
+            ("allocator", self.allocations),
+            ("valves", self.valves),
+        )
+        reported = between(self.allocations, start, end)
         return Evidence(
             duration=command.duration,
             allocated=_share(inside, command),
@@ -182,6 +192,9 @@ class FlightLog:
             speed_asked=self.speed,
             commands=_whole(growth(self.allocations, start, end, lambda m: m.commands)),
             commands_read=_whole(growth(self.valves, start, end, lambda m: m.commands)),
+            longest_pause=max((m.longest_pause for m in reported), default=None),
+            lead=max((m.lead for m in reported), default=None),
+            restarted=tuple(name for name, log in counters if _fell([m.commands for m in between(log, start, end)])),
             failed=_failed([m for _, m in first], inside),
             others=tuple(sorted({*(foreign if self.foreign else ()), *activities})),
         )
@@ -193,9 +206,13 @@ def between(log: Sequence[tuple[float, T]], start: float, end: float) -> list[T]
 
 
 def growth(log: Sequence[tuple[float, T]], start: float, end: float, counter: Callable[[T], float]) -> float | None:
-    """Growth of a counter from the last message before the start to the first after the end, None if unknown."""
+    """Growth of a counter from the last message before the start to the first after the end, None if unknown or if it
+    began anew meanwhile."""
     before, after = bisect_right(log, start, key=_time) - 1, bisect_left(log, end, key=_time)
-    return float(counter(log[after][1]) - counter(log[before][1])) if 0 <= before < after < len(log) else None
+    if not 0 <= before < after < len(log):
+        return None
+    values = [counter(message) for _, message in log[before : after + 1]]
+    return None if _fell(values) else float(values[-1] - values[0])
 
 
 def mean_wrench(wrenches: Sequence[tuple[Vector, Vector]]) -> tuple[Vector, Vector] | None:
@@ -205,6 +222,10 @@ def mean_wrench(wrenches: Sequence[tuple[Vector, Vector]]) -> tuple[Vector, Vect
         return None
     force, torque = np.mean(known, axis=0).tolist()
     return (force[0], force[1], force[2]), (torque[0], torque[1], torque[2])
+
+
+def _fell(values: Sequence[float]) -> bool:
+    return any(after < before for before, after in pairwise(values))
 
 
 def _time(entry: tuple[float, Any]) -> float:
