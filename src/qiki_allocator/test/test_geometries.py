@@ -279,6 +279,31 @@ def attainable_sets(array):
     return AttainableSet(array, watts), RaySet(array, watts)
 
 
+@pytest.mark.requirement("ALLOC-4", "ALLOC-16")
+@many
+@given(n=st.integers(22, 40), seed=seeds)
+def test_any_large_array_keeps_the_direction_up_to_the_edge(n, seed):
+    """Also a hair's breadth inside and outside the edge, where little room and slight slopes are left."""
+    rng = np.random.default_rng(seed)
+    array = ThrusterArray(rng.normal(size=(n, 3)), rng.normal(size=(n, 3)), rng.uniform(20.0, 100.0, n))
+    allocator = Allocator(array, WATTS, unattainable="direction")
+    wrench, bounds, power = hard_case(rng, array)
+    limits = Limits(power, bounds)
+    scale = allocator.solve(wrench, limits).scale
+    if not 1e-6 < scale < math.inf:
+        return
+    truth = scale_by_lp(array, bounds, wrench, power)
+    assert truth * (1.0 - 1e-6) <= scale <= truth * (1.0 + 1e-9)
+    for factor in (1.0, 1.0 + 10.0 ** rng.uniform(-12.0, -3.0), 1.0 - 10.0 ** rng.uniform(-12.0, -3.0), 2.0):
+        wanted = factor * scale * wrench
+        answer = allocator.solve(wanted, limits)
+        assert answer.fallback == ""
+        assert answer.scale == pytest.approx(1.0 / factor, rel=1e-6)
+        given_, wanted = answer.wrench / sizes(array), wanted / sizes(array)
+        assert given_ @ wanted >= (1.0 - 1e-9) * np.linalg.norm(given_) * np.linalg.norm(wanted)
+        assert np.linalg.norm(given_) == pytest.approx(min(answer.scale, 1.0) * np.linalg.norm(wanted), rel=2e-6)
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1200)
 @pytest.mark.requirement("ALLOC-16")

@@ -18,7 +18,9 @@ EQUALITY = 5  # daqp: active from the start and never released
 _SIDES = np.array([0, 1, 3], dtype=np.intc)  # daqp: not active; active at the upper bound; [-1] at the lower one
 _SOFT = 8  # daqp: may be violated at a quadratic cost
 _SOLVED = (1, 2)  # daqp: optimal; optimal with a soft row violated
-PRIMAL_TOLERANCE = 1e-9
+SETTINGS = {"primal_tol": 1e-9, "sing_tol": 1e-12}
+"""Of daqp. Its own limit of singular sets of rows calls some wrenches infeasible that need hundreds of times their
+impulse."""
 
 _JUMP = 0.1
 """Change of a target, scaled units, from which a good guess is nearer to the answer than the last answer is."""
@@ -87,7 +89,7 @@ class Program:
         self._sense[n + 1 :] = EQUALITY if weights is None else EQUALITY | _SOFT
         self._starts = None if starts is None else _SIDES[starts]
         self._model = daqp.Model()
-        self._model.settings = {"primal_tol": PRIMAL_TOLERANCE}
+        self._model.settings = SETTINGS
         self._model.setup(curvature * np.eye(n), self._cost, scaled, self._upper, self._lower, self._sense)
         if weights is not None:
             softness = np.ones(n + 1 + m)

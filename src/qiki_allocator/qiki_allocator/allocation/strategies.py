@@ -69,6 +69,7 @@ class Exact:
         self._to_right = np.vstack([np.zeros((1, 6)), (directions / reach).T])
         curvature = programs.REGULARISATION
         self._program = programs.Program(self.units, None, scaling.cost, scaling.power, curvature=curvature)
+        self._rounder = programs.Program(self.units, None, scaling.cost, scaling.power, curvature=10.0 * curvature)
         self._soft = programs.Program(
             self.units, np.full(len(reach), _HARD), scaling.cost, scaling.power, curvature=curvature
         )
@@ -77,19 +78,31 @@ class Exact:
         """The answer to an attainable wrench."""
         right = self._to_right.dot(task.target)
         right[0] = task.limit
-        answer = self._proven(task, right, self._program.solve(right[1:], task.upper, task.limit))
-        return answer if answer.certificate.holds() else self._stepwise(task, right)
+        found = self._program.solve(right[1:], task.upper, task.limit)
+        answer = self._proven(task, right, found)
+        return answer if answer.certificate.holds() else self._stepwise(task, right, found)
 
-    def _stepwise(self, task: Task, right: Floats) -> Found:
-        """The answer by proximal steps of the method of multipliers: bounds that are large beside the wrench leave room
-        for the curvature to count, and hard rows look infeasible to the solver in some degenerate geometries."""
-        target = right[1:]
-        found = self._soft.solve(target, task.upper, task.limit)
+    def _stepwise(self, task: Task, right: Floats, found: programs.Solution) -> Found:
+        """The answer by proximal steps: bounds that are large beside the wrench leave room for the curvature to count.
+        Hard rows look infeasible to the solver in some degenerate geometries, or send it in circles: there with another
+        curvature, or by the method of multipliers."""
+        answer = self._stepped(self._program, task, right, found)
+        for program in (self._rounder, self._soft):
+            if answer.certificate.holds():
+                break
+            answer = self._stepped(program, task, right, program.solve(right[1:], task.upper, task.limit))
+        return answer
+
+    def _stepped(self, program: programs.Program, task: Task, right: Floats, found: programs.Solution) -> Found:
         answer = self._proven(task, right, found)
         for _ in range(_STEPS):
             if not found.ok or answer.certificate.holds():
                 break
-            found = self._soft.step(found.x, target - self.units.dot(found.x))
+            missed = None
+            if program is self._soft:
+                # Of the forces, which the solver leaves outside their bounds by its tolerance.
+                missed = right[1:] - self.units.dot(answer.forces / task.newtons)
+            found = program.step(found.x, missed)
             answer = self._proven(task, right, found)
         return answer
 
@@ -154,9 +167,7 @@ class Levels:
         if count and missed.dot(missed) <= _NEAR**2:
             found = self._program.ask_more(missed)
         answer = self._proven(task, found)
-        if answer.certificate.holds():
-            return answer
-        return self._stepwise(task, wanted, answer)
+        return answer if answer.certificate.holds() else self._stepwise(task, wanted, answer)
 
     def _stepwise(self, task: Task, wanted: Floats, answer: Found) -> Found:
         """The answer by proximal steps, which leave no trace of curvature and thrust: faults may have left thrusters
