@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from qiki_console.model.diagnostics import DiagnosticsBook
 from qiki_console.model.graph_state import LIMITS, GraphState, Sample
 from qiki_console.model.snapshot import MISSING, NO_ANSWER, UNKNOWN, Freshness
 
@@ -99,6 +100,34 @@ def test_a_frozen_node_is_known_after_two_and_a_half_seconds() -> None:
     assert not snapshot.whole
     assert (snapshot.nodes["/alpha/allocator"].silent, snapshot.nodes["/qiki/sim"].silent) == (True, False)
     assert state.settled(1003.0), "waiting for more would not help"
+
+
+@pytest.mark.parametrize(("attribute", "shown"), [("frozen", NO_ANSWER), ("gone", MISSING)])
+def test_a_node_whose_process_is_stopped_or_gone_is_known_without_discovery(attribute: str, shown: str) -> None:
+    state = full()
+    state.diagnostics = DiagnosticsBook()
+    state.diagnostics.note("qiki/sim: simulation", 0, "running", {}, 1000.4)
+    state.diagnosing = frozenset({"/qiki/sim"})
+    state.states = {"/qiki/sim": "active"}
+    del state.samples["alpha", "allocation"]
+    setattr(state, attribute, frozenset({"/alpha/allocator"}))
+    assert not state.settled(1000.4), "data of the others may still come"
+    assert state.settled(1000.6)
+    node = state.snapshot(1000.6).nodes["/alpha/allocator"]
+    assert (node.state, node.ready) == (shown, False)
+    assert node.problems == (("process: stopped",) if attribute == "frozen" else ())
+    state.states = {**NODES, "/bravo/allocator": None}
+    state.diagnosing |= {"/bravo/allocator"}
+    assert not state.settled(1000.6), "the diagnostics of the others are waited for"
+
+
+def test_data_that_an_inactive_node_explains_are_not_waited_for() -> None:
+    state = full()
+    state.states = {**NODES, "/alpha/allocator": "inactive"}
+    del state.samples["alpha", "allocation"]
+    assert not state.settled(1000.1)
+    assert state.settled(1000.6)
+    assert not state.snapshot(1000.6).whole
 
 
 def test_a_service_that_is_not_discovered_yet_is_not_taken_for_a_node_without_lifecycle() -> None:

@@ -123,16 +123,28 @@ def test_without_a_home_and_on_another_domain_the_hint_names_the_domain(
 PROGRAM = """
 import click, sys
 from qiki_console.cli import main as module
+from qiki_node.errors import CommandError
 from qiki_node.terminal import echo
 @module.cli.command()
 def flood():
-    for _ in range(100_000):
-        echo("Δ" * 10)
+    try:
+        for _ in range(100_000):
+            echo("Δ" * 10)
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # as verbs do with errors of files
+        raise CommandError(str(error)) from error
 module.cli.list_commands = lambda ctx: ["flood"]
 module.cli.get_command = lambda ctx, name: flood
 sys.argv = ["qiki", "flood"]
 module.main()
 """
+
+
+def test_help_for_a_reader_that_is_gone_ends_as_in_any_pipe() -> None:
+    script = '"$0" -P -m qiki_console --help | true; exit ${PIPESTATUS[0]}'
+    result = subprocess.run(["bash", "-c", script, sys.executable], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (141, "")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qiki_eventstore import Encoded, Event, open_store
+from qiki_eventstore.cli.errors import store_errors
 from qiki_eventstore.cli.events import events
 from qiki_eventstore.cli.replay import replay
 from qiki_eventstore.cli.state import state
@@ -565,3 +566,8 @@ def test_a_file_in_a_missing_folder_names_the_folder(url, tmp_path, verb):
     assert result.exit_code == 2
     assert f"{tmp_path}/none: no such folder" in result.output
     assert "part" not in result.output
+
+
+def test_a_reader_of_the_output_that_is_gone_is_no_error_of_the_store():
+    with pytest.raises(BrokenPipeError), store_errors(on_graph=False):
+        raise BrokenPipeError

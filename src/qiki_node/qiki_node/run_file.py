@@ -15,6 +15,8 @@ _FOLDER = "QIKI_RUN_DIR"
 _DEFAULT = ".qiki/run"
 _FORMAT = 1
 _TOPICS = "topics.json"
+_GONE, _STOPPED = ("X", "Z"), ("T", "t")
+"""States of a process, as in proc(5)."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +26,14 @@ class RunFile:
     Attributes:
         nodes: full names, sorted.
         domain: ROS_DOMAIN_ID of its supervisor, None if unknown.
+        gone: nodes without a process.
+        frozen: nodes whose process is stopped, as by SIGSTOP: discovery does not find them.
     """
 
     nodes: tuple[str, ...]
     domain: int | None = None
+    gone: frozenset[str] = frozenset()
+    frozen: frozenset[str] = frozenset()
 
     @property
     def namespaces(self) -> tuple[str, ...]:
@@ -41,8 +47,14 @@ def read_run_file(environment: Mapping[str, str] = os.environ) -> RunFile | None
         data = json.loads((_folder(environment) / "state.json").read_text(encoding="utf-8"))
         if data["format"] != _FORMAT or data["phase"] == "stopped" or data["boot"] != _boot():
             return None
-        named = {_full_name(process["command"]) for process in data["processes"]}
-        return RunFile(tuple(sorted(name for name in named if name)), _domain(data["supervisor"]))
+        states = {_full_name(process["command"]): _state(process.get("identity")) for process in data["processes"]}
+        named = {name: state for name, state in states.items() if name}
+        return RunFile(
+            tuple(sorted(named)),
+            _domain(data["supervisor"]),
+            frozenset(name for name, state in named.items() if state in _GONE),
+            frozenset(name for name, state in named.items() if state in _STOPPED),
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -95,12 +107,23 @@ def _boot() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
+def _state(identity: Mapping[str, Any] | None) -> str:
+    """State of a process as in proc(5), X for one that is not there."""
+    if identity is None:
+        return "X"
+    try:
+        fields = Path(f"/proc/{identity['pid']}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return "X"
+    # A pid may have been given to another process.
+    return fields[0] if int(fields[19]) == identity["start_ticks"] else "X"
+
+
 def _domain(supervisor: Mapping[str, Any]) -> int | None:
     process = Path(f"/proc/{supervisor['pid']}")
     try:
-        started = int((process / "stat").read_text().rpartition(")")[2].split()[19])
-        if started != supervisor["start_ticks"]:
-            return None  # its pid was given to another process
+        if _state(supervisor) == "X":
+            return None
         variables = (process / "environ").read_bytes().decode(errors="replace").split("\0")
         return domain_id(dict(variable.partition("=")[::2] for variable in variables))
     except (OSError, ValueError, IndexError):

@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +15,20 @@ from qiki_node.run_file import RunFile, domain_id, read_run_file
 BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def process(*words: str) -> dict[str, Any]:
-    return {"name": "x", "command": ["/bin/node", "--ros-args", *words], "state": "running"}
+def identity(pid: int) -> dict[str, int]:
+    return {"pid": pid, "start_ticks": int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])}
+
+
+def process(*words: str, of: dict[str, int] | None = None) -> dict[str, Any]:
+    return {"name": "x", "command": ["/bin/node", "--ros-args", *words], "state": "running", "identity": of}
 
 
 def write(folder: Path, **changes: Any) -> dict[str, str]:
-    started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
     state = {
         "format": 1,
         "phase": "running",
         "boot": BOOT,
-        "supervisor": {"pid": os.getpid(), "start_ticks": started},
+        "supervisor": identity(os.getpid()),
         "processes": [
             process("-r", "__node:=sim", "-r", "__ns:=/qiki"),
             process("-r", "__node:=allocator", "-r", "__ns:=/alpha", "--params-file", "/x"),
@@ -56,7 +61,24 @@ def test_without_a_file_there_is_no_run(tmp_path: Path) -> None:
 
 def test_a_reused_process_id_is_not_the_supervisor(tmp_path: Path) -> None:
     run = read_run_file(write(tmp_path, supervisor={"pid": os.getpid(), "start_ticks": 1}))
-    assert run == RunFile(("/alpha/allocator", "/qiki/sim", "/rviz"), None)
+    assert run is not None
+    assert (run.nodes, run.domain) == (("/alpha/allocator", "/qiki/sim", "/rviz"), None)
+
+
+def test_processes_that_are_gone_or_stopped_are_known(tmp_path: Path) -> None:
+    nodes = [
+        ("-r", f"__node:={name}", "-r", "__ns:=/qiki") for name in ("lives", "stopped", "ended", "reused", "waits")
+    ]
+    with subprocess.Popen(["sleep", "60"]) as child, subprocess.Popen(["true"]) as ended:
+        of = [identity(os.getpid()), identity(child.pid), identity(ended.pid), {"pid": 1, "start_ticks": -1}, None]
+        child.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, child.pid, os.WSTOPPED)
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+        run = read_run_file(write(tmp_path, processes=[process(*n, of=i) for n, i in zip(nodes, of, strict=True)]))
+        child.kill()
+    assert run is not None
+    assert run.frozen == {"/qiki/stopped"}
+    assert run.gone == {"/qiki/ended", "/qiki/reused", "/qiki/waits"}
 
 
 def test_the_hint_names_the_domain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -85,6 +85,10 @@ def _run() -> int:
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
         error.show()
+        with suppress(OSError):
+            sys.stdout.flush()
+            return error.exit_code
+        drop_output()
         return error.exit_code
     except click.Abort:
         echo("aborted", err=True)

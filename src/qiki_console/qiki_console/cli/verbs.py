@@ -6,6 +6,8 @@ package adds one by an entry point of the group `qiki.commands`.
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
@@ -56,13 +58,13 @@ class Verbs(click.Group):
         more = (name for name in os.environ.get(SCRIPT_VERBS, "").split() if name.startswith(incomplete))
         return [*super().shell_complete(ctx, incomplete), *map(CompletionItem, more)]
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _reader_may_go():
+            return super().make_context(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with _reader_may_go():
             return super().invoke(ctx)
-        except BrokenPipeError:
-            # Here, because click would end with 1, as if the command had failed.
-            drop_output()
-            sys.exit(READER_GONE)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         rows = dict(VERBS)
@@ -73,6 +75,16 @@ class Verbs(click.Group):
                 rows.setdefault(name, error.message)
         with formatter.section("Commands"):
             formatter.write_dl(sorted(rows.items()))
+
+
+@contextmanager
+def _reader_may_go() -> Iterator[None]:
+    """End with `READER_GONE` where the reader of the output is gone: click would end with 1, as after a failure."""
+    try:
+        yield
+    except BrokenPipeError:
+        drop_output()
+        sys.exit(READER_GONE)
 
 
 def _of_other_packages() -> dict[str, EntryPoint]:

@@ -75,7 +75,9 @@ class Watcher:
         run = read_run_file()
         # The run of another domain is another graph.
         own = run is not None and run.domain in (None, domain_id())
-        state.wanted = run.nodes if run is not None and own else None
+        here = run if run is not None and own else None
+        state.wanted = here.nodes if here else None
+        state.gone, state.frozen = (here.gone, here.frozen) if here else (frozenset(), frozenset())
         for bot in bots(session):
             if bot not in state.bots:
                 state.bots.append(bot)

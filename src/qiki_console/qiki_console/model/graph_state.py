@@ -21,6 +21,14 @@ from qiki_console.model.snapshot import (
 LIMITS = {"motion": 0.5, "power": 1.0, "hottest": 1.0, "thrusters": 1.0, "mass": 3.0, "allocation": 1.0}
 """Data of a bot (attributes of `Bot`), each with its age in s from which it is stale: several periods of its topic."""
 
+_EXPLAINED = 1.5
+"""s after which data that lack are not waited for where a stopped, absent or inactive node explains them."""
+
+_SILENT = 2.0
+"""s after which a node that neither answers nor publishes its diagnostics (1 Hz) is not waited for."""
+
+_UNHEARD = (MISSING, NO_ANSWER, UNKNOWN)
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -42,6 +50,7 @@ class GraphState:
         wanted: full names of the nodes that the run should have, None if no run is known. Then it is those whose
             diagnostics have come once.
         bots: names.
+        gone: wanted nodes without a process, frozen: those whose process is stopped; both as far as known.
         states: lifecycle state by full name of every node on the graph; None for a node without one.
         diagnosing: nodes that publish diagnostics.
         published: data that something publishes, by bot and name.
@@ -53,6 +62,8 @@ class GraphState:
 
     begun: float = 0.0
     wanted: tuple[str, ...] | None = None
+    gone: frozenset[str] = frozenset()
+    frozen: frozenset[str] = frozenset()
     bots: list[str] = field(default_factory=list)
     states: Mapping[str, str | None] = field(default_factory=dict)
     diagnosing: frozenset[str] = frozenset()
@@ -65,13 +76,18 @@ class GraphState:
     def settled(self, wall: float) -> bool:
         """True if waiting longer than until a wall time (s) would show no more of this graph: it is whole, or what it
         lacks has been silent for long enough to be known as that."""
-        snapshot = self.snapshot(wall)
-        nodes = snapshot.nodes.values()
-        if wall - self.begun > OLD and any(node.state == NO_ANSWER and node.silent for node in nodes):
-            return True  # a frozen node neither answers nor publishes, and others may lack its data
-        heard = not any(node.silent or node.state in (MISSING, NO_ANSWER, UNKNOWN) for node in nodes)
+        snapshot, waited = self.snapshot(wall), wall - self.begun
+        explained = (self.gone | self.frozen) - {name for name, state in self.states.items() if state == "active"}
+        nodes = {name: node for name, node in snapshot.nodes.items() if name not in explained}
+        if waited > _SILENT and any(node.state == NO_ANSWER and node.silent for node in nodes.values()):
+            return True  # a node that hangs neither answers nor publishes, and others may lack its data
+        if not nodes or any(node.silent or node.state in _UNHEARD for node in nodes.values()):
+            return False
+        inactive = any(node.state not in (None, "active") for node in nodes.values())
+        if (explained or inactive) and waited > _EXPLAINED:
+            return True
         some_bot = bool(self.bots) or self.wanted is not None
-        return bool(nodes) and heard and some_bot and not any(bot.lacking(snapshot.now) for bot in snapshot.bots)
+        return not explained and some_bot and not any(bot.lacking(snapshot.now) for bot in snapshot.bots)
 
     def snapshot(self, wall: float) -> Snapshot:
         """The graph as known at a wall time (s)."""
@@ -101,13 +117,16 @@ class GraphState:
     def _node(self, name: str, wall: float) -> Node:
         age = self.diagnostics.age(name, wall)
         diagnosed = name in self.diagnosing or age is not None
+        problems = self.diagnostics.problems(name)
+        if name in self.frozen and self.states.get(name, NO_ANSWER) == NO_ANSWER:
+            return Node(NO_ANSWER, ("process: stopped", *problems), age, diagnosed)
         if name not in self.states:
             state: str | None = UNKNOWN if age is not None and age <= OLD else MISSING
         else:
             state = self.states[name]
             if state is None and diagnosed and name in (self.wanted or ()) and wall - self.begun <= OLD:
                 state = UNKNOWN  # the service of its lifecycle may not be discovered yet
-        return Node(state, self.diagnostics.problems(name), age, diagnosed)
+        return Node(state, problems, age, diagnosed)
 
     def _bot(self, bot: str) -> Bot:
         data: dict[str, Datum[Any]] = {}

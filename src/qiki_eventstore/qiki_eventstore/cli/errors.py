@@ -14,6 +14,8 @@ def store_errors(*, on_graph: bool, write: bool = False) -> Iterator[None]:
     """Raise the store's errors as the command's, each with its exit code and a hint."""
     try:
         yield
+    except BrokenPipeError:  # of the output
+        raise
     except StoreUnavailable as error:
         hint = f"{up_hint()}; or name a store with --store sqlite:///path" if on_graph else _ALONE if write else ""
         raise UnreachableError(str(error), hint) from error
