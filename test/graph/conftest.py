@@ -5,8 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,8 @@ use_private_domain()
 
 sys.path.append(str(Path(__file__).parent))  # for the pilot beside the tests
 
+BOTS = ("alpha", "bravo")
+NODES = ("/qiki/eventstore", "/qiki/sim", "/alpha/allocator", "/bravo/allocator")
 WHOLE = 4.0 * PATIENCE
 """s for all processes of a graph, which start at once or end one after the other."""
 
@@ -98,49 +99,50 @@ def launch_arguments() -> tuple[str, ...]:
 def graph(tmp_path_factory: pytest.TempPathFactory, launch_arguments: tuple[str, ...]) -> Iterator[Graph]:
     graph = Graph(tmp_path_factory.mktemp("run"), *launch_arguments)
     try:
-        wait_for(lambda: graph.qiki("status", "--json").returncode == 0, graph)
         yield graph
     finally:
         code = graph.stop()
     assert code == 0, graph.output()
 
 
-@pytest.fixture
-def peer(graph: Graph) -> Iterator[Peer]:
-    """A node beside the running graph, whose nodes are all active."""
+class Gates:
+    """What the allocators allow: one that has just become active refuses force until energy and temperatures have come.
+
+    Made once, as the discovery of a subscription takes its time.
+    """
+
+    def __init__(self, peer: Peer) -> None:
+        self._peer = peer
+        self._gates: dict[str, str] = {}
+        for bot in BOTS:
+            peer.node.create_subscription(Allocation, f"/{bot}/allocation", partial(self._take, bot), TELEMETRY)
+
+    def _take(self, bot: str, message: Allocation) -> None:
+        self._gates[bot] = message.gate
+
+    def wait_for_force(self) -> None:
+        self._gates.clear()
+        self._peer.spin_until(
+            lambda: len(self._gates) == len(BOTS) and not {"", "STABILISE"} & set(self._gates.values())
+        )
+
+
+@pytest.fixture(scope="module")
+def peer_of_module(graph: Graph) -> Iterator[tuple[Peer, Gates]]:
     assert graph.launch.poll() is None, graph.output()
     with Peer() as peer:
-        for node in ("/qiki/sim", "/alpha/allocator", "/bravo/allocator"):
-            peer.wait_until_active(node)
-        wait_until_force_is_allowed(peer)
-        yield peer
+        yield peer, Gates(peer)
 
 
 @pytest.fixture
-def wait_for_force(peer: Peer) -> Callable[[], None]:
-    """Waits until the allocators allow force, as after one of them, or the simulator, was started again."""
-    return partial(wait_until_force_is_allowed, peer)
-
-
-def wait_until_force_is_allowed(peer: Peer) -> None:
-    """An allocator that has just become active refuses force until energy and temperatures have come."""
-    gates: dict[str, str] = {}
-
-    def take(bot: str, message: Allocation) -> None:
-        gates[bot] = message.gate
-
-    subscriptions = [
-        peer.node.create_subscription(Allocation, f"/{bot}/allocation", partial(take, bot), TELEMETRY)
-        for bot in ("alpha", "bravo")
-    ]
-    peer.spin_until(lambda: len(gates) == len(subscriptions) and not {"", "STABILISE"} & set(gates.values()))
-    for subscription in subscriptions:
-        peer.node.destroy_subscription(subscription)
-
-
-def wait_for(condition: Any, graph: Graph) -> None:
-    end = time.monotonic() + WHOLE
-    while not condition():
-        assert time.monotonic() < end, f"the graph did not come up in time:\n{graph.output()}"
-        assert graph.launch.poll() is None, f"the launch ended:\n{graph.output()}"
-        time.sleep(0.2)
+def peer(graph: Graph, peer_of_module: tuple[Peer, Gates]) -> Peer:
+    """A node beside the running graph, whose nodes are all active; one for all tests of a module."""
+    peer, gates = peer_of_module
+    try:
+        for node in NODES:
+            assert graph.launch.poll() is None
+            peer.wait_until_active(node, WHOLE)
+        gates.wait_for_force()
+    except AssertionError as error:
+        raise AssertionError(f"{error}:\n{graph.output()}") from error
+    return peer

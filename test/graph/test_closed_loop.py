@@ -1,9 +1,7 @@
-"""Two flights with the real processes, and the operator's verbs; the other manoeuvres are flown in qiki_loop."""
+"""Two flights with the real processes; the other manoeuvres are flown in qiki_loop."""
 
-import json
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import pytest
 from pilot import Pilot, fly_in_time, translate, write_scenario
@@ -42,37 +40,10 @@ def test_a_translation_while_the_power_falls_to_hold(fly) -> None:
 @pytest.mark.requirement("ALLOC-13")
 def test_a_translation_with_a_thruster_that_dies(fly) -> None:
     def flight(alpha: Pilot) -> None:
-        translate(alpha, fault=("thruster_stuck_closed", "4"))
-        assert list(alpha.allocation.health)[4] == ThrusterState.HEALTH_STUCK_CLOSED
+        # One of those that brake: the fault comes when the bot has its speed.
+        translate(alpha, fault=("thruster_stuck_closed", "0"))
+        assert alpha.allocation.health[0] == ThrusterState.HEALTH_STUCK_CLOSED
         assert not alpha.allocation.uncontrollable
         assert alpha.worst_tilt < 5.0
 
     fly(flight, "alpha")
-
-
-def test_the_operator_lists_groups_and_drives_the_allocator(graph, peer: Peer, tmp_path: Path) -> None:
-    assert peer is not None
-    picture = tmp_path / "group.svg"
-    listed = graph.qiki("groups", "alpha", "--picture", str(picture), "--group", "FTG +y")
-    assert listed.returncode == 0, listed.stdout + listed.stderr
-    assert "FULL_TORQUE -yaw" in listed.stdout
-    assert picture.read_text().startswith("<svg")
-    groups = json.loads(graph.qiki("groups", "alpha", "--json").stdout)
-    assert len(groups) == 24
-    for arguments, code, text in (
-        (("mode", "alpha", "AUTO"), 0, "AUTO"),
-        (("mode", "alpha", "MANUAL_OVERRIDE"), 2, "arm: False"),
-        (("mode", "alpha", "ADAPTIVE"), 0, "ADAPTIVE"),
-        (("hold", "alpha"), 0, "HOLD"),
-        (("hold", "alpha", "--off"), 0, "OFF"),
-        (("hold", "alpha", "--off", "--damp"), 2, "at most one"),
-        (("brake", "alpha"), 0, "braking"),
-        (("health", "alpha", "4", "weak", "--level", "0.5"), 0, "thruster 4: weak"),
-        (("health", "alpha", "16", "ok"), 2, "thruster: 16; allowed: 0 to 15"),
-        (("health", "alpha", "4", "ok"), 0, "thruster 4: ok"),
-        (("stop", "alpha"), 0, "valves closed"),
-        (("stop", "charlie"), 2, "charlie"),
-    ):
-        run = graph.qiki("allocator", *arguments)
-        assert run.returncode == code, (arguments, run.stdout, run.stderr)
-        assert text in run.stdout + run.stderr

@@ -31,6 +31,11 @@ HEALTH = {
     ThrusterState.HEALTH_STUCK_OPEN: "STUCK_OPEN",
     ThrusterState.HEALTH_WEAK: "WEAK",
 }
+CAUSES = {
+    "simulator.fault_cleared": "simulator.fault_injected",
+    "allocator.armed": "allocator.mode_changed",
+    "allocator.disarmed": "allocator.mode_changed",
+}
 MOMENTS = 100
 
 
@@ -114,6 +119,8 @@ def fly(peer: Peer) -> Flight:
     flight.push(2.0, 900.0)
     flight.mode(Allocation.MODE_AUTO)
     flight.push(1.5, -300.0)
+    # So weak in truth too: fault detection would find a healthy thruster healthy again.
+    fault(peer, "alpha", 3, 0.5)
     flight.health(3, ThrusterState.HEALTH_WEAK, 0.5)
     flight.attitude(SetAttitudeMode.Request.DAMP)
     flight.push(2.0, 200.0)
@@ -122,12 +129,47 @@ def fly(peer: Peer) -> Flight:
     flight.push(2.0, 1000.0)
     flight.attitude(SetAttitudeMode.Request.HOLD)
     flight.push(2.0, -1000.0)
+    clear = InjectFault.Request(bot="alpha", kind=InjectFault.Request.KIND_CLEAR, target="3")
+    assert peer.call(InjectFault, "/qiki/sim/inject_fault", clear).success
     flight.health(3, ThrusterState.HEALTH_OK)
     flight.health(8, ThrusterState.HEALTH_OK)
     flight.attitude(SetAttitudeMode.Request.OFF)
     flight.push(1.5, 0.0)
     flight.end()
     return flight
+
+
+def test_what_follows_from_an_event_carries_its_id(peer, read) -> None:
+    before = max(event.position for event in read())
+
+    def events() -> list[RecordedEvent]:
+        return [event for event in read() if event.position > before and event.stream.startswith("alpha/")]
+
+    dead = InjectFault.Request(
+        bot="alpha", kind=InjectFault.Request.KIND_THRUSTER_STUCK_CLOSED, target="3", duration=0.5
+    )
+    assert peer.call(InjectFault, "/qiki/sim/inject_fault", dead, repeatable=False).success
+    for request in (
+        SetAllocatorMode.Request(mode=Allocation.MODE_MANUAL_OVERRIDE, arm=True),
+        SetAllocatorMode.Request(mode=Allocation.MODE_ADAPTIVE),
+    ):
+        assert peer.call(SetAllocatorMode, "/alpha/allocator/set_mode", request).success
+
+    peer.spin_until(lambda: {event.type for event in events()} >= CAUSES.keys())
+    found = events()
+    types = {str(event.id): event.type for event in found}
+    for event in found:
+        if event.type in CAUSES:
+            assert event.causation is not None, event
+            assert types[event.causation] == CAUSES[event.type]
+        elif event.type in CAUSES.values():
+            assert event.causation is None
+    injected, cleared = (
+        next(event for event in found if event.type == f"simulator.fault_{what}") for what in ("injected", "cleared")
+    )
+    assert decode(injected)["target"] == decode(cleared)["target"]
+    assert injected.position < cleared.position
+    assert cleared.causation == str(injected.id)
 
 
 @pytest.mark.requirement("EVENT-17")

@@ -43,6 +43,7 @@ class Push:
 
     def __init__(self, graph, peer, bot: str, *arguments: str) -> None:
         self._peer = peer
+        self._subscriptions = []
         valves, allocations, odometry = (
             self._heard(kind, f"/{bot}/{topic}")
             for kind, topic in ((ThrusterState, "thruster_state"), (Allocation, "allocation"), (Odometry, "odom"))
@@ -58,6 +59,8 @@ class Push:
         self._wait_for_news(allocations)
         peer.spin_until(lambda: allocations[-1].state != Allocation.STATE_ACTIVE)
         self._wait_for_news(valves, odometry)
+        for subscription in self._subscriptions:
+            peer.node.destroy_subscription(subscription)
         self.gained = mean_motion(odometry) - before
         self.impulse = THRUSTERS.effectiveness @ (THRUSTERS.f_max * (np.array(valves[-1].on_time) - on_before))
         self.least, self.most = np.zeros(6), np.zeros(6)
@@ -68,7 +71,7 @@ class Push:
 
     def _heard(self, kind: type, topic: str) -> list:
         messages: list = []
-        self._peer.node.create_subscription(kind, topic, messages.append, TELEMETRY)
+        self._subscriptions.append(self._peer.node.create_subscription(kind, topic, messages.append, TELEMETRY))
         return messages
 
     def _wait_for_news(self, *topics: list) -> None:

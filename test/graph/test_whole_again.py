@@ -75,38 +75,52 @@ def test_a_frozen_or_reset_node_leaves_a_whole_graph(flight: Flight) -> None:
     flight.check_outboxes(since_start=False)
 
 
+class Memory:
+    """Sizes of the processes round by round, in MiB, by name and process id."""
+
+    def __init__(self, flight: Flight) -> None:
+        self._flight = flight
+        self._sizes: dict[tuple[str, int], list[float]] = defaultdict(list)
+
+    def note(self) -> None:
+        for process, size in self._flight.memory().items():
+            self._sizes[process].append(size)
+
+    def check(self) -> None:
+        """Processes that lived through all rounds do not grow."""
+        lived = {name: sizes for (name, _), sizes in self._sizes.items() if len(sizes) == ROUNDS}
+        for name, sizes in lived.items():
+            print(f"{name}: {' '.join(f'{size:.1f}' for size in sizes)} MiB")
+        assert len(lived) >= len(NODES), "all, or all but the killed one, and the runner"
+        assert {n: s for n, s in lived.items() if statistics.median(s[-2:]) > s[SETTLED - 1] + GROWTH} == {}
+
+
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 @pytest.mark.requirement("EVENT-15f")
-def test_ten_rounds_of_each_disturbance_of_each_node(flight: Flight, graph) -> None:
-    sizes: dict[str, dict[tuple[str, int], list[float]]] = defaultdict(lambda: defaultdict(list))
-
-    def note(series: str) -> None:
-        for process, size in flight.memory().items():
-            sizes[series][process].append(size)
-
-    disturbances = [*itertools.product((flight.freeze, flight.reset), NODES)]
+def test_ten_rounds_in_which_each_node_is_frozen_and_reset(graph, flight: Flight) -> None:
+    memory = Memory(flight)
     for _ in range(ROUNDS):
-        for disturb, name in disturbances:
+        for disturb, name in itertools.product((flight.freeze, flight.reset), NODES):
             disturb(name)
         flight.reset_simulation()
-        note("all alive")
+        memory.note()
+    flight.books.check()
     flight.check_outboxes(since_start=not any(graph.process(name)["restarts"] for name in NODES))
+    memory.check()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.requirement("EVENT-15f")
+def test_ten_kills_of_each_node(graph, flight: Flight) -> None:
     for name in NODES:
+        memory = Memory(flight)
         for _ in range(ROUNDS):
             flight.kill(name)
-            note(f"kills of {name}")
+            memory.note()
+        memory.check()
     flight.books.check()
     flight.check_outboxes(since_start=False)
     assert graph.qiki("events", "verify").returncode == 0
     assert graph.qiki("status", "--json").returncode == 0
-    grown = {
-        f"{process} in {series}": [round(size, 1) for size in found]
-        for series, processes in sizes.items()
-        for (process, _), found in processes.items()
-        if len(found) == ROUNDS
-    }
-    for name, found in grown.items():
-        print(name, found)
-    assert len(grown) > len(NODES)
-    assert {n: f for n, f in grown.items() if statistics.median(f[-2:]) > f[SETTLED - 1] + GROWTH} == {}

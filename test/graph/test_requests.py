@@ -1,6 +1,9 @@
-"""Bad input is refused by field, value and range, and the graph keeps running."""
+"""Requests of operators and programs: carried out, or refused by field, value and range."""
 
+import json
 import math
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from geometry_msgs.msg import WrenchStamped
@@ -11,7 +14,7 @@ from qiki_msgs.msg import Allocation
 from qiki_msgs.srv import LoadScenario, SetSpeed
 from qiki_node.qos import COMMAND, TELEMETRY
 
-pytestmark = pytest.mark.realtime
+pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("peer")]
 
 
 @pytest.fixture
@@ -86,3 +89,63 @@ def test_a_parameter_of_the_wrong_type_is_refused(peer, node) -> None:
     result = peer.call(SetParameters, f"{node}/set_parameters", request).results[0]
     assert not result.successful
     assert result.reason
+
+
+def check(graph, arguments: tuple[str, ...], code: int, text: str) -> None:
+    """Run a command of the allocator, which ends with this exit code and says this."""
+    run = graph.qiki("allocator", *arguments)
+    assert run.returncode == code, (arguments, run.stdout, run.stderr)
+    assert text in run.stdout + run.stderr
+
+
+def groups(graph, bot: str) -> dict[str, dict]:
+    run = graph.qiki("groups", bot, "--json")
+    assert run.returncode == 0, run.stderr
+    return {group["name"]: group for group in json.loads(run.stdout)}
+
+
+def test_groups_follow_the_health_of_the_thrusters(graph) -> None:
+    healthy = groups(graph, "alpha")
+    assert len(healthy) == 24
+    assert healthy["FTG +x"]["force_n"][0] == pytest.approx(735.4, abs=0.1)
+    check(graph, ("health", "alpha", "4", "stuck_closed"), 0, "thruster 4: dead")
+    without = groups(graph, "alpha")
+    assert all(4 not in group["thrusters"] for group in without.values())
+    assert 4 in groups(graph, "bravo")["FTG +x"]["thrusters"]
+    check(graph, ("health", "alpha", "4", "weak", "--level", "0.5"), 0, "thruster 4: weak")
+    check(graph, ("health", "alpha", "4", "ok"), 0, "thruster 4: ok")
+    assert groups(graph, "alpha").keys() == healthy.keys()
+    check(graph, ("health", "alpha", "16", "ok"), 2, "thruster: 16; allowed: 0 to 15")
+
+
+def test_a_picture_of_a_group_is_drawn(graph, tmp_path: Path) -> None:
+    picture = tmp_path / "group.svg"
+    assert graph.qiki("groups", "alpha", "--group", "FTG +x", "--picture", str(picture)).returncode == 0
+    root = ElementTree.parse(picture).getroot()
+    assert root.tag.endswith("svg")
+    assert (root.findtext("{*}desc") or "").startswith("735.4 N along +x, 8 thrusters")
+    refused = graph.qiki("groups", "alpha", "--group", "sideways", "--picture", str(tmp_path / "none.svg"))
+    assert refused.returncode == 2
+    assert "group: 'sideways' is not there; allowed: " in refused.stderr
+    assert not (tmp_path / "none.svg").exists()
+
+
+def test_the_allocator_is_driven_from_the_console(graph) -> None:
+    for arguments, code, text in (
+        (("mode", "bravo", "AUTO"), 0, "AUTO"),
+        (("mode", "bravo", "MANUAL_OVERRIDE"), 2, "arm: False"),
+        (("mode", "bravo", "adaptive"), 0, "ADAPTIVE"),
+        (("hold", "bravo"), 0, "HOLD"),
+        (("hold", "bravo", "--off", "--damp"), 2, "at most one"),
+    ):
+        check(graph, arguments, code, text)
+    refused = graph.qiki("thrust", "bravo", "--torque", "0", "0", "10", "--for", "0.5")
+    assert refused.returncode == 2
+    assert "torque" in refused.stdout + refused.stderr
+    for arguments, code, text in (
+        (("hold", "bravo", "--off"), 0, "OFF"),
+        (("brake", "bravo"), 0, "braking"),
+        (("stop", "bravo"), 0, "valves closed"),
+        (("stop", "charlie"), 2, "charlie"),
+    ):
+        check(graph, arguments, code, text)
