@@ -47,7 +47,7 @@ def completions(*words: str) -> list[str]:
         (("allocator", "hold", "a"), ["alpha"]),
         (("sim", "fault", ""), ["alpha", "bravo"]),
         (("state", ""), ["alpha", "bravo"]),
-        (("replay", "b"), ["bravo"]),
+        (("replay", "b"), ["bravo", "b"]),  # the last stands for paths, which the shell completes
         (("topics", "echo", "/c"), ["/clock"]),
         (("topics", "hz", "/"), ["/alpha/odom", "/clock"]),
         (("state", "alpha", "--projection", "e"), ["energy"]),
