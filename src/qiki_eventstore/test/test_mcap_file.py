@@ -176,6 +176,19 @@ def test_definition_holds_every_type_once(tmp_path: Path) -> None:
     assert "bool flag true" in parts[2]
 
 
+def test_feedback_of_an_action_has_a_definition(tmp_path: Path) -> None:
+    folder = tmp_path / "share" / "a" / "action"
+    folder.mkdir(parents=True)
+    (folder / "Fly.action").write_text("int32 goal\n---\nint32 result\n---\n# how far\nb/Other other\n")
+    install(tmp_path, "b/Other", "int32 x\n")
+    install(tmp_path, "unique_identifier_msgs/UUID", "uint8[16] uuid\n")
+    parts = message_definition("a/action/Fly_FeedbackMessage", [tmp_path]).split("=" * 80 + "\n")
+    assert parts[0].splitlines() == ["unique_identifier_msgs/UUID goal_id", "a/action/Fly_Feedback feedback"]
+    names = [part.splitlines()[0] for part in parts[1:]]
+    assert names == ["MSG: unique_identifier_msgs/UUID", "MSG: a/action/Fly_Feedback", "MSG: b/Other"]
+    assert "result" not in "".join(parts)
+
+
 def test_missing_definition_names_the_file(tmp_path: Path) -> None:
     install(tmp_path, "a/Top", "b/Other other\n")
     with pytest.raises(DefinitionError, match=r"b/msg/Other: no share/b/msg/Other\.msg"):

@@ -1,23 +1,32 @@
 """The recorder as a real process: what is published is in the file, also after kill -9."""
 
 import signal
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import rclpy
+from action_msgs.msg import GoalStatusArray
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import WrenchStamped
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState
 from mcap.reader import make_reader
+from rclpy.node import Node
 from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock
-from std_msgs.msg import String
+from std_msgs.msg import Bool, String
+from std_srvs.srv import Trigger
 
 from qiki_eventstore.recording.folder import load, recordings_in
+from qiki_eventstore.recording.playback import Recording
 from qiki_eventstore.recording.reading import read_samples
 from qiki_eventstore.recording.summary import summarise
+from qiki_msgs.action import ExecuteThrustProfile
 from qiki_node.qos import CLOCK, STATE, TELEMETRY
 from qiki_node.testing import PATIENCE, NodeProcess, Peer, use_private_domain
 
@@ -182,6 +191,79 @@ def test_samples_come_back_as_they_were(tmp_path: Path) -> None:
         peer.spin_until(lambda: int(flight.values.get("stored", 0)) >= 20, PATIENCE)
         node.stop()
     assert [deserialize_message(sample.data, String).data for sample in read_samples(path)] == texts
+
+
+@pytest.mark.requirement("EVENT-12f")
+def test_every_publisher_is_recorded_as_it_offers_whenever_it_comes(tmp_path: Path) -> None:
+    hidden = {
+        "/late/fly/_action/feedback": ExecuteThrustProfile.Impl.FeedbackMessage,
+        "/late/fly/_action/status": GoalStatusArray,
+        "/late/set/_service_event": Trigger.Event,
+    }
+    chosen = ("-p", "topics:=['/late/*']", "-p", "max_file_duration:=1.0")
+    with Peer() as peer, start(f"mcap:///{tmp_path}/", *chosen) as node, participant() as other:
+        flight = Flight(peer)
+
+        def wait_for_stored(count: int) -> None:
+            peer.spin_until(lambda: int(flight.values.get("stored", 0)) >= count)
+
+        reliable = peer.node.create_publisher(String, "/late/topic", 10)
+        flight.wait_until_heard(reliable)
+        reliable.publish(String(data="alone"))
+        wait_for_stored(1)
+        weak = peer.node.create_publisher(String, "/late/topic", TELEMETRY)
+        latched = peer.node.create_publisher(String, "/late/topic", STATE)
+        latched.publish(String(data="latched"))
+        publishers = [peer.node.create_publisher(kind, topic, 10) for topic, kind in hidden.items()]
+        flight.wait_until_heard(weak, *publishers)
+        wait_for_stored(2)
+        for number in range(20):
+            for name, publisher in (("reliable", reliable), ("weak", weak), ("latched", latched)):
+                publisher.publish(String(data=f"{name} {number}"))
+            # Equal ones are messages of their own.
+            reliable.publish(String(data="same"))
+            peer.spin_for(0.01)
+        for publisher, kind in zip(publishers, hidden.values(), strict=True):
+            publisher.publish(kind())
+        other.create_publisher(Bool, "/late/topic", 10)
+        peer.spin_until(lambda: flight.message == "not recorded: /late/topic (std_msgs/msg/Bool)")
+        wait_for_stored(2 + 80 + len(hidden))
+        assert flight.values["mixed_quality_of_service"] == "/late/topic"
+        node.stop()
+    (path,) = recordings_in(tmp_path)
+    recording = Recording.open(path)
+    assert len(recording.files) > 1
+    texts = Counter(deserialize_message(one.data, String).data for one in recording.read(topics=["/late/topic"]))
+    assert texts.pop("same") == 20
+    assert set(texts.values()) == {1}
+    assert len(texts) == 2 + 60
+    assert {name: recording.topics[name].count for name in hidden} == dict.fromkeys(hidden, 1)
+    offered = [(one.reliability, one.durability) for one in recording.topics["/late/topic"].profiles]
+    assert sorted(offered) == [("best_effort", "volatile"), ("reliable", "transient_local"), ("reliable", "volatile")]
+    schemas = {}
+    for file, _ in recording.files:
+        with file.open("rb") as stream:
+            index = make_reader(stream).get_summary()
+        assert index is not None
+        schemas |= {schema.name: schema.data.decode() for schema in index.schemas.values()}
+    assert (
+        "MSG: qiki_msgs/action/ExecuteThrustProfile_Feedback\n"
+        in schemas["qiki_msgs/action/ExecuteThrustProfile_FeedbackMessage"]
+    )
+    assert [name for name, text in schemas.items() if not text] == ["std_srvs/srv/Trigger_Event"]
+
+
+@contextmanager
+def participant() -> Iterator[Node]:
+    """A node that shares no topic with the others of this process."""
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node("other", context=context)
+    try:
+        yield node
+    finally:
+        node.destroy_node()
+        rclpy.shutdown(context=context)
 
 
 def transition(peer: Peer, number: int, state: int) -> None:

@@ -72,7 +72,7 @@ def info(path: Path, *, as_json: bool) -> None:
                 "type": topic.type,
                 "messages": topic.count,
                 "type_hash": topic.offer.type_hash,
-                "offered_qos_profiles": [asdict(profile) for profile in topic.offer.profiles],
+                "offered_qos_profiles": [asdict(profile) for profile in topic.profiles],
             }
             for name, topic in contents.topics.items()
         ]
@@ -82,7 +82,7 @@ def info(path: Path, *, as_json: bool) -> None:
     for one in contents.files:
         echo(printable(f"  epoch {one.epoch}  {_span(one.start, one.end)}  {_count(one)}  {one.name}"))
     for name, topic in contents.topics.items():
-        offered = sorted({f"{profile.reliability}, {profile.durability}" for profile in topic.offer.profiles})
+        offered = sorted({f"{profile.reliability}, {profile.durability}" for profile in topic.profiles})
         echo(printable(f"  {topic.count:>9} {name}  {topic.type}  {'; '.join(offered)}".rstrip()))
 
 

@@ -19,6 +19,7 @@ from qiki_eventstore.cli.options import (
     time_options,
 )
 from qiki_eventstore.cli.record import nothing
+from qiki_eventstore.cli.times import time_text
 from qiki_eventstore.recording.playback import Recording, looks_like_recording
 from qiki_node.completion import complete_bots
 from qiki_node.errors import UnknownNameError, UnreachableError
@@ -135,6 +136,18 @@ def _messages(
                     count += 1
         except KeyboardInterrupt:
             raise click.Abort from None
+    if not count:
+        echo(_extent(recording), err=True)
     played = recording.epochs if epoch is None else [epoch]
     epochs = f" of epochs {', '.join(map(str, played))}" if len(recording.epochs) > 1 else ""
     echo(f"{count} messages{epochs} on {len(chosen)} topics published")
+
+
+def _extent(recording: Recording) -> str:
+    spans = []
+    for epoch in recording.epochs:
+        times = [time for _, one in recording.files if one.epoch == epoch for time in (one.start, one.end)]
+        known = [time for time in times if time is not None]
+        span = f"{time_text(min(known))} to {time_text(max(known))}" if known else "of unknown times"
+        spans.append(f"epoch {epoch}: {span}")
+    return f"no message matches; the recording is {'; '.join(spans)}"

@@ -17,22 +17,12 @@ _SEPARATOR: Final = "=" * 80
 _DIVIDER: Final = re.compile(r"^---[ \t]*$", re.MULTILINE)
 """Between the parts of the definition of a service or an action."""
 
-_PARTS: Final = {"_Request": ("srv", 0), "_Response": ("srv", 1), "_Feedback": ("action", 2)}
-"""Messages that are a part of a definition, by the end of their names: kind of the definition, number of the part."""
-
-_IMPLIED: Final = {
-    "_FeedbackMessage": ("action", "unique_identifier_msgs/UUID goal_id\n{package}/{root}_Feedback feedback\n"),
-    "_Event": (
-        "srv",
-        "service_msgs/ServiceEventInfo info\n"
-        "{package}/{root}_Request[<=1] request\n{package}/{root}_Response[<=1] response\n",
-    ),
-}
-"""Messages that ROS makes of a definition."""
+_FEEDBACK: Final = "unique_identifier_msgs/UUID goal_id\n{package}/action/{root}_Feedback feedback\n"
+"""Message in which an action publishes its feedback, the third part of its definition."""
 
 
 class DefinitionError(LookupError):
-    """The definition of a message type is not installed as a .msg, .srv or .action file."""
+    """The definition of a message type is not installed as a .msg or .action file."""
 
 
 def message_definition(type_name: str, prefixes: Iterable[Path]) -> str:
@@ -59,35 +49,33 @@ def message_definition(type_name: str, prefixes: Iterable[Path]) -> str:
     root = texts.pop(type_name)
     parts = [root.rstrip("\n")]
     for name, text in texts.items():
-        package, _, short = name.split("/")
-        parts.append(f"{_SEPARATOR}\nMSG: {package}/{short}\n" + text.rstrip("\n"))
+        parts.append(f"{_SEPARATOR}\nMSG: {name.replace('/msg/', '/')}\n" + text.rstrip("\n"))
     return "\n".join(parts) + "\n"
 
 
 def _text(type_name: str, folders: list[Path]) -> str:
     match type_name.split("/"):
-        case [package, "msg" | "srv" | "action" as kind, name] if package and name:
-            pass
-        case _:
-            raise DefinitionError(f"type {type_name!r}: allowed: package/msg/Name, or with srv or action")
-    if kind == "msg" and (text := _read(folders, package, "msg", name)) is not None:
-        return text
-    if (text := _part(folders, package, name)) is not None:
-        return text
-    raise DefinitionError(f"type {type_name}: no share/{package}/{kind}/{name}.{kind} in any installation prefix")
+        case [package, "msg", name] if package and name:
+            text = _read(folders, package, "msg", name)
+        case [package, "action", name] if package and name:
+            text = _of_action(folders, package, name)
+        case _:  # of a service's events, which the field's readers cannot take
+            raise DefinitionError(f"type {type_name!r}: allowed: package/msg/Name, package/action/Name_FeedbackMessage")
+    if text is None:
+        kind, name = type_name.split("/")[1:]
+        raise DefinitionError(f"type {type_name}: no share/{package}/{kind}/{name}.{kind} in any installation prefix")
+    return text
 
 
-def _part(folders: list[Path], package: str, name: str) -> str | None:
-    """Text of a message that the definition of an action or a service implies."""
-    for suffix, (kind, number) in _PARTS.items():
-        whole = _read(folders, package, kind, name.removesuffix(suffix)) if name.endswith(suffix) else None
-        if whole is not None:
-            return _DIVIDER.split(whole)[number]
-    for suffix, (kind, text) in _IMPLIED.items():
-        root = name.removesuffix(suffix)
-        if name.endswith(suffix) and _read(folders, package, kind, root) is not None:
-            return text.format(package=package, root=root)
-    return None
+def _of_action(folders: list[Path], package: str, name: str) -> str | None:
+    """Text of the feedback of an action, or of the message in which it is published."""
+    root = name.removesuffix("Message").removesuffix("_Feedback")
+    action = _read(folders, package, "action", root)
+    if action is None or root == name:
+        return None
+    if name.endswith("Message"):
+        return _FEEDBACK.format(package=package, root=root)
+    return _DIVIDER.split(action)[2]
 
 
 def _read(folders: list[Path], package: str, kind: str, name: str) -> str | None:
@@ -103,5 +91,10 @@ def _types_in(text: str, package: str) -> Iterator[str]:
         found = _FIELD.match(line)
         if not found or found[1] in _PRIMITIVES:
             continue
-        parts = found[1].split("/")
-        yield f"{parts[0] if len(parts) > 1 else package}/msg/{parts[-1]}"
+        match found[1].split("/"):
+            case [name]:
+                yield f"{package}/msg/{name}"
+            case [other, name]:
+                yield f"{other}/msg/{name}"
+            case _:
+                yield found[1]

@@ -1,7 +1,8 @@
 """rosbag2's `metadata.yaml`, version 9 (earlier ones are read), by which ROS 2's tools take a folder for one recording.
 
-QIKI's own facts about a file are in `custom_data`, a JSON text for each file under `qiki:<name>`. Those of rosbag2
-list finished files only, so that a file without index does not keep its tools from the others.
+QIKI's own facts are in `custom_data`: a JSON text for each file under `qiki:<name>`, and the profiles of publishers
+that came later under `qiki late publishers:<topic>`. Those of rosbag2 list finished files only, so that a file without
+index does not keep its tools from the others.
 """
 
 import json
@@ -24,6 +25,7 @@ RECORD: Final = "rosbag2"
 _SERIALIZED: Final = "serialized_metadata"
 _ROOT: Final = "rosbag2_bagfile_information"
 _OWN: Final = "qiki:"
+_LATE: Final = "qiki late publishers:"
 _VERSION: Final = 9
 
 
@@ -150,16 +152,20 @@ def _values(metadata: Metadata) -> dict[str, Any]:
             }
             for one in finished
         ],
-        "custom_data": {_OWN + one.name: json.dumps(asdict(one)) for one in metadata.files},
+        "custom_data": {
+            **{_OWN + one.name: json.dumps(asdict(one)) for one in metadata.files},
+            **{
+                _LATE + name: json.dumps(as_values(topic.late)) for name, topic in metadata.topics.items() if topic.late
+            },
+        },
         "ros_distro": os.environ.get("ROS_DISTRO", ""),
     }
 
 
 def _of_values(values: Mapping[str, Any]) -> Metadata:
+    custom: Mapping[str, str] = values.get("custom_data") or {}
     own = {
-        key.removeprefix(_OWN): RecordedFile(**json.loads(text))
-        for key, text in (values.get("custom_data") or {}).items()
-        if key.startswith(_OWN)
+        key.removeprefix(_OWN): RecordedFile(**json.loads(text)) for key, text in custom.items() if key.startswith(_OWN)
     }
     for name in own:
         if name != Path(name).name:  # one that is removed must be in the folder itself
@@ -169,7 +175,9 @@ def _of_values(values: Mapping[str, Any]) -> Metadata:
     for one in values["topics_with_message_count"]:
         topic = one["topic_metadata"]
         offer = Offer(of_values(topic.get("offered_qos_profiles")), topic.get("type_description_hash", ""))
-        topics[str(topic["name"])] = TopicSummary(str(topic["type"]), int(one["message_count"]), offer)
+        name = str(topic["name"])
+        late = of_values(json.loads(custom.get(_LATE + name, "[]")))
+        topics[name] = TopicSummary(str(topic["type"]), int(one["message_count"]), offer, late)
     return Metadata(tuple(files.values()), dict(sorted(topics.items())))
 
 

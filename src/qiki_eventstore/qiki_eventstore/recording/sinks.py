@@ -15,8 +15,9 @@ from qiki_eventstore.recording import metadata, retention
 from qiki_eventstore.recording.folder import SUFFIX, FolderLock, facts_of, save
 from qiki_eventstore.recording.metadata import Metadata, RecordedFile
 from qiki_eventstore.recording.notes import Note, Notify, Outcome, ignore
+from qiki_eventstore.recording.offers import Offer
 from qiki_eventstore.recording.sample import Sample
-from qiki_eventstore.recording.summary import summarise
+from qiki_eventstore.recording.summary import TopicSummary, summarise
 from qiki_eventstore.recording.writing import Define, McapWriter, OfferOf, nothing_known
 
 _RESERVE: Final = 64 << 20
@@ -140,6 +141,7 @@ class FolderSink:
         self._epoch = 0
         self._jumps: deque[float] = deque(maxlen=_EPOCHS)
         self._latest: int | None = None
+        self._offers: dict[str, Offer] = {}
         self._file: IO[bytes] | None = None
         folder.mkdir(parents=True)
         sync_folder(folder.parent)
@@ -199,7 +201,7 @@ class FolderSink:
         contents = self._contents.with_file(entry)
         file = path.open("xb")
         try:
-            writer = McapWriter(file, self._define, self._offer_of)
+            writer = McapWriter(file, self._define, self._first_offer)
             # A reader of this file alone, and `repair`, find epoch and time in it.
             writer.note(metadata.RECORD, metadata.to_record(Metadata((entry,))))
             writer.flush()
@@ -232,15 +234,19 @@ class FolderSink:
         self._file = None
         path = self.folder / entry.name
         contents = summarise(path)
-        # Publishers that came after the first message of their topic are in the catalogue, not in the file.
-        topics = {
-            name: replace(topic, offer=topic.offer.joined(self._offer_of(name)))
-            for name, topic in contents.topics.items()
-        }
+        topics = {name: self._with_late(name, topic) for name, topic in contents.topics.items()}
         self._contents = self._contents.with_file(facts_of(path, contents), replace(contents, topics=topics))
         save(self.folder, self._contents)
         self._notify(Note(Outcome.CLOSED, path, f"{contents.messages} messages, epoch {entry.epoch}"))
         self._apply_limits()
+
+    def _first_offer(self, topic: str) -> Offer:
+        """The same in all files: tools take a channel of another offer for another topic."""
+        return self._offers.setdefault(topic, self._offer_of(topic))
+
+    def _with_late(self, name: str, topic: TopicSummary) -> TopicSummary:
+        now = self._offer_of(name).profiles
+        return replace(topic, late=tuple(one for one in now if one not in topic.offer.profiles))
 
     def _may_split(self) -> bool:
         now = self._steady()

@@ -8,22 +8,37 @@ from pathlib import Path
 from mcap.records import Channel, Schema
 from mcap.summary import Summary as Index
 
-from qiki_eventstore.recording.offers import Offer, of_text
+from qiki_eventstore.recording.offers import Offer, QosProfile, of_text
 from qiki_eventstore.recording.reading import messages_of, read_index, read_records
 from qiki_eventstore.recording.writing import QOS, TYPE_HASH
 
 
 @dataclass(frozen=True, slots=True)
 class TopicSummary:
-    """A topic of a recording: its type, how many messages, and the facts about its publishers."""
+    """A topic of a recording.
+
+    Attributes:
+        type: such as `nav_msgs/msg/Odometry`.
+        count: messages.
+        offer: of the publishers that were there when its first message was recorded; in every file the same.
+        late: further profiles, of publishers that came later.
+    """
 
     type: str
     count: int
     offer: Offer = field(default_factory=Offer)
+    late: tuple[QosProfile, ...] = ()
+
+    @property
+    def profiles(self) -> tuple[QosProfile, ...]:
+        """The profiles of all its publishers."""
+        return (*self.offer.profiles, *self.late)
 
     def joined(self, other: "TopicSummary") -> "TopicSummary":
         """The topic in two files."""
-        return TopicSummary(self.type, self.count + other.count, self.offer.joined(other.offer))
+        offer = self.offer.joined(other.offer)
+        late = (one for one in dict.fromkeys((*self.late, *other.late)) if one not in offer.profiles)
+        return TopicSummary(self.type, self.count + other.count, offer, tuple(late))
 
 
 @dataclass(frozen=True, slots=True)

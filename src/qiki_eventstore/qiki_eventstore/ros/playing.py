@@ -96,7 +96,7 @@ class Player:
 
 
 def _offer(topic: TopicSummary) -> QoSProfile:
-    recorded = widest(topic.offer.profiles)
+    recorded = widest(topic.profiles)
     reliable, latched = recorded.reliability == "reliable", recorded.durability == "transient_local"
     return QoSProfile(
         reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
