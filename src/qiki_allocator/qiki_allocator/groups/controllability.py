@@ -16,6 +16,7 @@ import daqp
 import numpy as np
 import numpy.typing as npt
 
+from qiki_allocator.allocation.spans import axis_units
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
 from qiki_allocator.checks import require
 from qiki_vehicle import ConfigurationError
@@ -25,6 +26,7 @@ ROTATIONS = ("+roll", "-roll", "+pitch", "-pitch", "+yaw", "-yaw")
 AXES = TRANSLATIONS + ROTATIONS
 
 _CURVATURE = 1e-4  # of the levels, where the strongest thruster's share in the wrench counts 1
+_ACROSS = 0.05  # largest share of an axis's authority in each other axis, in `spans.axis_units`
 _NONE = 1e-6  # share of what all thrusters give to an axis, below which the axis is taken for lost
 
 
@@ -94,12 +96,7 @@ def largest_wrench(
         ConfigurationError, ValueError: an argument is not allowed.
     """
     wanted = axis_vector(axis)
-    share = checked_health(array, health)
-    stuck = np.zeros(len(array), dtype=bool)
-    for index in stuck_open:
-        if index not in range(len(array)):
-            raise ConfigurationError(f"stuck_open: thruster {index}; allowed: 0 to {len(array) - 1}")
-        stuck[index] = True
+    share, stuck = checked_health(array, health), _is_stuck(array, stuck_open)
     require("watts_per_newton", watts_per_newton, "W/N", 0.0)
     draw = np.zeros(len(array))
     if power is not None:
@@ -116,6 +113,51 @@ def largest_wrench(
     if size <= _NONE * float(np.abs(wanted @ full).sum()):
         return Reach(axis, 0.0, np.zeros(len(array)))
     return Reach(axis, size, levels)
+
+
+def authority(
+    array: ThrusterArray, axis: str, health: npt.ArrayLike | None = None, stuck_open: Collection[int] = ()
+) -> float:
+    """The largest force, N, or torque, N m, along an axis that is nearly pure; 0 where there is none.
+
+    It is the largest s with force or torque s along the axis and at most 0.05 s u_k / u along each other axis k, under
+    the bounds; u and u_k are the `spans.axis_units` of the axes, N and N m. A pure wrench would be too much to ask of
+    thrusters mounted with tolerances: faults can leave an axis that is held but for a small fraction of another.
+
+    Args:
+        array, axis, health, stuck_open: see `largest_wrench`.
+
+    Raises:
+        ConfigurationError, ValueError: an argument is not allowed.
+    """
+    wanted = axis_vector(axis)
+    share, stuck = checked_health(array, health), _is_stuck(array, stuck_open)
+    unit = axis_units(array)
+    rows = array.effectiveness * (array.f_max * share) / unit[:, None]
+    along, across = wanted @ rows, rows[wanted == 0.0]
+    most = float(np.abs(along).max())
+    if most == 0.0:
+        return 0.0
+    cone = np.vstack([across - _ACROSS * along, -across - _ACROSS * along])
+    cone = cone[np.abs(cone).max(axis=1) > _NONE * most]
+    n, m = len(along), len(cone)
+    upper = np.concatenate([np.ones(n), np.zeros(m)])
+    lower = np.concatenate([stuck.astype(float), np.full(m, -1e30)])
+    kinds = np.zeros(n + m, dtype=np.intc)
+    levels, _, flag, _ = daqp.solve(
+        _CURVATURE * np.eye(n), -along / most, np.ascontiguousarray(cone), upper, lower, kinds, primal_tol=1e-9
+    )
+    size = float(along @ levels) if flag == 1 else 0.0
+    return size * float(np.abs(wanted) @ unit) if size > _NONE * float(np.abs(along).sum()) else 0.0
+
+
+def _is_stuck(array: ThrusterArray, stuck_open: Collection[int]) -> npt.NDArray[np.bool_]:
+    stuck = np.zeros(len(array), dtype=bool)
+    for index in stuck_open:
+        if index not in range(len(array)):
+            raise ConfigurationError(f"stuck_open: thruster {index}; allowed: 0 to {len(array) - 1}")
+        stuck[index] = True
+    return stuck
 
 
 def checked_health(array: ThrusterArray, health: npt.ArrayLike | None) -> Floats:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
 from qiki_allocator.checks import RefusalError, require
-from qiki_allocator.groups.controllability import AXES, ROTATIONS, TRANSLATIONS, largest_wrench
+from qiki_allocator.groups.controllability import AXES, ROTATIONS, TRANSLATIONS, authority
 from qiki_allocator.groups.thrust_groups import ThrustGroup, ThrustGroups, thrust_groups
 from qiki_allocator.health.table import HealthTable
 
@@ -104,16 +104,14 @@ class Authority:
         self._healthy: tuple[ThrusterArray, list[float]] | None = None
 
     def left(self, array: ThrusterArray, health: HealthTable) -> dict[str, float]:
-        """0..1 by axis, in the order of `AXES`; NaN where the healthy thrusters give no pure force or torque."""
+        """0..1 by axis, in the order of `AXES`; NaN where the healthy thrusters give none. See `authority`."""
         if self._healthy is None or self._healthy[0] is not array:
-            self._healthy = array, [largest_wrench(array, axis).size for axis in AXES]
+            self._healthy = array, [authority(array, axis) for axis in AXES]
         levels, stuck = health.levels(), health.stuck()
         if not stuck and (levels == 1.0).all():
             return {axis: 1.0 if size > 0.0 else math.nan for axis, size in zip(AXES, self._healthy[1], strict=True)}
         return {
-            axis: min(largest_wrench(array, axis, levels, stuck_open=stuck).size / size, 1.0)
-            if size > 0.0
-            else math.nan
+            axis: min(authority(array, axis, levels, stuck) / size, 1.0) if size > 0.0 else math.nan
             for axis, size in zip(AXES, self._healthy[1], strict=True)
         }
 
