@@ -74,6 +74,19 @@ def room_for(path: Path) -> Iterator[None]:
         raise StoreFull(f"{path}: no room for it ({error.strerror}): give another disk") from error
 
 
+def require_regular(path: Path) -> None:
+    """See that a path is that of a regular file or a link to one: reading a pipe or a device might never end.
+
+    Raises:
+        FileNotFoundError: nothing is there.
+        ValueError: it is something else.
+    """
+    if not path.is_file():
+        if not path.exists():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+        raise ValueError(f"{path}: is no regular file")
+
+
 def publish(draft: Path, path: Path) -> None:
     """Give a file that is whole and durable its name, durably.
 

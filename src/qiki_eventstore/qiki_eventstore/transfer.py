@@ -19,7 +19,7 @@ from qiki_eventstore.chain import GENESIS, link_event
 from qiki_eventstore.engine.queue import Call
 from qiki_eventstore.engine.store import EngineStore
 from qiki_eventstore.events import ANY, Encoded, Event, RecordedEvent
-from qiki_eventstore.files import new_file
+from qiki_eventstore.files import new_file, require_regular
 from qiki_eventstore.jsonl import FieldError, TransferError
 from qiki_eventstore.payload import decode
 from qiki_eventstore.preparation import prepare
@@ -277,8 +277,10 @@ def _typed(value: dict[str, Any], kinds: dict[str, type]) -> dict[str, Any]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes, dict[str, Any]]]:
-    if path.exists() and not path.is_file():
-        raise TransferError(f"{path}: is no regular file, and it is read twice: copy it into one")
+    try:
+        require_regular(path)  # it is read twice
+    except ValueError as error:
+        raise TransferError(str(error)) from None
     with path.open("rb") as file:
         for number, line in enumerate(iter(lambda: file.readline(_LONGEST + 1), b""), start=1):
             if len(line) > _LONGEST:

@@ -560,6 +560,19 @@ def test_what_never_ends_is_not_imported(tmp_path):
     assert list(tmp_path.iterdir()) == [pipe]
 
 
+def test_what_never_ends_or_is_not_there_is_no_file_of_heads_and_no_recording(url, tmp_path):
+    recording = tmp_path / "pipe.mcap"
+    os.mkfifo(recording)
+    for result in (
+        run(events, "verify", "--store", url, "--heads", recording),
+        run(events, "verify", "--store", url, "--heads", "/dev/zero"),
+        run(replay, recording),
+    ):
+        assert (result.exit_code, "is no regular file" in result.output) == (2, True)
+    for result in (run(events, "verify", "--store", url, "--heads", tmp_path / "hedas"), run(replay, "none.mcap")):
+        assert (result.exit_code, "no such file" in result.output) == (2, True)
+
+
 @pytest.mark.parametrize("verb", ["export", "backup"])
 def test_a_file_in_a_missing_folder_names_the_folder(url, tmp_path, verb):
     result = run(events, verb, tmp_path / "none" / "file", "--store", url)

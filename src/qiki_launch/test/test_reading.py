@@ -1,6 +1,8 @@
 """Launch files: substitutions, expressions, types and what is refused, each by name and place."""
 
+import os
 import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -298,6 +300,12 @@ def test_an_include_that_fails_names_its_line(inner: str | None, message: str, p
     text = "launch:\n  - let: {name: x, value: y}\n  - include: {file: $(dirname)/inner.launch.yaml}\n"
     with pytest.raises(LaunchError, match=message):
         read(prefix, text)
+
+
+def test_an_include_of_a_pipe_is_refused(prefix: Any, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.launch.yaml")
+    with pytest.raises(LaunchError, match=r"pipe\.launch\.yaml: cannot be read: is no regular file"):
+        read(prefix, f"launch:\n  - include: {{file: {tmp_path}/pipe.launch.yaml}}\n")
 
 
 MERGED = """launch:

@@ -26,6 +26,7 @@ from qiki_eventstore.cli.record import nothing
 from qiki_eventstore.cli.times import times_for_people, times_for_programs
 from qiki_eventstore.errors import StoreUnavailable
 from qiki_eventstore.events import RecordedEvent
+from qiki_eventstore.files import require_regular
 from qiki_eventstore.store import Query, Subscription
 from qiki_node.errors import CommandError, RefusedError, UnknownNameError
 from qiki_node.json_text import to_json
@@ -177,6 +178,8 @@ def verify(*, heads: Path | None, as_json: bool, url: str | None) -> None:
         raise RefusedError("--heads: the graph's store knows where its heads are", "give --store as well")
     options: dict[str, Any] = {"projections": tuple(PROJECTIONS.values())}
     if heads is not None:
+        with store_errors(on_graph=False):
+            require_regular(heads)
         options["heads"] = heads
     with opened(url, **options) as store:
         found = store.verify()

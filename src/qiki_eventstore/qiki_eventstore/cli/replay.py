@@ -20,6 +20,7 @@ from qiki_eventstore.cli.options import (
 )
 from qiki_eventstore.cli.record import nothing
 from qiki_eventstore.cli.times import time_text
+from qiki_eventstore.files import require_regular
 from qiki_eventstore.recording.playback import Recording, looks_like_recording
 from qiki_node.completion import complete_bots
 from qiki_node.errors import UnknownNameError, UnreachableError
@@ -116,6 +117,8 @@ def _messages(
     from qiki_eventstore.recording.pacing import paced
 
     with store_errors(on_graph=False):
+        if not path.is_dir():
+            require_regular(path)
         recording = Recording.open(path)
         for topic in topics:
             if topic not in recording.topics:

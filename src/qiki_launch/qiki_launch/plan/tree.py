@@ -28,6 +28,8 @@ def load_tree(file: Path, place: Place | None = None) -> Element | None:
     Raises:
         LaunchError: the file cannot be read, is not YAML, or is beyond a bound.
     """
+    if file.exists() and not file.is_file():
+        raise LaunchError(f"{file}: cannot be read: is no regular file", place)
     try:
         with file.open("rb") as stream:
             data = stream.read(LARGEST + 1)
