@@ -13,7 +13,8 @@ a wrench is attainable, and the least thrust that gives it, comes from scipy's l
 Times: every method solves every sequence `repeats` times, in turns of 250 solves. The 20 solves before a turn are done
 first, uncounted: else much of a p99 would be caches that another method has filled (`--cold` leaves them out). p50 and
 p99 of all solves, then of the shortest time of each solve over the repeats, which leaves out what else the machine did.
-All as ratio to exact NNLS. The answers judged are those of the last repeat.
+All as ratio to exact NNLS. The answers judged are those of the last repeat. Last come the times of two docked vehicles,
+for which facets are too many, as ratio to those of one.
 """
 
 import argparse
@@ -28,7 +29,8 @@ import numpy as np
 from allocation_methods import METHODS, Problem, Solve
 from scipy.optimize import linprog  # type: ignore[import-untyped]
 
-from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
+from qiki_allocator import Allocator, Limits, ThrusterArray
+from qiki_allocator.allocation.thrusters import Floats
 from qiki_allocator.assembly import thrusters
 from qiki_vehicle import Vehicle
 
@@ -171,6 +173,42 @@ def report(array: ThrusterArray, watts: float, sequence: Sequence, results: dict
               f"{q['power']:9.2f}{q['bounds']:10.2f}{q['fuel']:11.5f}{q['fuel_max']:10.5f}")  # fmt: skip
 
 
+def docked(array: ThrusterArray) -> ThrusterArray:
+    """Two vehicles, one turned half round about x and docked on top of the other: twice the thrusters."""
+    half_turn = np.diag([1.0, -1.0, -1.0])
+    return ThrusterArray(
+        np.vstack([array.positions, array.positions @ half_turn + [0.0, 0.0, 2.4]]),
+        np.vstack([array.directions, array.directions @ half_turn]),
+        np.tile(array.f_max, 2),
+        com=(0.0, 0.0, 1.2),
+    )
+
+
+def compare_sizes(array: ThrusterArray, watts: float, peak: float, count: int) -> None:
+    """Print the time of a `solve` of two docked vehicles as ratio to that of one, in turns, a third with faults."""
+    rng = np.random.default_rng(4)
+    arrays = (array, docked(array))
+    for policy, unattainable in (("weighted", "closest"), ("priority", "closest"), ("priority", "direction")):
+        times = np.empty((2, count))
+        both = []
+        for one in arrays:
+            reach = np.linalg.norm(one.effectiveness * one.f_max, axis=1)
+            wrenches = rng.uniform(0.0, 0.6, (count, 1)) * rng.normal(size=(count, 6)) * reach
+            alive = (rng.random((count // 20 + 1, len(one))) > 0.1).repeat(20, axis=0)[:count]
+            alive[np.arange(count) % 60 >= 20] = True
+            solver = Allocator(one, watts, policy, unattainable)
+            both.append((solver, wrenches, one.f_max * alive, peak * len(one) / len(array)))
+        for start in range(0, count, TURN):
+            for row, (solver, wrenches, bounds, power) in zip(times, both, strict=True):
+                for i in range(start, min(start + TURN, count)):
+                    begun = time.perf_counter()
+                    solver.solve(wrenches[i], Limits(power, bounds[i]))
+                    row[i] = time.perf_counter() - begun
+        p50, p99 = np.percentile(times[1], [50, 99]) / np.percentile(times[0], [50, 99])
+        title = f"{len(arrays[1])} against {len(array)} thrusters, {policy}, {unattainable}"
+        print(f"{title}: {p50:.2f} at p50, {p99:.2f} at p99")
+
+
 def available(array: ThrusterArray, watts: float) -> Iterator[tuple[str, Solve]]:
     """The methods whose packages are installed; the others are named."""
     for name, make in METHODS.items():
@@ -205,6 +243,8 @@ def main() -> None:
     for sequence in sequences(array, vehicle.propulsion.peak_power, count):
         judged = least_thrust(array, watts, sequence)
         report(array, watts, judged, run(methods, judged, repeats, 0 if arguments.cold else LEAD_IN))
+    print()
+    compare_sizes(array, watts, vehicle.propulsion.peak_power, count)
 
 
 if __name__ == "__main__":
