@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from qiki_allocator.assembly import assemble
 from qiki_allocator.flight.controller import Controller
-from qiki_allocator.flight.profile import Segment
+from qiki_allocator.flight.segments import Segment
 from qiki_allocator.flight.telemetry import Mode
 from qiki_allocator.health.table import Condition
 from qiki_allocator.limits.energy_gate import EnergyReading

@@ -9,7 +9,7 @@ from qiki_allocator.flight.attitude import ControlConfig
 from qiki_allocator.flight.controller import Controller
 from qiki_allocator.flight.drive import Drive
 from qiki_allocator.flight.motion_control import MotionControl, RestConfig
-from qiki_allocator.flight.profile import ProfileConfig
+from qiki_allocator.flight.segments import ProfileConfig
 from qiki_allocator.groups.selection import LOST_BELOW, Authority, GroupTable
 from qiki_allocator.health.detector_settings import DetectorSettings
 from qiki_allocator.health.watch import FaultWatch

@@ -9,7 +9,7 @@ from valve_hardware import Hardware, check_timing, on_times, peak
 
 from qiki_allocator import ValveTiming
 from qiki_allocator.flight.motion_control import AttitudeMode
-from qiki_allocator.flight.profile import Segment
+from qiki_allocator.flight.segments import Segment
 from qiki_allocator.flight.telemetry import Activity, Mode, State
 from qiki_allocator.health.readings import ValveReading
 from qiki_allocator.health.table import Condition

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from qiki_allocator.flight.motion_control import AttitudeMode
-from qiki_allocator.flight.profile import Segment
+from qiki_allocator.flight.segments import Segment
 from qiki_allocator.flight.telemetry import Mode
 from qiki_allocator.health.readings import MotionReading, ValveReading
 from qiki_allocator.health.table import Condition

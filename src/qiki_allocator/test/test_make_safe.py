@@ -11,7 +11,7 @@ from geometry_msgs.msg import WrenchStamped
 from std_srvs.srv import Trigger
 
 from qiki_allocator.checks import RefusalError
-from qiki_allocator.flight.profile import Segment
+from qiki_allocator.flight.segments import Segment
 from qiki_allocator.limits.energy_gate import EnergyReading
 from qiki_allocator.node import AllocatorNode
 from qiki_msgs.msg import Allocation, ThrusterState

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from valve_hardware import Hardware
 
 from qiki_allocator.flight.motion_control import AttitudeMode
-from qiki_allocator.flight.profile import Segment
+from qiki_allocator.flight.segments import Segment
 from qiki_allocator.flight.telemetry import Mode
 from qiki_allocator.health.table import Condition
 from qiki_allocator.health.watch import MOTION, Finding

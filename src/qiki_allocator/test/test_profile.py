@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qiki_allocator.flight.profile import Outcome, ProfileConfig, ProfileError, ProfileRunner, Segment, check_segments
+from qiki_allocator.flight.profile import Outcome, ProfileRunner
+from qiki_allocator.flight.segments import ProfileConfig, ProfileError, Segment, check_segments
 from qiki_vehicle import ConfigurationError
 
 CONFIG = ProfileConfig(max_segments=10, max_duration=600.0, max_gap=0.5)

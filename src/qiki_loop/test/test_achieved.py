@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qiki_allocator.assembly import assemble
-from qiki_allocator.flight.profile import Segment
+from qiki_allocator.flight.segments import Segment
 from qiki_loop import ClosedLoop
 from qiki_loop.messages import stamp, valve_report
 from qiki_sim import World

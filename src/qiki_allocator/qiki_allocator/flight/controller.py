@@ -16,8 +16,8 @@ from qiki_allocator.flight.drive import Drive
 from qiki_allocator.flight.intake import Intake
 from qiki_allocator.flight.motion_control import MOVED, AttitudeMode, MotionControl
 from qiki_allocator.flight.occurrences import Journal, Standing
-from qiki_allocator.flight.profile import ProfileConfig, Segment
 from qiki_allocator.flight.profile_source import ProfileSource
+from qiki_allocator.flight.segments import ProfileConfig, Segment
 from qiki_allocator.flight.settings import OperatorSettings
 from qiki_allocator.flight.telemetry import Mode, State, Telemetry
 from qiki_allocator.groups.controllability import TRANSLATIONS

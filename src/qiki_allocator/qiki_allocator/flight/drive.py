@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from qiki_allocator.allocation.answers import Allocation, Limits
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
+from qiki_allocator.flight.delivery import Delivered, Delivery
 from qiki_allocator.groups.selection import Authority, GroupTable, Selection
 from qiki_allocator.groups.thrust_groups import ThrustGroup
 from qiki_allocator.health.flown import Flown
@@ -47,28 +48,6 @@ class ThrusterHealth(NamedTuple):
 
     condition: Condition
     level: float
-
-
-@dataclass(frozen=True, eq=False)
-class Delivered:
-    """Impulse and energy of the thrusters over a time.
-
-    Attributes:
-        impulse: (6,) N s and N m s, of the pulses commanded and of thrusters stuck open.
-        energy: J, of the same.
-        elapsed: s.
-        more_impulse, more_energy: correction of earlier pulses by the valves' counters: given minus
-            commanded. Without fresh counters commands are all there is.
-    """
-
-    impulse: Floats
-    energy: float
-    elapsed: float
-    more_impulse: Floats
-    more_energy: float
-
-
-_NOTHING = Delivered(np.zeros(6), 0.0, 0.0, np.zeros(6), 0.0)
 
 
 class Drive:
@@ -114,6 +93,7 @@ class Drive:
         self.solve_time = math.nan
         array = modulator.allocator.array
         self.meter = Meter(modulator.allocator.watts_per_newton * array.f_max, modulator.bank)
+        self._delivery = Delivery(self.meter)
         self._account = ValveAccount(modulator.bank)
         self._outlet = Outlet(modulator.bank)
         self._lead = Lead(modulator.lead)
@@ -139,7 +119,7 @@ class Drive:
             part.reset()
         self._selection: Selection | None = None
         self._busy_until = -math.inf
-        self._delivered = _NOTHING
+        self._delivery.take()
         self._forget_limits()
 
     # State ------------------------------------------------------------------------------------------------------
@@ -228,20 +208,12 @@ class Drive:
 
     def _count(self) -> None:
         """Add the commanded pulses up to the bank's time to the account."""
-        passed, delivered = self.meter.read(), self._delivered
-        thrust = self.faults.health.thrust(self.array)
-        self._delivered = replace(
-            delivered,
-            impulse=delivered.impulse + self.array.effectiveness @ (thrust * passed.on) + self.bias * passed.elapsed,
-            energy=delivered.energy + float(self.meter.power @ passed.on) + self._stuck_power * passed.elapsed,
-            elapsed=delivered.elapsed + passed.elapsed,
-        )
+        self._delivery.count(self.array, self.faults.health.thrust(self.array), self.bias, self._stuck_power)
 
     def take_delivered(self) -> Delivered:
         """Take the account of the pulses since the last call."""
         self._count()
-        delivered, self._delivered = self._delivered, _NOTHING
-        return delivered
+        return self._delivery.take()
 
     def awaits_counters(self, now: float) -> bool:
         """True while the valves' counters arrive, but without the last edges yet."""
@@ -346,11 +318,7 @@ class Drive:
         if reading.late_edges is None and not reading.forced_closed and np.abs(late).max() > _UNKNOWN_CAUSE:
             self._lead.lengthen(stamp)
         missing = self.array.effectiveness @ (self.faults.health.thrust(self.array) * late)
-        self._delivered = replace(
-            self._delivered,
-            more_impulse=self._delivered.more_impulse - missing,
-            more_energy=self._delivered.more_energy - float(self.meter.power @ late),
-        )
+        self._delivery.correct(missing, float(self.meter.power @ late))
         if np.abs(late).max() > _UNKNOWN_CAUSE:
             self.faults.distrust(stamp)
         self.faults.confirm(stamp)

@@ -6,7 +6,8 @@ import numpy as np
 
 from qiki_allocator.allocation.thrusters import Floats
 from qiki_allocator.flight.drive import Drive
-from qiki_allocator.flight.profile import ProfileConfig, ProfileResult, ProfileRunner, Segment, check_segments
+from qiki_allocator.flight.profile import ProfileResult, ProfileRunner
+from qiki_allocator.flight.segments import ProfileConfig, Segment, check_segments
 
 _LAST_PULSES = 0.5
 """s after its end in which a profile waits for its last pulses, and for the report of them."""

@@ -9,7 +9,8 @@ from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 
 from qiki_allocator.checks import RefusalError, refusing
-from qiki_allocator.flight.profile import Outcome, Segment
+from qiki_allocator.flight.profile import Outcome
+from qiki_allocator.flight.segments import Segment
 from qiki_allocator.ros import conversions
 from qiki_allocator.ros.host import Host
 from qiki_events.fields import check_name
