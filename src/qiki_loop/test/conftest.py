@@ -10,6 +10,10 @@ sys.path.append(str(Path(__file__).parent))  # for the helpers beside the tests
 
 from shipped import VEHICLE
 
+from qiki_allocator.assembly import assemble
+from qiki_loop import ClosedLoop
+from qiki_sim import World
+
 
 @pytest.fixture(scope="session")
 def scenario_of(tmp_path_factory):
@@ -31,3 +35,13 @@ def scenario_of(tmp_path_factory):
 def scenario(scenario_of):
     """Two bots, far apart, as the vehicle file has them."""
     return scenario_of(soc_of_bravo=0.8)
+
+
+@pytest.fixture
+def loop(scenario):
+    """A loop of alpha alone, which judges no thruster by its motion."""
+    world = World.from_file(scenario)
+    core = assemble(world.bot("alpha").vehicle, fault_detection=False, stopwatch=lambda: 0.0)
+    loop = ClosedLoop(world, {"alpha": core})
+    loop.run(0.2)
+    return loop

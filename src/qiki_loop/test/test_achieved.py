@@ -3,22 +3,10 @@
 import numpy as np
 import pytest
 
-from qiki_allocator.assembly import assemble
 from qiki_allocator.flight.segments import Segment
-from qiki_loop import ClosedLoop
 from qiki_loop.messages import stamp, valve_report
-from qiki_sim import World
 
 FORCE = [200.0, 0.0, 0.0, 0.0, 0.0, 0.0]
-
-
-@pytest.fixture
-def loop(scenario):
-    world = World.from_file(scenario)
-    core = assemble(world.bot("alpha").vehicle, fault_detection=False, stopwatch=lambda: 0.0)
-    loop = ClosedLoop(world, {"alpha": core})
-    loop.run(0.2)
-    return loop
 
 
 def fly(loop, seconds):

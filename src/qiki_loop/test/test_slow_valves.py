@@ -14,15 +14,6 @@ from qiki_sim import World
 MODULATORS = ("pulse_width", "pwpf", "bang_bang")
 
 
-@pytest.fixture
-def loop(scenario):
-    world = World.from_file(scenario)
-    core = assemble(world.bot("alpha").vehicle, fault_detection=False, stopwatch=lambda: 0.0)
-    loop = ClosedLoop(world, {"alpha": core})
-    loop.run(0.2)
-    return loop
-
-
 class Mailbox:
     """Keeps the newest command of each bot until it is read, every `interval` ticks of 10 ms and now and then later."""
 
