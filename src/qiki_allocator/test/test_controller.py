@@ -464,6 +464,16 @@ def test_a_zero_wrench_after_the_pause_ends_stop_in_manual_override(bot):
     assert bot.controller.command_levels(bot.now, np.full(16, 0.5)) is not None
 
 
+@pytest.mark.requirement("ALLOC-8")
+@pytest.mark.parametrize("late", [0.0, 0.003])
+def test_one_command_is_flown_for_half_a_second_at_most(bot, late):
+    """Also where the cycle in which the watchdog ends is the first of a window."""
+    bot.now += late
+    bot.command(FORCE)
+    bot.run(2.0)
+    assert 0.25 * FORCE[0] < bot.impulse[0] <= 0.5 * FORCE[0] + 1.0
+
+
 def test_commands_count_that_were_sent(bot):
     """Not those of a mode that is set at rest, nor those of a stall, which the hardware has closed by itself."""
     bot.send(bot.controller.set_mode(bot.now, Mode.AUTO))

@@ -19,6 +19,9 @@ _IN_CHARGE = {
 }
 
 
+_MICROSECOND = 1e-6
+
+
 class Stream:
     """Commands, each of which holds until the next one.
 
@@ -197,10 +200,12 @@ class Demand:
         """End a stream that has run dry; whether nothing else was demanded for as long."""
         if self.is_standing:
             self._standing_at = now
-        if self.state is not State.ACTIVE or now - self.stream.time <= self.watchdog:
+        # At its very end too: the window that begins then would be flown with its pulses.
+        end = now - self.watchdog + _MICROSECOND
+        if self.state is not State.ACTIVE or self.stream.time > end:
             return False
         self.stream.clear()
-        return now - self._standing_at > self.watchdog
+        return self._standing_at < end
 
     def wrench(self, now: float, energy: EnergyLimits) -> Floats:
         """(6,) for the cycle that begins at `now`. A force that the gate does not admit is dropped, a profile fails."""
