@@ -37,6 +37,7 @@ PIP = {
 }
 """Module without such a key → its name in requirements/runtime.txt."""
 ALIASES = {"google": "protobuf", "grpc_tools": "grpcio-tools", "pydantic_core": "pydantic", "yaml": "PyYAML"}
+IMPORTERS = ("pytest.importorskip", "import_module", "importlib.import_module")
 # Every test needs it, by the settings in pyproject.toml.
 TIMEOUT = "python3-pytest-timeout"
 
@@ -50,8 +51,8 @@ def imported(folder: Path) -> set[str]:
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names.add(node.module.partition(".")[0])
-            elif isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.importorskip":
-                names.add(str(ast.literal_eval(node.args[0])))
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) in IMPORTERS:
+                names |= {str(name.value).partition(".")[0] for name in node.args[:1] if isinstance(name, ast.Constant)}
     return names - sys.stdlib_module_names
 
 
@@ -77,6 +78,32 @@ def test_package_xml_names_the_imports_and_nothing_else(root: Path) -> None:
         tests = keys(imported(package / "test"), local) | {TIMEOUT}
         assert declared(package, "exec_depend", "depend") == own, package.name
         assert declared(package, "test_depend") == tests - own - declared(package, "build_depend"), package.name
+
+
+def test_a_module_that_no_table_knows_is_one_of_ros_or_the_workspace(root: Path) -> None:
+    helpers = {file.stem for file in (*root.glob("src/*/test/**/*.py"), *root.glob("benchmarks/*.py"))}
+    lines = (root / "requirements" / "ros.txt").read_text(encoding="utf-8").splitlines()
+    of_ros = {line.partition("==")[0].removeprefix("ros-").replace("-", "_") for line in lines}
+    of_ros |= {file.parent.name for file in root.glob("workspace/wheels/*/package.xml")}
+    # ROS's own launch is no wheel; setuptools comes with every environment.
+    known = SYSTEM.keys() | PIP.keys() | of_ros | {"launch", "setuptools", "qiki_msgs"}
+    for package in packages(root):
+        own = {other.name for other in packages(root)}
+        assert imported(package) - known - own - helpers == set(), package.name
+
+
+def test_imports_are_found_wherever_they_stand(tmp_path: Path) -> None:
+    lines = (
+        "def f():\n    import requests.api",
+        "try:\n    from flask import g\nexcept ImportError:\n    pass",
+        "from importlib import import_module\nimport_module('tornado.web')",
+        "import importlib\nimportlib.import_module('bottle')",
+        "import pytest\npytest.importorskip('pandas')",
+        "from . import own\nimport os.path",
+    )
+    for number, text in enumerate(lines):
+        (tmp_path / f"{number}.py").write_text(text)
+    assert imported(tmp_path) == {"requests", "flask", "tornado", "bottle", "pandas", "pytest"}
 
 
 def test_requirements_have_every_module_of_the_nodes(root: Path) -> None:
