@@ -10,10 +10,13 @@ from qiki_allocator.allocation.programs import EQUALITY, NO_LIMIT, SETTINGS
 from qiki_allocator.allocation.spans import OUTSIDE, axis_units, span
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
 
-_CURVATURE = 1e-5
+_CURVATURE = 1e-4
 """Of x, where the commanded direction's row has unit length. Small enough for the quadratic program to end in an
 optimum of the linear one (Mangasarian and Meyer 1979); the second step shows whether it has. With 1e-3 it did not where
 slopes are slight, in 1 of 500 arrays of 22 to 40 thrusters."""
+
+_TOLERANCE = 1e-10
+"""Of daqp. With less of both, levels came out of their bounds, and the scale above the true one."""
 
 _STEPS = 20
 _SAME = 1e-9
@@ -40,7 +43,7 @@ class Ray:
         sense = np.zeros(n + rank, dtype=np.intc)
         sense[n + 1 :] = EQUALITY
         self._model = daqp.Model()
-        self._model.settings = SETTINGS
+        self._model.settings = {**SETTINGS, "primal_tol": _TOLERANCE}
         self._model.setup(_CURVATURE * np.eye(n), np.zeros(n), self._rows, self._upper, self._lower, sense)
 
     def longest(self, target: Floats, upper: Floats, limit: float) -> tuple[float, Floats]:
