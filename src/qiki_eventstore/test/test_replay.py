@@ -12,8 +12,10 @@ from geometry_msgs.msg import WrenchStamped
 from rclpy.serialization import serialize_message
 from std_msgs.msg import String
 
+from qiki_eventstore.recording.offers import Offer, QosProfile
 from qiki_eventstore.recording.reading import read_samples
 from qiki_eventstore.recording.sample import Sample
+from qiki_eventstore.recording.sinks import FolderSink
 from qiki_eventstore.recording.writing import McapWriter
 from qiki_node.qos import COMMAND, STATE, TELEMETRY
 from qiki_node.testing import PATIENCE, NodeProcess, Peer, use_private_domain
@@ -131,6 +133,26 @@ def test_a_burst_is_heard_completely_also_by_who_asks_for_what_was_said_before(t
     assert done.returncode == 0, done.stderr
     peer.spin_until(lambda: len(got["/alpha/name"]) == len(texts) and late[-1:] == texts[-1:])
     assert got["/alpha/name"] == texts
+
+
+def test_a_folder_is_played_in_order_and_by_epoch(tmp_path: Path, heard) -> None:
+    peer, got = heard
+    offer = Offer((QosProfile(durability="transient_local"),))
+    sink = FolderSink(tmp_path / "r", lambda _: None, lambda _: offer)
+    texts = [serialize_message(String(data=text)) for text in ("one", "two", "six")]
+    for time_ns, text in zip((100, 200, 50), texts, strict=True):
+        sink.write([Sample("/alpha/name", "std_msgs/msg/String", text, time_ns)])
+    sink.close()
+    done = run(peer, tmp_path / "r", "--speed", 0, "--listeners", 1)
+    assert "3 messages of epochs 0, 1 on 1 topics" in done.stdout, done.stderr
+    peer.spin_until(lambda: len(got["/alpha/name"]) == 3)
+    assert got["/alpha/name"] == texts
+    done = run(peer, tmp_path / "r", "--speed", 0, "--listeners", 1, "--epoch", 1)
+    assert "1 messages of epoch 1 on 1 topics" in done.stdout, done.stderr
+    peer.spin_until(lambda: len(got["/alpha/name"]) == 4)
+    assert got["/alpha/name"][3:] == texts[2:]
+    other = run(peer, tmp_path / "r", "--epoch", 5)
+    assert (other.returncode, "allowed: 0, 1" in other.stderr) == (2, True)
 
 
 def test_a_topic_of_a_running_graph_is_left_alone(recording: Path, heard) -> None:

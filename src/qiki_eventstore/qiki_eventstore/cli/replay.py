@@ -142,7 +142,8 @@ def _messages(
     if not count:
         echo(_extent(recording), err=True)
     played = recording.epochs if epoch is None else [epoch]
-    epochs = f" of epochs {', '.join(map(str, played))}" if len(recording.epochs) > 1 else ""
+    which = f"epoch{'' if len(played) == 1 else 's'} {', '.join(map(str, played))}"
+    epochs = f" of {which}" if len(recording.epochs) > 1 else ""
     echo(f"{count} messages{epochs} on {len(chosen)} topics published")
 
 
