@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from qiki_eventstore import Encoded, Event, open_store
 from qiki_eventstore.cli.errors import store_errors
-from qiki_eventstore.cli.events import events
+from qiki_eventstore.cli.events import _next, events
 from qiki_eventstore.cli.replay import replay
 from qiki_eventstore.cli.state import state
 from qiki_eventstore.cli.times import iso_time, parse_time
+from qiki_eventstore.errors import StoreUnavailable
 from qiki_node.dead_letters import SUFFIX, DeadLetters
 
 pytestmark = pytest.mark.requirement("EVENT-7c")
@@ -584,3 +585,22 @@ def test_a_file_in_a_missing_folder_names_the_folder(url, tmp_path, verb):
 def test_a_reader_of_the_output_that_is_gone_is_no_error_of_the_store():
     with pytest.raises(BrokenPipeError), store_errors(on_graph=False):
         raise BrokenPipeError
+
+
+def test_a_store_that_was_away_is_followed_on(monkeypatch, capsys):
+    monkeypatch.setattr("qiki_eventstore.cli.events.time.sleep", lambda _s: None)
+    away = StoreUnavailable("no answer\x1b[2J")
+    answers = iter([None, away, away, "event", away])
+
+    class Subscription:
+        def get(self, _timeout):
+            answer = next(answers)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    following = Subscription()
+    assert [_next(following, wait=True) for _ in range(2)] == [None, "event"]
+    assert capsys.readouterr().err == "note: no answer\\u001b[2J; waiting for it\nnote: the store is back\n"
+    with pytest.raises(StoreUnavailable):
+        _next(following, wait=False)
