@@ -117,6 +117,8 @@ class SimNode(QikiNode[SimParameters]):
 
     def _look(self) -> None:
         self.runner.look(time.monotonic())
+        # A timer that is always due keeps rclpy's executor from all else, valve commands above all.
+        self._timer.reset()
 
     def goes_on(self) -> bool:
         """False once the node is asked to end; a sign of life of a long call.
