@@ -288,14 +288,15 @@ def test_a_speed_that_is_not_reached_and_a_second_clock_are_named(ground):
     publisher = ground.peer.node.create_publisher(ThrusterCommand, "/alpha/thruster_command", COMMAND)
     ground.peer.spin_until(lambda: publisher.get_subscription_count() == 1)
     assert ground.speed(100.0).success
-    messages = []
+    found = []
 
     def too_slow():
-        messages.append(ground.diagnosis("simulation").message)
-        return any(message.startswith("slower than asked") for message in messages)
+        found.append(ground.diagnosis("simulation"))
+        return any(status.message.startswith("slower than asked") for status in found)
 
     ground.peer.spin_until(too_slow)
-    values = ground.simulation_values()
+    slow = next(status for status in found if status.message.startswith("slower than asked"))
+    values = {item.key: item.value for item in slow.values}
     assert 0.0 < float(values["real_time_factor"]) < 90.0
     assert float(values["speed"]) == 100.0
     assert ground.speed(1.0).success
