@@ -206,7 +206,7 @@ class Fake:
         self.mass.publish(mass)
 
     def diagnose(self) -> None:
-        values = {"time": self.time_us * 1e-6, "real_time_factor": 0.98, "scenario": "fake"}
+        values = {"time": self.time_us * 1e-6, "real_time_factor": 0.98, "scenario": "fake", "paused": self.paused}
         status = DiagnosticStatus(
             name="qiki/sim: simulation", level=DiagnosticStatus.OK, message="paused" if self.paused else "running"
         )

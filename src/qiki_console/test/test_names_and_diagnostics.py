@@ -19,8 +19,8 @@ def test_plumbing_is_not_taken_for_the_project() -> None:
 
 def test_the_simulators_values_are_read_while_they_are_fresh() -> None:
     book = DiagnosticsBook()
-    values = {"time": "12.5", "real_time_factor": "0.97", "scenario": "station"}
-    book.note("qiki/sim: simulation", 0, "paused", values, 100.0)
+    values = {"time": "12.5", "real_time_factor": "0.97", "scenario": "station", "paused": "True"}
+    book.note("qiki/sim: simulation", 2, "/clock is published by /player too", values, 100.0)
     found = book.simulator(101.0)
     assert (found.time, found.real_time_factor, found.paused, found.scenario) == (12.5, 0.97, True, "station")
     old = book.simulator(200.0)
@@ -31,7 +31,7 @@ def test_what_cannot_be_read_is_not_known() -> None:
     book = DiagnosticsBook()
     book.note("qiki/sim: simulation", 0, "", {"time": "soon"}, 100.0)
     found = book.simulator(100.0)
-    assert (found.time, found.paused, found.real_time_factor) == (None, False, None)
+    assert (found.time, found.paused, found.real_time_factor) == (None, None, None)
 
 
 def test_problems_are_the_components_that_are_not_ok() -> None:

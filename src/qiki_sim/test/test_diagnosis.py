@@ -46,6 +46,16 @@ def test_commands_that_come_late_are_named(runner):
     assert health.message == "16 valve edges came late at speed 10, 90 valve commands taken per s"
 
 
+@pytest.mark.parametrize("others", [(), ("/player",)])
+@pytest.mark.parametrize("paused", [True, False])
+def test_a_pause_is_reported_whatever_else_is_wrong(runner, paused, others):
+    runner.paused = paused
+    health = of_simulation(runner, Flow(0.0), 0, "", others)
+    assert health.values["paused"] is paused
+    assert health.message.startswith("paused") == paused
+    assert all(name in health.message for name in others)
+
+
 def test_other_publishers_of_the_clock_are_named(runner):
     health = of_simulation(runner, Flow(10.0), 0, "", ["/other/sim", "/player"])
     assert health.level == Level.ERROR

@@ -1,9 +1,11 @@
 """The node as a real process (SIM-N1 to SIM-N7)."""
 
 import signal
+import time
 
 import numpy as np
 import pytest
+import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from frame_tree import Tree
 from geometry_msgs.msg import InertiaStamped
@@ -22,6 +24,7 @@ from qiki_msgs.msg import Energy, Thermal, ThrusterCommand, ThrusterState
 from qiki_msgs.srv import InjectFault, LoadScenario, SetSpeed, Step
 from qiki_node.qos import CLOCK, COMMAND, STATE, TELEMETRY
 from qiki_node.testing import PATIENCE, NodeProcess, Peer
+from qiki_sim.node import SimNode
 from qiki_vehicle import Pose, Vehicle
 
 # The message generators' parser imports modules that Python has deprecated.
@@ -118,6 +121,24 @@ def test_broken_scenario_at_the_start_is_named_and_can_be_asked_again():
             lambda: any("/nowhere/broken.yaml" in status.message for message in messages for status in message.status)
         )
         assert "/nowhere/broken.yaml: cannot be read" in broken.stop()
+
+
+def test_an_overloaded_simulator_leaves_time_for_commands():
+    """SIM-N6: its timer is not due again at once, however late a look was."""
+    rclpy.init()
+    try:
+        node = SimNode()
+        assert node.start()
+        node.runner.pacer.set_speed(100.0, time.monotonic())
+        node.restart_timer()
+        for _ in range(3):
+            time.sleep(0.02)
+            assert node._timer.time_until_next_call() <= 0
+            node._look()
+            assert node._timer.time_until_next_call() > 0
+        node.close()
+    finally:
+        rclpy.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -267,8 +288,15 @@ def test_a_speed_that_is_not_reached_and_a_second_clock_are_named(ground):
     publisher = ground.peer.node.create_publisher(ThrusterCommand, "/alpha/thruster_command", COMMAND)
     ground.peer.spin_until(lambda: publisher.get_subscription_count() == 1)
     assert ground.speed(100.0).success
-    ground.peer.spin_until(lambda: ground.diagnosis("simulation").message.startswith("slower than asked"))
-    values = ground.simulation_values()
+    found = []
+
+    def too_slow():
+        found.append(ground.diagnosis("simulation"))
+        return any(status.message.startswith("slower than asked") for status in found)
+
+    ground.peer.spin_until(too_slow)
+    slow = next(status for status in found if status.message.startswith("slower than asked"))
+    values = {item.key: item.value for item in slow.values}
     assert 0.0 < float(values["real_time_factor"]) < 90.0
     assert float(values["speed"]) == 100.0
     assert ground.speed(1.0).success

@@ -57,9 +57,13 @@ class DiagnosticsBook:
         return Simulator(
             time=_number(entry.values.get("time")),
             real_time_factor=_number(entry.values.get("real_time_factor")),
-            paused=entry.message == "paused",
+            paused=_yes(entry.values.get("paused")),
             scenario=entry.values.get("scenario"),
         )
+
+
+def _yes(text: str | None) -> bool | None:
+    return {"True": True, "False": False}.get(text or "")
 
 
 def _number(text: str | None) -> float | None:

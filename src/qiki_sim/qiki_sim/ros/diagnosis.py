@@ -42,6 +42,7 @@ def of_simulation(
         "scenario": world.scenario.file.name,
         "seed": world.seed,
         "time": f"{world.time:.3f}",
+        "paused": runner.paused,
         "speed": speed,
         "real_time_factor": "" if flow.factor is None else f"{flow.factor:.3f}",
         "commands_per_second": f"{flow.commands:.1f}",
@@ -52,7 +53,8 @@ def of_simulation(
     }
     if others:
         names = ", ".join(others)
-        return Health(Level.ERROR, f"/clock is published by {names} too: simulated time jumps", values)
+        state = "paused, but " if runner.paused else ""
+        return Health(Level.ERROR, f"{state}/clock is published by {names} too: simulated time jumps", values)
     if runner.paused:
         return Health(Level.OK, "paused", values)
     taken = f"{flow.commands:.0f} valve commands taken per s"
