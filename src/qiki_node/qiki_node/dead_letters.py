@@ -27,6 +27,10 @@ from qiki_node.spool_record import event_of
 MOST_BYTES = 64 * 1024 * 1024
 """Size of a file beyond which the oldest half of it is dropped."""
 _POLL = 0.02  # s
+_COUNTED_AT_ONCE = 4 * 1024 * 1024
+"""Bytes that a count reads, or one letter: the executor waits for it."""
+_END = 256
+"""Bytes of the last letter that was counted, by which a file is known again: it ends with the time of refusal."""
 
 SUFFIX = ".dead"
 
@@ -73,7 +77,7 @@ class DeadLetters:
     def __init__(self, path: Path, patience: float = 0.0) -> None:
         self.path = path
         self._patience = patience
-        self._counted: tuple[object, int] = (None, 0)
+        self._counted = _Count()
 
     def add(self, lines: Sequence[bytes], reason: str) -> int:
         """Keep lines of a spool; the number of older ones that had to go for them."""
@@ -112,15 +116,18 @@ class DeadLetters:
             return len(found) - len(kept)
 
     def count(self) -> int:
-        """Number of letters, read again when the file has changed."""
+        """Number of letters as far as they have been read: each call reads at most 4 MiB of what has come since."""
         try:
-            status = self.path.stat()
+            file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
+            self._counted = _Count()
             return 0
-        seen = (status.st_ino, status.st_size, status.st_mtime_ns)
-        if seen != self._counted[0]:
-            self._counted = seen, len(self.letters())
-        return self._counted[1]
+        try:
+            if os.fstat(file).st_ino != self._counted.inode or not self._counted.follows(file):
+                self._counted = _Count(os.fstat(file).st_ino)
+            return self._counted.read_on(file)
+        finally:
+            os.close(file)
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
@@ -150,6 +157,29 @@ class DeadLetters:
         fresh = self.path.with_suffix(f"{SUFFIX}.new")
         fresh.write_bytes(b"".join(lines))
         fresh.replace(self.path)
+
+
+class _Count:
+    """Letters of one file up to a position."""
+
+    def __init__(self, inode: int = -1) -> None:
+        self.inode = inode
+        self._position, self._end = 0, b""
+        self._keys: set[str] = set()
+
+    def follows(self, file: int) -> bool:
+        """True while the file still begins with what was read."""
+        return os.pread(file, len(self._end), self._position - len(self._end)) == self._end
+
+    def read_on(self, file: int) -> int:
+        size = _COUNTED_AT_ONCE
+        while b"\n" not in (data := os.pread(file, size, self._position)) and len(data) == size:
+            size *= 2
+        lines = data[: data.rfind(b"\n") + 1]
+        self._keys |= {letter.key for letter in _parsed(lines)}
+        self._position += len(lines)
+        self._end = lines[-_END:] or self._end
+        return len(self._keys)
 
 
 def _letter(line: bytes, reason: str, now: int) -> bytes:

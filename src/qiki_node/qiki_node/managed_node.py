@@ -201,7 +201,8 @@ class ManagedNode(GuardedNode):
         """Run a hook of the lifecycle; True if it did not fail."""
         self.refusal = ""
         try:
-            hook()
+            with self.turns.busy_with(action):
+                hook()
         except Exception as error:  # the transition is refused, whatever the reason
             self.refusal = f"cannot {action}: {error or reason_of(error)}"
             self.callbacks.failed(action, error)
@@ -210,8 +211,7 @@ class ManagedNode(GuardedNode):
     def _make(self, action: str, hook: Callable[[], None], making: ExitStack) -> bool:
         self.making = making
         try:
-            with self.turns.busy_with(action):
-                return self._hook(action, hook)
+            return self._hook(action, hook)
         finally:
             self.making = None
 
@@ -229,7 +229,8 @@ class ManagedNode(GuardedNode):
 
     def _unwind(self, stack: ExitStack) -> None:
         try:
-            stack.close()
+            with self.turns.busy_with("undo"):
+                stack.close()
         except Exception as error:  # the stack is empty all the same
             self.callbacks.failed("undo", error)
 

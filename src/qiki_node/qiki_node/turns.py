@@ -14,8 +14,9 @@ class Turns:
     Attributes:
         count: since construction.
         at: s of `clock`, time of the latest.
-        busy: the transition that is under way and may legitimately last (`configure` or `activate`); empty: none.
-        stopping: True from the moment at which the process was asked to end.
+        busy: the hook of a transition, or the undoing of one, that is under way and may legitimately last; empty: none.
+        stopping: True from the moment at which the process was asked to end. From then on a hook that lasts calls
+            `note`, or the watchdog ends the process.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -33,7 +33,7 @@ class Watchdog:
     """Counts its own looks without a turn of the executor: after enough of them in a row it ends the process.
 
     Time that passes while the process is stopped (SIGSTOP) or the machine is suspended makes no looks, and so does not
-    count. Neither does a transition that may last, such as waiting for another writer of a store: see `Turns.busy`.
+    count. Neither does a transition, which may last: waiting for another writer of a store, sealing: see `Turns.busy`.
 
     Args:
         turns: of the executor.

@@ -5,6 +5,7 @@ import json
 import os
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import UUID
 
 import pytest
@@ -180,3 +181,25 @@ def test_a_refused_event_survives_kill_9_at_any_moment(tmp_path: Path, monkeypat
     (letter,) = again.dead_letters.letters()
     assert (letter.event, letter.reason, again.left()) == (event(0), "second", [])
     again.close()
+
+
+@given(st.lists(st.tuples(st.sampled_from(["add", "add large", "remove", "count"]), st.integers(0, 4)), max_size=12))
+def test_the_count_follows_every_change_and_reads_each_byte_once(steps: list[tuple[str, int]]) -> None:
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_COUNTED_AT_ONCE", 500)  # a large letter is longer
+        letters, other = DeadLetters(Path(folder, "a.dead")), DeadLetters(Path(folder, "a.dead"))
+        for step, number in steps:
+            if step == "remove":
+                other.remove([event(number).id.hex, str(event(number).id)])
+            elif step == "count":
+                letters.count()
+            else:
+                other.add([line_of(event(number, 900 if "large" in step else 2))], "reason")
+        for _ in range(20):
+            letters.count()
+        assert letters.count() == len(other.letters())
+        read: list[int] = []
+        pread = os.pread
+        patch.setattr(module.os, "pread", lambda *args: read.append(len(data := pread(*args))) or data)
+        letters.count()
+        assert sum(read) <= 256, "only the end of what was counted, to know the file again"

@@ -39,10 +39,10 @@ def test_a_pause_of_the_process_or_of_the_machine_does_not_count() -> None:
     assert turns.age == 3600.0
 
 
-def test_a_transition_that_may_last_is_exempt_while_it_lasts() -> None:
+def test_a_transition_is_exempt_while_it_lasts() -> None:
     turns = Turns()
     dog = dog_of(turns)
-    with turns.busy_with("configure"):
+    with turns.busy_with("clean up"):
         assert not any(dog.look() for _ in range(3 * LOOKS))
         assert turns.age == 0.0
     assert not any(dog.look() for _ in range(LOOKS))
