@@ -44,6 +44,7 @@ def draft_of(path: Path, *, replaces: bool = False) -> Iterator[Path]:
 
     Raises:
         FileExistsError: the path is taken.
+        FileNotFoundError: its folder does not exist.
         StoreFull: no room.
     """
     if not replaces and os.path.lexists(path):

@@ -17,6 +17,7 @@ def backup(readers: Readers, path: Path, heads: Path) -> None:
 
     Raises:
         FileExistsError: one of them exists.
+        FileNotFoundError: its folder does not exist.
         StoreFull: no room for the copy.
         StoreUnavailable: it cannot be written.
     """
