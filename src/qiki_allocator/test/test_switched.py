@@ -198,6 +198,9 @@ def torment(kind, array, seed, power, steps):
             hardware.take(outlet.command(now), now)
     modulator.stop(now)
     hardware.take(outlet.plan(now), now)
+    while outlet.is_incomplete:
+        now += 0.01
+        hardware.take(outlet.command(now), now)
     assert hardware.late == 0
     return hardware.pulses()
 

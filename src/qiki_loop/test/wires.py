@@ -58,7 +58,7 @@ class Ground:
 
     def publish(self):
         for channel in self._channels:
-            channel.publish(self.world)
+            channel.publish(self.world, max(self.world.time_us, 1) * 1000)
 
     def step(self):
         self.world.step(TICK_US * 1e-6)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class Outcome(StrEnum):
-    """What became of a file."""
+    """The end of a file."""
 
     CLOSED = "closed"
     """It is finished and has its index."""

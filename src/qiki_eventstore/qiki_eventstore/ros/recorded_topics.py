@@ -117,7 +117,7 @@ class RecordedTopics:
 
 
 class _Topic:
-    """What is known of a topic."""
+    """The facts about a topic."""
 
     def __init__(self, type_name: str, kind: Any, echoes: Echoes) -> None:
         self.type, self.kind, self.echoes = type_name, kind, echoes
