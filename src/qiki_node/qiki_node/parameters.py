@@ -45,12 +45,16 @@ class ParameterSpec:
         unit = f" {self.unit}" if self.unit else ""
         if self.choices:
             return "one of " + ", ".join(self.choices)
-        if self.minimum is not None and self.maximum is not None:
-            return f"{self.minimum:g} to {self.maximum:g}{unit}"
-        if self.minimum is not None:
-            return f"at least {self.minimum:g}{unit}"
-        if self.maximum is not None:
-            return f"at most {self.maximum:g}{unit}"
+        lowest, highest = (
+            None if bound is None else f"{int(bound)}" if self.kind is int else f"{bound:g}"
+            for bound in (self.minimum, self.maximum)
+        )
+        if lowest and highest:
+            return f"{lowest} to {highest}{unit}"
+        if lowest:
+            return f"at least {lowest}{unit}"
+        if highest:
+            return f"at most {highest}{unit}"
         noun = {bool: "true or false", int: "an integer", float: "a finite number", str: "a text"}[self.kind]
         return f"a list, each {noun}{unit}" if self.is_list else f"{noun}{unit}"
 
