@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qiki_launch.cli.main import main
 from qiki_launch.errors import LaunchError, Place
 from qiki_launch.plan.arguments import declared_arguments, parse_arguments
 from qiki_launch.plan.coercion import coerce_scalar
@@ -234,6 +236,15 @@ NODE = "pkg: fake, exec: dump"
         ("launch:\n  - include: {file: $(find-pkg-share fake)/x.launch.yaml}\n", "includes are deeper than 32"),
         ("launch:\n  - let: {name: a, value: $(find-pkg-share nothing)}\n", "package 'nothing' is not"),
         ("launch: &a [{group: *a}]\n", "an alias contains itself"),
+        ('launch:\n  - include: {file: "/a\\0b.launch.yaml"}\n', "include.file: '/a\\x00b.launch.yaml' has a"),
+        (f'launch:\n  - node: {{{NODE}, args: "a\\0"}}\n', "args: 'a\\x00' has a character that no path or"),
+        (f'launch:\n  - node: {{{NODE}, args: "\\ud800"}}\n', "args: '\\ud800' has a character that no path"),
+        ("launch:\n  - let: {name: a, value: $(eval '\"\\\\0\"')}\n", "let.value: '\\x00' has a character that no"),
+        (f"launch:\n  - include: {{file: /{'a' * 300}.launch.yaml}}\n", "cannot be read: File name too long"),
+        (f"launch:\n  - node: {{{NODE}, env: [{{name: A=B, value: c}}]}}\n", "variable 'A=B' is not valid; allowed"),
+        ("launch:\n  - set_env: {name: '', value: c}\n", "set_env.name: environment variable '' is not valid"),
+        (f"launch:\n  - node: {{{NODE}, exec_name: {'a' * 201}}}\n", "is too long for a file; allowed: 200 bytes"),
+        (f"launch:\n  - node: {{{NODE}, param: [{{name: a, value: 0x1F, type: str}}]}}\n", "31 is not of the type str"),
     ],
 )  # fmt: skip
 def test_refusals_name_place_and_reason(text: str, message: str, prefix: Any) -> None:
@@ -308,6 +319,15 @@ def test_an_include_of_a_pipe_is_refused(prefix: Any, tmp_path: Path) -> None:
         read(prefix, f"launch:\n  - include: {{file: {tmp_path}/pipe.launch.yaml}}\n")
 
 
+def test_a_path_of_a_launch_file_does_not_steer_the_terminal(prefix: Any) -> None:
+    """click itself drops colours into a pipe; a terminal gets all of them."""
+    file = prefix.launch_file("x.launch.yaml", 'launch:\n  - include: {file: "/no\\e[2J.launch.yaml"}\n')
+    result = CliRunner().invoke(main, ["launch", str(file)], color=True)
+    assert result.exit_code == 1
+    assert "/no\\u001b[2J.launch.yaml: cannot be read" in result.output
+    assert "\x1b" not in result.output
+
+
 MERGED = """launch:
   - node: &first {pkg: fake, exec: dump, name: a, output: screen, on_exit: shutdown}
   - node: {<<: *first, name: b, output: log}
@@ -349,13 +369,14 @@ def test_a_text_by_type_or_quotes_keeps_its_quotes(text: str, prefix: Any) -> No
     """ROS's own reader of parameter files takes 12E5 for a number where PyYAML does not; never between quotes."""
     params = (
         f"{{name: quoted, value: '{text}'}}",
+        f"{{name: tagged, value: !!str {text}}}",
         "{name: typed, value: $(var v), type: str}",
         f"{{name: list, value: ['{text}', a]}}",
         "{name: types, value: [$(var v)], type: list_of_str}",
     )
     head = f"launch:\n  - arg: {{name: v, default: '{text}'}}\n"
     plan = read(prefix, f"{head}  - node: {{{NODE}, param: [{', '.join(params)}]}}\n")
-    for entry, expected in zip(plan.nodes[0].parameters, [text, text, [text, "a"], [text]], strict=True):
+    for entry, expected in zip(plan.nodes[0].parameters, [text, text, text, [text, "a"], [text]], strict=True):
         assert isinstance(entry, InlineParameters)
         (value,) = entry.values.values()
         assert value == expected

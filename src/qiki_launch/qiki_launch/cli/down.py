@@ -12,6 +12,7 @@ from qiki_launch.cli.options import read_state, run_dir_option
 from qiki_launch.run.orphans import find_orphans, stop_orphans
 from qiki_launch.run.run_state import STOPPED, RunFolder, RunState, ended
 from qiki_launch.run.shared_memory import remove_stale
+from qiki_node.terminal import echo
 
 _POLL = 0.05
 """s"""
@@ -34,13 +35,13 @@ def down(timeout: float, run_dir: Path) -> None:
         if state is not None and state.phase != STOPPED:
             folder.write(ended(state))
             remove_stale()
-        click.echo("nothing is running")
+        echo("nothing is running")
         return
     stopped = [record.name for record in state.living()]
     if state.supervisor_alive():
         stopped += _stop_supervisor(folder, state, timeout)
     else:
-        click.echo(f"the supervisor (pid {state.supervisor.pid}) is gone; stopping what it left")
+        echo(f"the supervisor (pid {state.supervisor.pid}) is gone; stopping what it left")
     # Read again: a node may have been restarted since.
     latest = read_state(folder) or state
     stopped += [record.name for record in stop_orphans(latest)]
@@ -49,7 +50,7 @@ def down(timeout: float, run_dir: Path) -> None:
         raise click.ClickException(f"still running: {', '.join(left)}")
     folder.write(ended(latest))
     remove_stale()
-    click.echo(f"stopped: {', '.join(dict.fromkeys(stopped)) or 'the supervisor; no node was running'}")
+    echo(f"stopped: {', '.join(dict.fromkeys(stopped)) or 'the supervisor; no node was running'}")
 
 
 def _stop_supervisor(folder: RunFolder, state: RunState, timeout: float) -> list[str]:
@@ -61,7 +62,7 @@ def _stop_supervisor(folder: RunFolder, state: RunState, timeout: float) -> list
         names += [record.name for record in (read_state(folder) or state).living()]
         time.sleep(_POLL)
     if state.supervisor.is_alive():
-        click.echo(f"the supervisor did not stop in {timeout:g} s: killing it")
+        echo(f"the supervisor did not stop in {timeout:g} s: killing it")
         _signal(state, signal.SIGKILL)
         while state.supervisor.is_alive():
             time.sleep(_POLL)

@@ -18,6 +18,7 @@ from qiki_launch.run.output import Screen
 from qiki_launch.run.patient_stream import PatientStream
 from qiki_launch.run.run_state import RunFolder
 from qiki_launch.run.supervisor import Supervisor
+from qiki_node.terminal import echo, printable
 
 
 @click.command("launch")
@@ -31,11 +32,11 @@ def launch(target: str, words: tuple[str, ...], show_args: bool, print_plan: boo
     try:
         file, rest = resolve(target, words)
         if show_args:
-            click.echo(arguments_text(file))
+            echo(arguments_text(file))
             return
         plan = plan_launch(file, parse_arguments(rest))
     except LaunchError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(printable(str(error))) from error
     if print_plan:
         click.echo(yaml.safe_dump(plan.to_data(), sort_keys=False, width=1000), nl=False)
         return
@@ -43,7 +44,7 @@ def launch(target: str, words: tuple[str, ...], show_args: bool, print_plan: boo
     try:
         status = Supervisor(plan, RunFolder(run_dir), Screen(stream)).run()
     except RunError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(printable(str(error))) from error
     finally:
         stream.close()
     sys.exit(status)

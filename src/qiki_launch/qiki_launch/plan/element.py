@@ -1,5 +1,6 @@
 """A value of a YAML file that knows its place, so that anything refused later is refused where it stands."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,20 @@ class Element:
         if not isinstance(self.value, Mapping) or len(self.value) != 1:
             raise LaunchError(f"must be a mapping with one key, the action, not {describe(self)}", self.place)
         return next(iter(self.value.items()))
+
+
+def check_text(text: str, place: Place) -> None:
+    """Refuse a text that no path, command line or environment can carry.
+
+    Raises:
+        LaunchError: it has a zero byte, or half of a surrogate pair.
+    """
+    try:
+        carried = b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        carried = False
+    if not carried:
+        raise LaunchError(f"{text[:80]!r} has a character that no path or command line can carry", place)
 
 
 def describe(element: Element) -> str:

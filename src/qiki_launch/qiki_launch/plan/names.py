@@ -46,6 +46,15 @@ def check_node_name(name: str) -> None:
         )
 
 
+def check_variable(name: str) -> None:
+    """
+    Raises:
+        ValueError: it cannot be the name of an environment variable.
+    """
+    if not name or "=" in name:
+        raise ValueError(f"environment variable {name!r} is not valid; allowed: a name without '='")
+
+
 def full_name(namespace: str, name: str) -> str:
     """Fully qualified name of a node."""
     return f"{namespace.rstrip('/')}/{name}"

@@ -1,5 +1,6 @@
 """The `node` action: attributes to a plan of one process."""
 
+import os
 import shlex
 
 from qiki_launch.errors import LaunchError
@@ -7,7 +8,7 @@ from qiki_launch.plan.coercion import coerce_scalar
 from qiki_launch.plan.document import Attributes
 from qiki_launch.plan.element import Element
 from qiki_launch.plan.launch_plan import InlineParameters, NodePlan, Respawn
-from qiki_launch.plan.names import check_namespace, check_node_name, full_name, join_namespaces
+from qiki_launch.plan.names import check_namespace, check_node_name, check_variable, full_name, join_namespaces
 from qiki_launch.plan.packages import package_executable
 from qiki_launch.plan.parameters import read_parameter
 from qiki_launch.plan.scope import Scope
@@ -19,6 +20,8 @@ NODE_KEYS = (
 )  # fmt: skip
 OUTPUTS = ("screen", "log", "both", "own_log", "full")
 _ANY_NODE = "/**"
+_LONGEST_LABEL = 200
+"""Bytes of a process's name: its log and its parameter files are named after it."""
 
 
 def read_node(element: Element, scope: Scope) -> NodePlan:
@@ -41,8 +44,11 @@ def read_node(element: Element, scope: Scope) -> NodePlan:
         path = package_executable(package, executable, scope.environment)
     except LaunchError as error:
         raise LaunchError(str(error), attributes.place_of("exec")) from error
+    label = exec_name or (known or name or executable).lstrip("/")
+    if len(os.fsencode(label)) > _LONGEST_LABEL:
+        raise LaunchError(f"the name {label!r} is too long for a file; allowed: {_LONGEST_LABEL} bytes", element.place)
     return NodePlan(
-        label=exec_name or (known or name or executable).lstrip("/"),
+        label=label,
         executable=path,
         place=element.place,
         name=name,
@@ -54,7 +60,7 @@ def read_node(element: Element, scope: Scope) -> NodePlan:
             for entry in (read_parameter(param, scope) for param in attributes.entities("param"))
         ),
         remappings=_pairs(attributes, "remap", ("from", "to"), scope),
-        environment=_pairs(attributes, "env", ("name", "value"), scope),
+        environment=_environment(attributes, scope),
         working_folder=scope.working_folder / working_folder if working_folder is not None else None,
         output=_output(attributes, scope),
         respawn=_respawn(attributes, scope),
@@ -91,6 +97,16 @@ def _pairs(attributes: Attributes, key: str, names: tuple[str, str], scope: Scop
         )
         for entry in entries
     )
+
+
+def _environment(attributes: Attributes, scope: Scope) -> tuple[tuple[str, str], ...]:
+    pairs = _pairs(attributes, "env", ("name", "value"), scope)
+    try:
+        for name, _ in pairs:
+            check_variable(name)
+    except ValueError as error:
+        raise LaunchError(str(error), attributes.place_of("env")) from error
+    return pairs
 
 
 def _output(attributes: Attributes, scope: Scope) -> str:

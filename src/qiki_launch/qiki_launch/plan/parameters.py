@@ -91,7 +91,8 @@ def _scalar_value(element: Element, kind: type[Scalar] | None, scope: Scope) -> 
             return _declared(coerce_scalar(perform(template, scope, element.place), kind), kind)
         value = Quoted(text) if element.quoted or kind is str else text
     if kind is not None and not isinstance(value, kind):
-        raise ValueError(f"{value!r} is not of the type {kind.__name__}")
+        quotes = "; a text that looks like something else stands between quotes" if kind is str else ""
+        raise ValueError(f"{value!r} is not of the type {kind.__name__}{quotes}")
     return value
 
 

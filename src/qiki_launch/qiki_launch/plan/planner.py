@@ -23,7 +23,7 @@ from qiki_launch.plan.bots import scenario_bots
 from qiki_launch.plan.document import Attributes, load_document
 from qiki_launch.plan.element import Element
 from qiki_launch.plan.launch_plan import LaunchPlan, NodePlan
-from qiki_launch.plan.names import check_namespace, join_namespaces
+from qiki_launch.plan.names import check_namespace, check_variable, join_namespaces
 from qiki_launch.plan.nodes import NODE_KEYS, read_node
 from qiki_launch.plan.scope import Scope
 from qiki_launch.plan.substitutions import parse, substitute
@@ -183,6 +183,10 @@ class _Planner:
     def _set_env(self, body: Element) -> None:
         attributes = Attributes("set_env", body, _KEYS["set_env"])
         name = self._text(attributes, "name")
+        try:
+            check_variable(name)
+        except ValueError as error:
+            raise LaunchError(str(error), attributes.place_of("name")) from error
         self.scope.environment[name] = self._text(attributes, "value")
 
     def _group(self, body: Element) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from qiki_launch.errors import LaunchError, Place
+from qiki_launch.plan.element import check_text
 from qiki_launch.plan.expression import evaluate
 from qiki_launch.plan.packages import package_prefix, package_share
 from qiki_launch.plan.scope import Scope
@@ -45,6 +46,7 @@ def perform(template: Template, scope: Scope, place: Place) -> str:
     text = "".join(part if isinstance(part, str) else _call(part, scope, place) for part in template)
     if len(text) > LONGEST:
         raise LaunchError(f"the text of {len(text)} characters is longer than {LONGEST}", place)
+    check_text(text, place)
     return text
 
 

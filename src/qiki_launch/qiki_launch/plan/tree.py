@@ -4,6 +4,7 @@ Time and memory are bounded: a file may have 1 MiB, 100 levels and, with every a
 key that is written twice is refused, where YAML would silently keep the last.
 """
 
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import yaml
 
 from qiki_launch.errors import LaunchError, Place
-from qiki_launch.plan.element import Element
+from qiki_launch.plan.element import Element, check_text
 
 LARGEST = 2**20
 """Bytes of a file."""
@@ -28,9 +29,9 @@ def load_tree(file: Path, place: Place | None = None) -> Element | None:
     Raises:
         LaunchError: the file cannot be read, is not YAML, or is beyond a bound.
     """
-    if file.exists() and not file.is_file():
-        raise LaunchError(f"{file}: cannot be read: is no regular file", place)
     try:
+        if not stat.S_ISREG(file.stat().st_mode):
+            raise LaunchError(f"{file}: cannot be read: is no regular file", place)
         with file.open("rb") as stream:
             data = stream.read(LARGEST + 1)
         text = data.decode("utf-8")
@@ -69,6 +70,13 @@ class _Loader(yaml.SafeLoader):
         self._depth -= 1
         return node
 
+    def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        node: yaml.ScalarNode = super().compose_scalar_node(anchor)
+        if event.tag is not None:  # `!!str 12E5` is a text as much as one between quotes
+            node.style = node.style or '"'
+        return node
+
 
 class _Tree:
     """Conversion of one document."""
@@ -95,6 +103,8 @@ class _Tree:
             found = {name: self.element(one, f"{path}.{name}" if path else name, around) for name, one in fields}
             return Element(found, place)
         value = self._scalar(node, place)
+        if isinstance(value, str):
+            check_text(value, place)
         quoted = isinstance(node, yaml.ScalarNode) and node.style is not None and isinstance(value, str)
         return Element(value, place, quoted)
 
