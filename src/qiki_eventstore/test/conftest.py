@@ -1,6 +1,8 @@
 """Stores for tests: `make_store` runs a test once with every engine."""
 
 import itertools
+import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,3 +84,20 @@ def make_store(request: pytest.FixtureRequest) -> Iterator[MakeStore]:
 def store(make_store: MakeStore) -> EventStore:
     """An empty store of every engine."""
     return make_store()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    if mount is None:
+        pytest.skip("no mount program: install it to test with a real full disk")
+    mounted = subprocess.run(
+        [mount, "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted ({mounted.stderr.strip()}): run the tests as root")
+    yield folder
+    subprocess.run(["umount", folder], check=True)

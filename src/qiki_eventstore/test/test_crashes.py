@@ -112,23 +112,6 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
 # Full disk ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = shutil.which("mount")
-    if mount is None:
-        pytest.skip("no mount program: install it to test with a real full disk")
-    mounted = subprocess.run(
-        [mount, "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"no small disk can be mounted ({mounted.stderr.strip()}): run the tests as root")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-
-
 @pytest.mark.requirement("EVENT-15c")
 def test_a_full_disk_makes_it_loud_and_loses_nothing(small_disk: Path) -> None:
     path, ballast = small_disk / "events.db", small_disk / "ballast"

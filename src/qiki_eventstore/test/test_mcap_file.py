@@ -1,5 +1,6 @@
 """Recordings as MCAP files: what any tool reads, what a torn file still gives, the pace of playing."""
 
+import itertools
 import os
 from pathlib import Path
 
@@ -7,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mcap.reader import make_reader
+from mcap.stream_reader import MAGIC_SIZE
 
 from qiki_eventstore.files import new_file
 from qiki_eventstore.recording.definitions import DefinitionError, message_definition
 from qiki_eventstore.recording.pacing import paced
 from qiki_eventstore.recording.reading import read_samples
-from qiki_eventstore.recording.recovery import recover
+from qiki_eventstore.recording.recovery import repair
 from qiki_eventstore.recording.sample import RecordingError, Sample
 from qiki_eventstore.recording.summary import summarise
 from qiki_eventstore.recording.writing import McapWriter
@@ -76,23 +78,44 @@ def test_what_was_written_is_read_in_the_same_order(
     assert summary.end == max((one.time for one in samples), default=None)
 
 
-def test_file_that_was_cut_anywhere_gives_a_prefix_and_can_be_recovered(tmp_path: Path) -> None:
-    samples = [sample(number, data=os.urandom(40)) for number in range(100)]
-    write(tmp_path / "whole.mcap", samples)
-    content = (tmp_path / "whole.mcap").read_bytes()
-    seen = set()
-    for length in range(8, len(content), 97):
-        torn = tmp_path / "torn.mcap"
-        torn.write_bytes(content[:length])
-        found = list(read_samples(torn))
-        assert found == samples[: len(found)]
-        assert not summarise(torn).finished
-        seen.add(len(found))
-        target = tmp_path / f"recovered_{length}.mcap"
-        assert recover(torn, target) == len(found)
-        with target.open("rb") as file:
-            assert len(list(make_reader(file).iter_messages())) == len(found)
-    assert len(seen) == 11, "a cut should cost no more than the chunk it is in"
+@pytest.mark.requirement("EVENT-12d")
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=6), st.floats(0.0, 1.0))
+def test_a_file_cut_at_any_byte_is_repaired_up_to_its_last_whole_chunk(
+    tmp_path_factory: pytest.TempPathFactory, chunks: list[int], where: float
+) -> None:
+    folder = tmp_path_factory.mktemp("mcap")
+    numbers = itertools.count()
+    samples = [sample(next(numbers), data=os.urandom(40)) for size in chunks for _ in range(size)]
+    whole, torn = folder / "whole.mcap", folder / "torn.mcap"
+    with whole.open("wb") as file:
+        writer = McapWriter(file, lambda name: f"# {name}\nfloat64 x\n")
+        rest = iter(samples)
+        for size in chunks:
+            for one in itertools.islice(rest, size):
+                writer.write(one)
+            writer.flush()
+        writer.finish()
+    with whole.open("rb") as file:
+        index = make_reader(file).get_summary()
+    assert index is not None
+    content = whole.read_bytes()
+    cut = int(where * (len(content) - 1))
+    torn.write_bytes(content[:cut])
+    if cut < MAGIC_SIZE:
+        with pytest.raises(RecordingError, match=r"torn\.mcap: not an MCAP file"):
+            repair(torn)
+        assert torn.read_bytes() == content[:cut]
+        return
+    ends = [one.chunk_start_offset + one.chunk_length for one in index.chunk_indexes]
+    expected = samples[: sum(size for size, end in zip(chunks, ends, strict=True) if end <= cut)]
+    assert list(read_samples(torn)) == expected
+    assert not summarise(torn).finished
+    assert repair(torn) == len(expected)
+    assert summarise(torn).finished
+    with torn.open("rb") as file:
+        found = [message.data for _, _, message in make_reader(file, validate_crcs=True).iter_messages()]
+    assert found == [one.data for one in expected]
+    assert set(folder.iterdir()) == {whole, torn}
 
 
 def test_zeros_after_the_last_chunk_are_a_torn_tail(tmp_path: Path) -> None:
@@ -133,14 +156,6 @@ def test_unknown_type_is_recorded_without_definition(tmp_path: Path) -> None:
         writer.write(sample(1))
         writer.finish()
     assert list(read_samples(tmp_path / "a.mcap")) == [sample(1)]
-
-
-def test_recover_overwrites_nothing(tmp_path: Path) -> None:
-    write(tmp_path / "a.mcap", [sample(1)], finish=False)
-    (tmp_path / "b.mcap").write_bytes(b"precious")
-    with pytest.raises(FileExistsError, match=r"b\.mcap"):
-        recover(tmp_path / "a.mcap", tmp_path / "b.mcap")
-    assert (tmp_path / "b.mcap").read_bytes() == b"precious"
 
 
 def test_new_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -58,8 +58,8 @@ class FakeSink:
     def close(self) -> None:
         self.closed = True
 
-    def abandon(self) -> None:
-        self.abandoned = True
+    def abandon(self, reason: str) -> None:
+        self.abandoned = bool(reason)
 
     def resume(self) -> bool:
         self._fail_after = None if self.room else self._fail_after

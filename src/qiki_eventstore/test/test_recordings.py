@@ -1,9 +1,11 @@
 """Recordings as folders: numbered files with an index, a catalogue that rosbag2 reads, epochs, a policy, recovery."""
 
 import json
+import time
 from collections import Counter
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import count, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +26,7 @@ from qiki_eventstore.recording.reading import read_samples
 from qiki_eventstore.recording.recorder import Recorder
 from qiki_eventstore.recording.retention import Kept, Limits, surplus
 from qiki_eventstore.recording.sample import RecordingError, Sample
-from qiki_eventstore.recording.sinks import FolderSink, Rolling
+from qiki_eventstore.recording.sinks import FileSink, FolderSink, Rolling
 from qiki_eventstore.recording.summary import summarise
 from qiki_eventstore.recording.tending import finish_recordings
 
@@ -259,7 +261,7 @@ def killed(tmp_path: Path, machine: Machine) -> Iterator[Path]:
     assert is_locked(tmp_path / "recordings" / "a")
     sink._lock.release()  # as the kernel does
     yield tmp_path / "recordings"
-    sink.abandon()
+    sink.abandon("")
 
 
 @pytest.mark.requirement("EVENT-12d")
@@ -269,7 +271,7 @@ def test_the_next_recorder_finishes_what_the_one_before_could_not(killed: Path, 
     assert [one.time for one in Recording.open(killed / "a").read()] == [100 * SECOND, 101 * SECOND, 10 * SECOND]
     assert "unfinished" in run("list", killed).output
     finish_recordings(killed, machine.notes.append)
-    assert machine.outcomes() == {"closed": 1, "recovered": 1}
+    assert machine.outcomes() == {"begun": 2, "closed": 1, "recovered": 1}
     facts = load(killed / "a").files[1]
     assert (facts.finished, facts.epoch, facts.start, facts.messages) == (True, 1, 10 * SECOND, 1)
     assert facts.wall_start == machine.wall
@@ -278,7 +280,7 @@ def test_the_next_recorder_finishes_what_the_one_before_could_not(killed: Path, 
     assert not list((killed / "a").glob("*.part"))
     assert load(killed / "a").topics["/alpha/odom"].count == 3
     finish_recordings(killed, machine.notes.append)
-    assert machine.outcomes() == {"closed": 1, "recovered": 1}, "nothing is left to do"
+    assert machine.outcomes() == {"begun": 2, "closed": 1, "recovered": 1}, "nothing is left to do"
 
 
 @pytest.mark.requirement("EVENT-12d")
@@ -287,7 +289,7 @@ def test_a_file_that_cannot_be_finished_stays_and_the_reason_is_kept(killed: Pat
     path.write_bytes(b"garbled")
     for _ in range(2):
         finish_recordings(killed, machine.notes.append)
-    assert machine.outcomes() == {"closed": 1, "damaged": 1}, "reported once"
+    assert machine.outcomes() == {"begun": 2, "closed": 1, "damaged": 1}, "reported once"
     assert path.read_bytes() == b"garbled"
     assert load(killed / "a").files[1].reason.endswith("not an MCAP file")
     done = run("recover", killed / "a")
@@ -304,7 +306,7 @@ def test_a_recording_in_progress_is_left_alone(tmp_path: Path, machine: Machine)
     done = run("recover", tmp_path / "a")
     assert (done.exit_code, "a recorder is writing it" in done.output) == (2, True)
     assert "a  recording" in run("list", tmp_path).output
-    assert (machine.notes, (tmp_path / "a" / "a_0.mcap").read_bytes()) == ([], before)
+    assert (machine.outcomes(), (tmp_path / "a" / "a_0.mcap").read_bytes()) == ({"begun": 1}, before)
     sink.close()
 
 
@@ -366,13 +368,118 @@ def test_recording_goes_on_in_a_new_file_when_there_is_room_again(tmp_path: Path
     sink = machine.sink(tmp_path / "r")
     sink.write([sample(100.0)])
     sink.flush()
-    sink.abandon()
+    sink.abandon("disk full")
     assert sink.resume()
     sink.write([sample(103.0)])
     sink.close()
     assert [one.finished for one in load(tmp_path / "r").files] == [False, True]
     assert [one.time for one in Recording.open(tmp_path / "r").read()] == [100 * SECOND, 103 * SECOND]
-    assert machine.outcomes() == {"abandoned": 1, "closed": 1}
+    assert machine.outcomes() == {"begun": 2, "abandoned": 1, "closed": 1}
+    assert machine.notes[1].detail == "disk full"
+
+
+@pytest.mark.requirement("EVENT-12g")
+def test_a_full_disk_stops_the_recording_until_there_is_room(small_disk: Path, machine: Machine) -> None:
+    ballast = small_disk / "ballast"
+
+    def fill() -> None:
+        with suppress(OSError), ballast.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+
+    fill()
+    recorder = Recorder(machine.sink(small_disk / "recordings" / "r"), flush_period=0.001, retry_period=0.01)
+    times = count(100)
+    sent = []
+
+    def record_until(condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 30.0
+        while not condition():
+            assert time.monotonic() < deadline
+            sent.append(sample(next(times)))
+            recorder.offer(sent[-1])
+            time.sleep(0.001)
+
+    def stored() -> int:
+        return recorder.counts()["/alpha/odom"].stored
+
+    for _ in range(2):
+        record_until(lambda: "No space left" in recorder.error or "no room" in recorder.error)
+        ballast.unlink()
+        record_until(lambda: not recorder.error)
+        goal = stored() + 1
+        record_until(lambda goal=goal: stored() >= goal)  # type: ignore[misc]
+        fill()
+    record_until(lambda: bool(recorder.error))
+    ballast.unlink()
+    recorder.close()
+    found = list(Recording.open(small_disk / "recordings" / "r").read())
+    counts = recorder.counts()["/alpha/odom"]
+    assert (counts.received, counts.waiting) == (len(sent), 0)
+    assert len(found) >= counts.stored, "what was counted as stored is there"
+    assert [one for one in sent if one in found] == found
+    assert machine.outcomes()["abandoned"] >= 3
+    finish_recordings(small_disk / "recordings", machine.notes.append)
+    assert all(one.finished for one in load(small_disk / "recordings" / "r").files)
+    assert list(Recording.open(small_disk / "recordings" / "r").read()) == found
+
+
+@pytest.mark.requirement("EVENT-12g")
+@pytest.mark.parametrize("place", ["folder", "file", "parent"])
+def test_recording_goes_on_when_its_files_are_moved(tmp_path: Path, machine: Machine, place: str) -> None:
+    folder = tmp_path / "recordings" / "r"
+    sink = machine.sink(folder, limits=Limits(max_files=100))
+    sink.write([sample(100.0)])
+    sink.flush()
+    away = {"folder": folder, "file": folder / "r_0.mcap", "parent": folder.parent}[place]
+    away.rename(tmp_path / "moved")
+    sink.write([sample(101.0)])
+    sink.flush()
+    sink.write([sample(102.0)])
+    sink.flush()
+    sink.close()
+    moved = next(iter(sorted((tmp_path / "moved").rglob("*.mcap"))), tmp_path / "moved")
+    found = [one.time for path in (moved, folder / "r_1.mcap") for one in read_samples(path)]
+    assert found == [100 * SECOND, 101 * SECOND, 102 * SECOND], "none is lost"
+    assert machine.outcomes() == {"begun": 2, "lost": 1, "closed": 1}
+    assert [one.name for one in load(folder).files] == ["r_1.mcap"]
+    if place != "file":
+        assert run("recover", moved.parent).exit_code == 0
+        assert load(moved.parent).files[0].finished
+
+
+@pytest.mark.requirement("EVENT-12g")
+def test_a_place_taken_by_another_is_loud_and_left_alone(tmp_path: Path, machine: Machine) -> None:
+    recorder = Recorder(machine.sink(tmp_path / "r"), flush_period=0.001, retry_period=0.01)
+    (tmp_path / "r").rename(tmp_path / "moved")
+    (tmp_path / "r").mkdir()
+    seconds = count(100)
+
+    def record_until(condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 30.0
+        while not condition():
+            assert time.monotonic() < deadline
+            recorder.offer(sample(next(seconds)))
+            time.sleep(0.001)
+
+    record_until(lambda: "File exists" in recorder.error)
+    assert list((tmp_path / "r").iterdir()) == []
+    (tmp_path / "r").rmdir()
+    record_until(lambda: not recorder.error)
+    recorder.close()
+    assert load(tmp_path / "r").files[0].finished
+
+
+def test_a_single_file_that_is_removed_ends_its_recording(tmp_path: Path, machine: Machine) -> None:
+    recorder = Recorder(FileSink(tmp_path / "a.mcap", str, notify=machine.notes.append), flush_period=0.001)
+    (tmp_path / "a.mcap").unlink()
+    deadline = time.monotonic() + 30.0
+    while not recorder.error:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    recorder.close()
+    assert recorder.error.endswith("a.mcap: it was removed while it was written")
+    assert machine.outcomes() == {"begun": 1, "abandoned": 1}
 
 
 # Copies -------------------------------------------------------------------------------------------------------------

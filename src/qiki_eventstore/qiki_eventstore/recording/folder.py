@@ -34,6 +34,13 @@ class FolderLock:
             os.close(self._descriptor)
             raise
 
+    def is_of(self, folder: Path) -> bool:
+        """True while the folder of this name is the one that was locked."""
+        try:
+            return self._descriptor >= 0 and os.path.samestat(os.fstat(self._descriptor), folder.stat())
+        except OSError:
+            return False
+
     def release(self) -> None:
         """Free it. May be called twice."""
         if self._descriptor >= 0:

@@ -5,14 +5,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from qiki_eventstore.recording.metadata import RecordedFile
+
 
 class Outcome(StrEnum):
-    """The end of a file."""
+    """A change of a file."""
 
+    BEGUN = "begun"
+    """It is there, and takes messages."""
     CLOSED = "closed"
     """It is finished and has its index."""
     ABANDONED = "abandoned"
-    """It could not be written any further; it stays without index."""
+    """It could not be written any further, or begun; it stays without index."""
+    LOST = "lost"
+    """It was moved or removed while it was written; recording goes on in another."""
     REMOVED = "removed"
     """By the policy."""
     STUCK = "stuck"
@@ -25,11 +31,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A file and its outcome, with the reason or other particulars."""
+    """A file and its outcome, with the reason or other particulars.
+
+    Attributes:
+        file: facts about the file, where it is begun or closed.
+    """
 
     outcome: Outcome
     path: Path
     detail: str = ""
+    file: RecordedFile | None = None
 
 
 Notify = Callable[[Note], None]

@@ -149,7 +149,7 @@ class Recorder:
     def _fail(self, error: Exception) -> None:
         self._error = f"{type(error).__name__}: {error}"
         self._retry_at = self._clock() + self._retry_period
-        self._sink.abandon()
+        self._sink.abandon(self._error)
 
     def _resume(self) -> None:
         if self._sink.resume():

@@ -7,23 +7,11 @@ from typing import IO
 from mcap.records import McapRecord, Metadata
 from mcap.well_known import SchemaEncoding
 
-from qiki_eventstore.files import draft_of, new_file, sync_folder
+from qiki_eventstore.files import draft_of, sync_folder
 from qiki_eventstore.recording.offers import Offer, of_text
 from qiki_eventstore.recording.reading import messages_of, read_records
 from qiki_eventstore.recording.sample import Sample
 from qiki_eventstore.recording.writing import QOS, TYPE_HASH, McapWriter
-
-
-def recover(path: Path, target: Path) -> int:
-    """Write the whole records of an unfinished file to a new, finished file; how many messages.
-
-    Raises:
-        RecordingError: as `read_samples`.
-        FileExistsError: the target is there already.
-        StoreFull: no room for the target.
-    """
-    with new_file(target) as file:
-        return _rewrite(path, file)
 
 
 def repair(path: Path) -> int:
@@ -32,7 +20,8 @@ def repair(path: Path) -> int:
     The file stays as it is when that fails.
 
     Raises:
-        RecordingError, StoreFull: as `recover`.
+        RecordingError: as `read_samples`.
+        StoreFull: no room for it.
     """
     with draft_of(path, replaces=True) as draft:
         with draft.open("wb") as file:

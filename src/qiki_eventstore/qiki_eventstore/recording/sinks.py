@@ -1,6 +1,7 @@
 """Destinations of a recorder's samples: one file, or a folder of numbered files."""
 
 import contextlib
+import os
 import shutil
 import time
 from collections import deque
@@ -9,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Final, Protocol
 
-from qiki_eventstore.errors import EventStoreError
-from qiki_eventstore.files import sync_folder
+from qiki_eventstore.errors import EventStoreError, StoreFull
+from qiki_eventstore.files import room_for, sync_folder
 from qiki_eventstore.recording import metadata, retention
 from qiki_eventstore.recording.folder import SUFFIX, FolderLock, facts_of, save
 from qiki_eventstore.recording.metadata import Metadata, RecordedFile
@@ -21,7 +22,7 @@ from qiki_eventstore.recording.summary import TopicSummary, summarise
 from qiki_eventstore.recording.writing import Define, McapWriter, OfferOf, nothing_known
 
 _RESERVE: Final = 64 << 20
-"""B of free space without which a failed recording does not go on."""
+"""B of free space without which a failed recording does not go on; on a small disk a tenth of it."""
 
 _EPOCHS: Final = 30
 _EPOCHS_WITHIN: Final = 60.0
@@ -37,7 +38,7 @@ class Sink(Protocol):
     def flush(self) -> None:
         """Make the taken samples durable; called regularly, also when there are none."""
 
-    def abandon(self) -> None:
+    def abandon(self, reason: str) -> None:
         """After an exception: release the file, and leave durable samples as they are."""
 
     def resume(self) -> bool:
@@ -53,16 +54,19 @@ class FileSink:
     Args:
         path: the file; an existing one is refused.
         define, offer_of: as for `McapWriter`.
+        notify: takes what happens to the file, in the recorder's thread.
 
     Raises:
         FileExistsError: the file is there already.
         OSError: it cannot be written.
     """
 
-    def __init__(self, path: Path, define: Define, offer_of: OfferOf = nothing_known) -> None:
+    def __init__(self, path: Path, define: Define, offer_of: OfferOf = nothing_known, notify: Notify = ignore) -> None:
+        self._path, self._notify = path, notify
         self._file = path.open("xb")
         sync_folder(path.parent)
         self._writer: McapWriter | None = McapWriter(self._file, define, offer_of)
+        notify(Note(Outcome.BEGUN, path, file=RecordedFile(path.name, finished=False)))
 
     def write(self, samples: Sequence[Sample]) -> None:
         assert self._writer is not None
@@ -72,12 +76,15 @@ class FileSink:
     def flush(self) -> None:
         assert self._writer is not None
         self._writer.flush()
+        if os.fstat(self._file.fileno()).st_nlink == 0:  # one that was renamed is still written as a whole
+            raise FileNotFoundError(f"{self._path}: it was removed while it was written")
 
-    def abandon(self) -> None:
+    def abandon(self, reason: str) -> None:
         # Closing writes the buffer, which fails again; no index: it would name chunks that are not there.
         self._writer = None
         with contextlib.suppress(OSError):
             self._file.close()
+        self._notify(Note(Outcome.ABANDONED, self._path, reason))
 
     def resume(self) -> bool:
         return False
@@ -86,6 +93,8 @@ class FileSink:
         if self._writer is not None:
             self._writer.finish()
             self._file.close()
+            contents = summarise(self._path)
+            self._notify(Note(Outcome.CLOSED, self._path, file=facts_of(self._path, contents)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +113,9 @@ class Rolling:
 class FolderSink:
     """One recording: a new folder with numbered files, and a catalogue that follows each beginning and end of a file.
 
-    A sample that is earlier than the one before begins a new epoch, and with it a file.
+    A sample that is earlier than the one before begins a new epoch, and with it a file. A folder or file that is moved
+    or removed while it is written is finished where it is, and another one is begun under the old name. On a full disk
+    the first file is begun when there is room.
 
     Args:
         folder: of the recording; its parent is the folder to which the limits apply.
@@ -143,13 +154,13 @@ class FolderSink:
         self._latest: int | None = None
         self._offers: dict[str, Offer] = {}
         self._file: IO[bytes] | None = None
-        folder.mkdir(parents=True)
-        sync_folder(folder.parent)
-        self._lock = FolderLock(folder)
+        self._lock: FolderLock | None = None
         try:
-            self._begin()
+            with contextlib.suppress(StoreFull), room_for(folder):  # the first sample tries again
+                self._begin()
         except BaseException:
-            self._lock.release()
+            if self._lock is not None:
+                self._lock.release()
             raise
 
     def write(self, samples: Sequence[Sample]) -> None:
@@ -167,19 +178,25 @@ class FolderSink:
     def flush(self) -> None:
         if self._file is not None:
             self._writer.flush()
+            if not self._is_in_place():
+                self._finish()
             self._finish_if_due()
 
-    def abandon(self) -> None:
+    def abandon(self, reason: str) -> None:
+        path = self.folder
         if self._file is not None:
+            path /= self._entry.name
             with contextlib.suppress(OSError):
                 self._file.close()
-            self._notify(Note(Outcome.ABANDONED, self.folder / self._entry.name))
             self._file = None
+        self._notify(Note(Outcome.ABANDONED, path, reason))
 
     def resume(self) -> bool:
         try:
+            self._make_folder()
             self._apply_limits()
-            if shutil.disk_usage(self.folder).free >= _RESERVE:
+            room = shutil.disk_usage(self.folder)
+            if room.free >= min(_RESERVE, room.total // 10):
                 self._begin()
         except (OSError, EventStoreError):
             return False
@@ -189,11 +206,13 @@ class FolderSink:
         try:
             self._finish()
         finally:
-            self._lock.release()
+            if self._lock is not None:
+                self._lock.release()
 
     # Files ----------------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
+        self._make_folder()
         entry = RecordedFile(
             f"{self.folder.name}_{self._number}{SUFFIX}", self._epoch, wall_start=self._wall(), finished=False
         )
@@ -214,7 +233,27 @@ class FolderSink:
         self._file, self._writer, self._entry, self._contents = file, writer, entry, contents
         self._number += 1
         self._begun, self._is_empty = self._steady(), True
+        self._notify(Note(Outcome.BEGUN, path, file=entry))
         self._apply_limits()
+
+    def _make_folder(self) -> None:
+        """Make the folder, and begin its catalogue, unless it is there and ours."""
+        if self._lock is not None:
+            if self._lock.is_of(self.folder):
+                return
+            self._lock.release()
+        self.folder.mkdir(parents=True)
+        sync_folder(self.folder.parent)
+        self._lock = FolderLock(self.folder)
+        self._contents = Metadata()
+
+    def _is_in_place(self) -> bool:
+        """True unless the open file was moved, removed or replaced."""
+        assert self._file is not None
+        try:
+            return os.path.samestat(os.fstat(self._file.fileno()), (self.folder / self._entry.name).stat())
+        except FileNotFoundError:
+            return False
 
     def _finish_if_due(self) -> None:
         if self._file is None or self._is_empty:
@@ -230,14 +269,20 @@ class FolderSink:
         entry = replace(self._entry, wall_end=self._wall(), finished=True)
         self._writer.note(metadata.RECORD, metadata.to_record(Metadata((entry,))))
         self._writer.finish()
+        path = self.folder / entry.name
+        is_lost = not self._is_in_place()
         self._file.close()
         self._file = None
-        path = self.folder / entry.name
+        if is_lost:
+            self._contents = self._contents.without(entry.name, None)
+            self._notify(Note(Outcome.LOST, path, "it was moved or removed while it was written"))
+            return
         contents = summarise(path)
+        facts = facts_of(path, contents)
         topics = {name: self._with_late(name, topic) for name, topic in contents.topics.items()}
-        self._contents = self._contents.with_file(facts_of(path, contents), replace(contents, topics=topics))
+        self._contents = self._contents.with_file(facts, replace(contents, topics=topics))
         save(self.folder, self._contents)
-        self._notify(Note(Outcome.CLOSED, path, f"{contents.messages} messages, epoch {entry.epoch}"))
+        self._notify(Note(Outcome.CLOSED, path, f"{contents.messages} messages, epoch {entry.epoch}", facts))
         self._apply_limits()
 
     def _first_offer(self, topic: str) -> Offer:

@@ -130,7 +130,7 @@ class RecorderNode(QikiNode[RecorderParameters]):
         path, is_folder = destination_of(params.destination)
         if not is_folder:
             self._path = path
-            return FileSink(path, self._define, self._topics.offer_of)
+            return FileSink(path, self._define, self._topics.offer_of, self._note)
         self._path = path / new_name()
         sink = FolderSink(
             self._path,
@@ -148,10 +148,18 @@ class RecorderNode(QikiNode[RecorderParameters]):
         """Take what has happened to a file, in any thread."""
         self.outcomes[note.outcome] += 1
         log = self.log.info
-        if note.outcome in (Outcome.ABANDONED, Outcome.STUCK, Outcome.DAMAGED):
+        if note.outcome in (Outcome.ABANDONED, Outcome.LOST, Outcome.STUCK, Outcome.DAMAGED):
             log = self.log.warning
             self._damaged[note.path] = note.detail or note.outcome
         log(f"file {note.outcome}", path=str(note.path), detail=note.detail)
+        path, file = str(note.path), note.file
+        if note.outcome is Outcome.BEGUN and file:
+            self.events.emit("recording.started", {"path": path, "epoch": file.epoch})
+        elif note.outcome is Outcome.CLOSED and file:
+            facts = {"epoch": file.epoch, "messages": file.messages, "start": file.start, "end": file.end}
+            self.events.emit("recording.closed", {"path": path, **facts})
+        elif note.outcome in (Outcome.ABANDONED, Outcome.LOST):
+            self.events.emit("recording.failed", {"path": path, "reason": note.detail})
 
     def _define(self, type_name: str) -> str | None:
         prefixes = [Path(prefix) for prefix in os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep) if prefix]
