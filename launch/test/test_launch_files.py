@@ -169,6 +169,8 @@ def test_a_flight_can_be_recorded(environment: dict[str, str]) -> None:
     assert parameters(fleet)["qiki/recorder"] == {
         "state_folder": "/run/qiki/lifecycle",
         "destination": "mcap:////run/recordings/",
+        "events_spool": "/run/qiki/outbox",
+        "use_sim_time": True,
     }
 
 

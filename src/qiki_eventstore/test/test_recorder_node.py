@@ -22,12 +22,14 @@ from rosgraph_msgs.msg import Clock
 from std_msgs.msg import Bool, String
 from std_srvs.srv import Trigger
 
+from qiki_events import REGISTRY
 from qiki_eventstore.recording.folder import load, recordings_in
 from qiki_eventstore.recording.playback import Recording
 from qiki_eventstore.recording.reading import read_samples
 from qiki_eventstore.recording.summary import summarise
 from qiki_msgs.action import ExecuteThrustProfile
 from qiki_node.qos import CLOCK, STATE, TELEMETRY
+from qiki_node.spool_record import event_of
 from qiki_node.testing import PATIENCE, NodeProcess, Peer, use_private_domain
 
 # The message generators' parser imports modules that Python has deprecated.
@@ -148,7 +150,9 @@ def test_kill_9_loses_nothing_that_was_counted_as_stored(tmp_path: Path) -> None
 
 
 def test_each_activation_makes_a_new_recording(tmp_path: Path) -> None:
-    with Peer() as peer, start(f"mcap:///{tmp_path}/", "-p", "topics:=['/alpha/wrench']") as node:
+    root = tmp_path / "recordings"
+    events = ("-p", "events_enabled:=true", "-p", f"events_spool:={tmp_path}")
+    with Peer() as peer, start(f"mcap:///{root}/", "-p", "topics:=['/alpha/wrench']", *events) as node:
         flight = Flight(peer)
         for _ in range(2):
             flight.wait_until_heard(flight.wrench)
@@ -158,10 +162,23 @@ def test_each_activation_makes_a_new_recording(tmp_path: Path) -> None:
             flight.values.clear()
             transition(peer, Transition.TRANSITION_ACTIVATE, State.PRIMARY_STATE_ACTIVE)
         node.stop()
-    recordings = list(recordings_in(tmp_path))
+    recordings = list(recordings_in(root))
     assert len(recordings) == 3
     assert all(one.finished for path in recordings for one in load(path).files)
     assert [load(path).topics["/alpha/wrench"].count >= 20 for path in recordings[:2]] == [True, True]
+    emitted = [event_of(line) for line in (tmp_path / "qiki.recorder.jsonl").read_bytes().splitlines()]
+    payloads = [
+        (one.type, REGISTRY.decode(one.type, 1, one.content_type, one.payload))
+        for one in emitted
+        if one.type.startswith("recording.")
+    ]
+    assert [kind for kind, _ in payloads] == ["recording.started", "recording.closed"] * 3
+    files = [(path / file.name, file) for path in recordings for file in load(path).files]
+    assert [payload["path"] for _, payload in payloads[::2]] == [str(path) for path, _ in files]
+    assert [payload for _, payload in payloads[1::2]] == [
+        {"path": str(path), "epoch": 0, "messages": file.messages, "start": file.start, "end": file.end}
+        for path, file in files
+    ]
 
 
 def test_existing_file_refuses_activation_and_stays(tmp_path: Path) -> None:

@@ -7,7 +7,10 @@ from qiki_events.registry import Schema
 
 SCHEMAS: Final = (
     Schema(
-        "recording.closed", (proto.RecordingClosed,), stream="qiki/recorder", when="a file is whole, with its index"
+        "recording.closed",
+        (proto.RecordingClosed,),
+        stream="qiki/recorder",
+        when="a file is whole, with its index, by its recorder or a later one",
     ),
     Schema(
         "recording.failed",

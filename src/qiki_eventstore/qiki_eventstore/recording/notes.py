@@ -34,7 +34,7 @@ class Note:
     """A file and its outcome, with the reason or other particulars.
 
     Attributes:
-        file: facts about the file, where it is begun or closed.
+        file: facts about the file, where it is begun, closed or recovered.
     """
 
     outcome: Outcome

@@ -69,6 +69,6 @@ def _finish(contents: Metadata, path: Path, notify: Notify) -> Metadata:
         if str(error) != entry.reason:
             notify(Note(Outcome.DAMAGED, path, str(error)))
         return contents.with_file(replace(entry, reason=str(error)))
-    notify(Note(Outcome.RECOVERED, path, f"{found.messages} messages"))
     facts = replace(folders.facts_of(path, found), epoch=entry.epoch, wall_start=entry.wall_start, wall_end=ended)
+    notify(Note(Outcome.RECOVERED, path, f"{found.messages} messages", facts))
     return contents.with_file(facts, found)

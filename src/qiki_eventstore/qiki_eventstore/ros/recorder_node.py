@@ -128,6 +128,7 @@ class RecorderNode(QikiNode[RecorderParameters]):
     def _open(self) -> Sink:
         params = self.params
         path, is_folder = destination_of(params.destination)
+        path = path.absolute()  # events and diagnostics are read elsewhere
         if not is_folder:
             self._path = path
             return FileSink(path, self._define, self._topics.offer_of, self._note)
@@ -155,7 +156,7 @@ class RecorderNode(QikiNode[RecorderParameters]):
         path, file = str(note.path), note.file
         if note.outcome is Outcome.BEGUN and file:
             self.events.emit("recording.started", {"path": path, "epoch": file.epoch})
-        elif note.outcome is Outcome.CLOSED and file:
+        elif note.outcome in (Outcome.CLOSED, Outcome.RECOVERED) and file:
             facts = {"epoch": file.epoch, "messages": file.messages, "start": file.start, "end": file.end}
             self.events.emit("recording.closed", {"path": path, **facts})
         elif note.outcome in (Outcome.ABANDONED, Outcome.LOST):
