@@ -41,7 +41,7 @@ def operate(peer: Peer, mode: int, attitude: int, health: int) -> None:
     for kind, service, request in (
         (SetAllocatorMode, "set_mode", SetAllocatorMode.Request(mode=mode)),
         (SetAttitudeMode, "set_attitude_mode", SetAttitudeMode.Request(mode=attitude)),
-        (SetThrusterHealth, "set_thruster_health", SetThrusterHealth.Request(thruster=3, health=health)),
+        (SetThrusterHealth, "set_thruster_health", SetThrusterHealth.Request(thruster=3, health=health, level=0.5)),
     ):
         answer = peer.call(kind, f"/alpha/allocator/{service}", request)
         assert answer.success, answer.message

@@ -121,8 +121,10 @@ def test_a_dead_thruster_is_not_used_from_the_next_command_on(bot):
     assert bot.impulse[0] == pytest.approx(200.0, rel=0.02)
     with pytest.raises(ValueError, match=r"thruster: 16; allowed: 0 to 15"):
         bot.controller.set_health(bot.now, 16, Condition.DEAD)
-    with pytest.raises(ValueError, match=r"level: 2.0; allowed: 0 to 1"):
-        bot.controller.set_health(bot.now, 3, Condition.WEAK, 2.0)
+    for level in (2.0, 1.0, 0.0, -0.1, math.nan):  # 0: absent in a request; 1: no effect
+        with pytest.raises(ValueError, match=r"level: .*; allowed for weak: above 0 and below 1"):
+            bot.controller.set_health(bot.now, 3, Condition.WEAK, level)
+    assert bot.controller.drive.health[3].condition is Condition.OK
 
 
 def test_a_thruster_stuck_open_is_compensated(bot, array):

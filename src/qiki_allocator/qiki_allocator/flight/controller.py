@@ -198,8 +198,11 @@ class Controller:
             self._demand.state = State.IDLE
 
     def set_health(self, now: float, thruster: int, condition: Condition, level: float = 1.0) -> Finding:
-        """Set the condition of a thruster from the next cycle on; level: 0..1 of its thrust, of a weak one."""
+        """Set the condition of a thruster from the next cycle on; level: of its thrust, above 0 and below 1, of a weak
+        one."""
         self._keep_time(now)
+        if condition is Condition.WEAK and not 0.0 < level < 1.0:
+            raise RefusalError(f"level: {level:g}; allowed for weak: above 0 and below 1")
         finding = self.drive.faults.set(thruster, condition, level)
         self.drive.health_changed()
         self._observe(now)

@@ -40,7 +40,7 @@ _AFTER_CLOSING = 0.3
 """s after a report that the hardware closed the valves by itself, in which motion is no evidence against thrusters."""
 
 _UNKNOWN_CAUSE = 5e-3
-"""s, by which valves may fall short before motion is no evidence against thrusters."""
+"""s, by which valves may fall short before edges are taken for late, where they are not counted."""
 
 
 class ThrusterHealth(NamedTuple):
@@ -311,6 +311,7 @@ class Drive:
         found = self.faults.report(reading.conditions)
         if found:
             self.health_changed()
+        begin = self._account.reported_until
         late = self._account.report(stamp, reading.on_time)
         if late is None:
             return found
@@ -319,9 +320,7 @@ class Drive:
             self._lead.lengthen(stamp)
         missing = self.array.effectiveness @ (self.faults.health.thrust(self.array) * late)
         self._delivery.correct(missing, float(self.meter.power @ late))
-        if np.abs(late).max() > _UNKNOWN_CAUSE:
-            self.faults.distrust(stamp)
-        self.faults.confirm(stamp)
+        self.faults.compare(begin, stamp, late, reading.late_edges)
         if late.any() and stamp <= self._busy_until:
             self._modulator.make_up(missing)
         return found

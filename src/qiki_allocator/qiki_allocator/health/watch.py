@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
 from qiki_allocator.health.detection import BODY, DEAD, HEALTHY, STUCK_OPEN, UNEXPLAINED, WEAK, FaultDetector
@@ -28,8 +29,15 @@ _KINDS = {
 _NEW_BODY = 0.02
 """Relative change of mass that is more than working mass used up between two messages."""
 
-_REPORTS = 0.25
-"""s, for which odometry waits for the valves' counters."""
+_SHORT = 0.25
+"""s between two of the valves' counters beyond which pulses may have come at other times though their sum is right."""
+
+_WAIT = 1.0
+"""s, for which odometry waits for the valves' counters; valves that have sent none so far are taken for such that
+have none."""
+
+_DEVIATION = 5e-3
+"""s, by which valves may deviate from their commands between two counters before motion is no evidence."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,8 @@ class FaultWatch:
         self.stated: dict[int, tuple[Condition, float]] = {}
         self._detector = FaultDetector(array, body.mass, body.inertia, settings)
         self._mass = body.mass
+        self._late_edges: int | None = None
+        self._has_counters = False
         self._reported: tuple[Condition | None, ...] = (None,) * len(array)
         self.reset()
 
@@ -86,10 +96,26 @@ class FaultWatch:
         self._reader = Reader(self._ledger)
         self._detector.forget()
         self._quiet_until = self._known_until = -math.inf
+        self._expected_until = math.inf
         self._waiting: deque[MotionReading] = deque()
 
-    def confirm(self, until: float) -> None:
-        """The valves' counters are known until then; call `distrust` before if they differ from the commands."""
+    def compare(self, begin: float, until: float, short: npt.ArrayLike, late_edges: int | None = None) -> None:
+        """Take the valves' counters of the time from `begin` until `until`, s.
+
+        Motion of that time is evidence if the valves did what was commanded. Motion of a time of which no counters came
+        is none, as a command may have been lost in it.
+
+        Args:
+            short: (n,) s that each valve was open less than commanded.
+            late_edges: edges that came too late, since the start of the hardware; None: unknown.
+        """
+        came_late = None not in (late_edges, self._late_edges) and late_edges != self._late_edges
+        self._late_edges = late_edges
+        self._has_counters = True
+        if begin > self._known_until:
+            self.distrust(begin)
+        if came_late or until - begin > _SHORT or np.abs(short).max() > _DEVIATION:
+            self.distrust(until)
         self._known_until = max(self._known_until, until)
 
     def distrust(self, until: float) -> None:
@@ -131,17 +157,24 @@ class FaultWatch:
         return found
 
     def move_seen(self, reading: MotionReading) -> list[Finding]:
-        """Judge odometry against the commanded pulses, once the valves' counters of the same time are known."""
+        """Judge odometry against the commanded pulses, once the valves' counters of the same time are known.
+
+        Odometry of whose time no counters come is dropped; of valves that never send any, the commands must do.
+        """
         if not self._by_motion:
             return []
         newest = self._waiting[-1].time if self._waiting else self._reader.time
         if reading.time <= newest:
             return []
         self._waiting.append(reading)
-        until = max(self._known_until, reading.time - _REPORTS)
+        self._expected_until = min(self._expected_until, reading.time + _WAIT)
+        has_none = not self._has_counters and reading.time >= self._expected_until
+        until = reading.time if has_none else self._known_until
         found = []
         while self._waiting and self._waiting[0].time <= until:
             found += self._judge(self._waiting.popleft())
+        while self._waiting and self._waiting[0].time < reading.time - _WAIT:
+            self._waiting.popleft()
         return found
 
     def _judge(self, reading: MotionReading) -> list[Finding]:

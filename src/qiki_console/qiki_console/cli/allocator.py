@@ -73,14 +73,20 @@ def stop(bot: str) -> None:
 @click.argument("bot", shell_complete=complete_bots)
 @click.argument("thruster", type=click.IntRange(0, 255))
 @click.argument("health", type=click.Choice(list(_HEALTH)))
-@click.option("--level", type=click.FloatRange(0.0, 1.0), default=1.0, help="Fraction of thrust that a weak one gives.")
-def health(bot: str, thruster: int, health: str, *, level: float) -> None:
-    """Set the health of a thruster of BOT, as the allocator takes it into account."""
+@click.option("--level", type=float, help="Fraction of thrust that a weak one gives, above 0 and below 1.")
+def health(bot: str, thruster: int, health: str, *, level: float | None) -> None:
+    """Set the health of a thruster of BOT, as the allocator takes it into account; `weak` needs --level."""
+    if health == "weak" and level is None:
+        raise RefusedError("--level: missing, weak needs one; allowed: above 0 and below 1")
+    if health != "weak" and level is not None:
+        raise RefusedError(f"--level: {level:g} is not allowed, {health} takes none")
+    if level is not None and not 0.0 < level < 1.0:
+        raise RefusedError(f"--level: {level:g} is not allowed; allowed: above 0 and below 1")
     from qiki_msgs.msg import ThrusterState
     from qiki_msgs.srv import SetThrusterHealth
 
     value = getattr(ThrusterState, f"HEALTH_{_HEALTH[health]}")
-    request = SetThrusterHealth.Request(thruster=thruster, health=value, level=level)
+    request = SetThrusterHealth.Request(thruster=thruster, health=value, level=level or 0.0)
     _echo(bot, call(bot, SetThrusterHealth, "set_thruster_health", request))
 
 

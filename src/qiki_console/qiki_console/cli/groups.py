@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qiki_node.completion import complete_bots
-from qiki_node.errors import UnknownNameError
+from qiki_node.errors import CommandError, RefusedError, UnknownNameError
 from qiki_node.terminal import echo, make_console, printable
 
 if TYPE_CHECKING:
@@ -35,12 +35,18 @@ def groups(bot: str, *, file: Path | None, name: str, as_json: bool) -> None:
     They are computed from geometry, centre of mass and health. ZTT is the smallest set without torque, FTG the largest
     force; TORQUE and FULL_TORQUE are the same for roll, pitch and yaw.
     """
+    if file and not file.parent.is_dir():
+        raise RefusedError(f"--picture: {file} is not allowed; allowed: a file in a folder that exists")
     from qiki_console.cli.allocator import call
     from qiki_msgs.srv import ListGroups
 
     answer = call(bot, ListGroups, "list_groups", ListGroups.Request())
     if file:
-        file.write_text(_picture(answer, name), encoding="utf-8")
+        picture = _picture(answer, name)
+        try:
+            file.write_text(picture, encoding="utf-8")
+        except OSError as error:
+            raise CommandError(f"--picture: {file} cannot be written: {error.strerror}") from error
     if as_json:
         from qiki_node.json_text import to_json
 
