@@ -90,7 +90,8 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
         self._forces = self.create_lifecycle_publisher(MarkerArray, "markers", TELEMETRY)
         self.create_subscription(WrenchStamped, "cmd_wrench", self._take_wrench, COMMAND)
         self.create_subscription(ThrusterLevels, "cmd_levels", self._take_levels, COMMAND)
-        Inputs(self)
+        inputs = Inputs(self, vehicle.identity)
+        self.add_diagnostic("vehicle", inputs.vehicle_health)
         Services(self)
         self._fresh = True
         self.add_timer(1.0 / params.telemetry_rate, self._publish)

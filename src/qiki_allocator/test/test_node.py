@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from bench import NODE, TICK, send_odometry
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from std_srvs.srv import Trigger
@@ -331,6 +331,46 @@ def test_what_the_valves_report_is_absorbed(bench):
         request = SetThrusterHealth.Request(thruster=thruster, health=ThrusterState.HEALTH_STUCK_CLOSED)
         assert bench.peer.call(SetThrusterHealth, f"{NODE}/set_thruster_health", request).success
     assert bench.allocation().uncontrollable
+
+
+@pytest.mark.requirement("ALLOC-18")
+def test_nothing_is_flown_with_the_hardware_of_another_vehicle(bench, vehicle):
+    """As after `sim load` of a scenario with another vehicle: allocations for this one would be other wrenches."""
+    own = vehicle.identity
+    other = "cube 01234567"
+    shown = {}
+
+    def keep(message: DiagnosticArray) -> None:
+        shown.update({one.name.split(": ")[1]: (one.level, one.message) for one in message.status})
+
+    def report(vehicle: str) -> None:
+        state = ThrusterState(vehicle=vehicle, on_time=[0.0] * 16, health=[ThrusterState.HEALTH_OK] * 16)
+        state.header.stamp = bench.clock_message().clock
+        bench.valves.publish(state)
+
+    def is_refused() -> bool:
+        bench.command(200, 0, 0, 0, 0, 0)
+        report(other)
+        return other in bench.allocations[-1].refusal
+
+    subscription = bench.peer.node.create_subscription(DiagnosticArray, "/diagnostics", keep, 10)
+    report(own)
+    bench.command(200, 0, 0, 0, 0, 0)
+    bench.wait_for_state(Allocation.STATE_ACTIVE)
+    bench.tick_until(is_refused)
+    assert bench.allocation().state == Allocation.STATE_STOPPED
+    assert max(close for pulses in bench.hardware.pulses() for _, close in pulses) <= bench.now
+    answer = bench.peer.call(Trigger, f"{NODE}/brake", Trigger.Request())
+    assert (answer.success, answer.message) == (False, bench.allocation().refusal)
+    bench.tick_until(lambda: shown.get("vehicle", (b"", ""))[0] == DiagnosticStatus.ERROR)
+    assert own in shown["vehicle"][1]
+    assert other in shown["vehicle"][1]
+
+    report(own)
+    bench.tick(0.6)
+    bench.command(200, 0, 0, 0, 0, 0)
+    bench.wait_for_state(Allocation.STATE_ACTIVE)
+    bench.peer.node.destroy_subscription(subscription)
 
 
 def test_diagnostics_of_a_deactivated_node_show_that_nothing_is_flown(bench):

@@ -411,6 +411,19 @@ def test_state_at_a_position_and_now(url):
     assert "mode: MANUAL_OVERRIDE" in run(state, "alpha", "--store", url).output
 
 
+def test_totals_of_a_state_are_those_of_the_run_with_their_units(tmp_path):
+    url = f"sqlite:///{tmp_path}/events.db"
+    sample = {"energy_used_j": 120.5, "impulse_n_s": 3.0, "stored_j": 150000.0, "working_mass_kg": 59.8}
+    with open_store(url) as store:
+        store.append("alpha/energy", [Event("energy.sampled", sample, time=10**9)])
+    lines = run(state, "alpha", "--store", url).output.splitlines()
+    at = lines.index("energy of the run:")
+    assert lines[at + 1 : at + 4] == ["  used:", "    energy: 120.5 J", "    impulse: 3 N s"]
+    assert "  stored: 150000 J" in lines
+    assert "  working_mass: 59.8 kg" in lines
+    assert lines[-1] == "commands: none"
+
+
 def test_state_refuses_what_there_is_not(url):
     nobody = run(state, "zulu", "--store", url)
     assert (nobody.exit_code, "alpha, bravo" in nobody.stderr) == (2, True)

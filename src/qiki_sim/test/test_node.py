@@ -245,6 +245,7 @@ def test_a_commanded_pulse_moves_the_bot(ground):
         assert ground.step(0.05).success
         ground.peer.spin_for(0.05)
     state = ground.received["/alpha/thruster_state"][-1]
+    assert state.vehicle.startswith("dodecahedron ")
     assert state.on_time[4] == pytest.approx(0.2, abs=1e-6)
     assert state.firings[4] == 1
     assert state.late_edges == 0

@@ -1,5 +1,6 @@
 """The vehicle file: every number of a bot, validated."""
 
+import hashlib
 from pathlib import Path
 from typing import Self
 
@@ -55,6 +56,12 @@ class Vehicle(Section):
     def clusters(self) -> tuple[str, ...]:
         """Names of the thruster clusters, sorted."""
         return tuple(sorted({thruster.cluster for thruster in self.thrusters}))
+
+    @property
+    def identity(self) -> str:
+        """Name and a digest of body, thrusters, valves and propulsion: equal where an allocation fits both vehicles."""
+        flown = self.model_dump_json(include={"body", "thrusters", "valves", "propulsion"})
+        return f"{self.name} {hashlib.sha256(flown.encode()).hexdigest()[:8]}"
 
     def port(self, name: str) -> Port:
         """A docking port.

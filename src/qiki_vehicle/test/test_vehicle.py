@@ -37,6 +37,20 @@ def test_its_hull_and_ports(vehicle):
         vehicle.port("C")
 
 
+def test_its_identity_changes_with_all_that_an_allocation_rests_on(vehicle):
+    def changed(**parts):
+        return vehicle.model_copy(update=parts).identity
+
+    assert vehicle.identity == Vehicle.from_file(VEHICLE_FILE).identity
+    assert vehicle.identity.split()[0] == vehicle.name
+    assert changed(sensors=None) == vehicle.identity
+    turned = vehicle.thrusters[1:] + vehicle.thrusters[:1]
+    body = vehicle.body.model_copy(update={"com": (0.0, 0.0, 0.2)})
+    valves = vehicle.valves.model_copy(update={"min_on": 0.02})
+    others = [changed(thrusters=turned), changed(body=body), changed(valves=valves), changed(name="other")]
+    assert len({vehicle.identity, *others}) == 5
+
+
 def test_it_cannot_be_changed(vehicle):
     with pytest.raises(ValueError, match="frozen"):
         vehicle.body.mass = 1.0

@@ -126,6 +126,7 @@ class Controller:
     def brake(self, now: float) -> ValveCommand:
         """Cancel everything and take the motion down to rest, with any gate but not without odometry."""
         self._keep_time(now)
+        self._demand.check_grounded()
         self.motion.begin_brake(now)
         self.motion.mode = AttitudeMode.OFF
         self._demand.state = State.ACTIVE
@@ -196,6 +197,14 @@ class Controller:
         """End `stop`."""
         if self._demand.state is State.STOPPED:
             self._demand.state = State.IDLE
+
+    def ground(self, now: float, reason: str) -> ValveCommand | None:
+        """Close all valves and refuse whatever would fly for as long as there is a `reason`; empty: end that, as after
+        `stop`."""
+        if reason == self._demand.grounded:
+            return None
+        self._demand.grounded = reason
+        return self.stop(now, reason) if reason else None
 
     def set_health(self, now: float, thruster: int, condition: Condition, level: float = 1.0) -> Finding:
         """Set the condition of a thruster from the next cycle on; level: of its thrust, above 0 and below 1, of a weak

@@ -64,6 +64,7 @@ class Demand:
         state: of the allocator.
         refusal: reason of the last refusal; empty since a command was accepted.
         refused: number of commands refused.
+        grounded: reason for which nothing is flown; empty: none.
         blocked: limit that keeps the force of the demand from being flown; empty: none does.
     """
 
@@ -72,6 +73,7 @@ class Demand:
         self.watchdog = watchdog
         self.mode = Mode.ADAPTIVE
         self.refused = 0
+        self.grounded = ""
         self._n = n
         self.reset()
 
@@ -177,11 +179,20 @@ class Demand:
             )
 
     def _check_running(self, now: float) -> None:
-        """Refuse while stopped; each request restarts the pause."""
+        """Refuse while grounded or stopped; each request restarts the pause."""
+        self.check_grounded()
         if self.state is State.STOPPED and now - self._last_request <= self.watchdog:
             self._last_request = now
             pause = f"{self.watchdog:g} s"
             raise RefusalError(f"cmd_wrench: stopped; allowed: after a pause of {pause}, or when the mode is set")
+
+    def check_grounded(self) -> None:
+        """
+        Raises:
+            RefusalError: nothing is flown.
+        """
+        if self.grounded:
+            raise RefusalError(self.grounded)
 
     def _check_source(self, request: str, *excluding: Activity) -> None:
         if self.source in excluding:

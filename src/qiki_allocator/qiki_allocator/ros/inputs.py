@@ -12,7 +12,9 @@ from qiki_allocator.ros import conversions
 from qiki_allocator.ros.host import Host
 from qiki_msgs.msg import Energy, Thermal, ThrusterState
 from qiki_node import stamps
+from qiki_node.health import Health, Level
 from qiki_node.qos import STATE, TELEMETRY
+from qiki_node.terminal import printable
 
 T = TypeVar("T")
 
@@ -20,8 +22,9 @@ T = TypeVar("T")
 class Inputs:
     """Converts telemetry and passes it to the controller of a node."""
 
-    def __init__(self, node: Host) -> None:
-        self._node = node
+    def __init__(self, node: Host, vehicle: str) -> None:
+        """`vehicle`: identity of the one that the controller flies."""
+        self._node, self._vehicle, self._hardware = node, vehicle, ""
         own, composite = "body/mass_properties", "mass_properties"
         node.create_subscription(Energy, "energy", self._timely(self._take_energy), TELEMETRY)
         node.create_subscription(Thermal, "thermal", self._timely(self._take_thermal), TELEMETRY)
@@ -39,6 +42,18 @@ class Inputs:
 
         return taken
 
+    def vehicle_health(self) -> Health:
+        """ERROR while the hardware is another vehicle than the controller's."""
+        values = {"configured": self._vehicle, "hardware": printable(self._hardware) or "unknown"}
+        problem = self._problem()
+        return Health(Level.ERROR if problem else Level.OK, problem or self._vehicle, values, unready=problem)
+
+    def _problem(self) -> str:
+        """Reason not to fly: thrusters that are elsewhere turn any allocation into another wrench."""
+        if self._hardware in ("", self._vehicle):
+            return ""
+        return f"vehicle of the hardware: {printable(self._hardware[:80])!r}; allowed: {self._vehicle!r}, as configured"
+
     def _take_energy(self, message: Energy) -> None:
         now = self._node.seconds()
         self._node.controller.update_energy(now, conversions.energy(message, self._node.time.ahead))
@@ -50,6 +65,13 @@ class Inputs:
 
     def _take_valves(self, message: ThrusterState) -> None:
         controller, now = self._node.controller, self._node.seconds()
+        if message.vehicle != self._hardware:
+            self._hardware = message.vehicle
+            if problem := self._problem():
+                self._node.log.error("grounded", reason=problem)
+            self._node.act(controller.ground(now, problem))
+        if self._problem():  # its valves are not ours
+            return
         n = len(controller.drive.array)
         controller.update_valves(now, conversions.valves(message, n, self._node.time.ahead))
         self._node.report()

@@ -13,6 +13,10 @@ from qiki_node.errors import UnknownNameError
 from qiki_node.json_text import to_json
 from qiki_node.terminal import echo, printable_values
 
+_HEADINGS = {"energy": "energy of the run"}
+_UNITS = {"_j": "J", "_kg": "kg", "_n_s": "N s"}
+"""Ending of a field's name → its unit."""
+
 
 @click.command()
 @click.argument("bot", shell_complete=complete_bots)
@@ -60,6 +64,9 @@ def state(
     if as_json:
         echo(to_json(times_for_programs(found)))
     else:
+        if found["record"] == {"outside": None, "skipped": {}}:
+            del found["record"]
+        found = {_HEADINGS.get(name, name): part for name, part in found.items()}
         echo("\n".join(_text(printable_values(times_for_people(found)))))
 
 
@@ -83,7 +90,17 @@ def _text(value: Any, indent: str = "") -> list[str]:
         if item is None or item in ({}, [], ""):
             continue
         if isinstance(item, dict):
-            lines += [f"{indent}{name}:", *_text(item, indent + "  ")]
+            inner = _text(item, indent + "  ")
+            lines += [f"{indent}{name}:", *inner] if inner else [f"{indent}{name}: none"]
         else:
-            lines.append(f"{indent}{name}: {item:.6g}" if isinstance(item, float) else f"{indent}{name}: {item}")
+            label, unit = _with_unit(name)
+            lines.append(f"{indent}{label}: {item:.6g}{unit}" if isinstance(item, float) else f"{indent}{name}: {item}")
     return lines
+
+
+def _with_unit(name: str) -> tuple[str, str]:
+    """`stored_j` as `stored` and ` J`."""
+    for ending, unit in _UNITS.items():
+        if name.endswith(ending):
+            return name.removesuffix(ending), f" {unit}"
+    return name, ""

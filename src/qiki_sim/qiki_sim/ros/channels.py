@@ -56,7 +56,9 @@ class BotChannel:
 
     def bind(self, world: World) -> None:
         """Begin with a world, or with the same one after a reset."""
-        sensors = world.bot(self._bot).vehicle.sensors
+        vehicle = world.bot(self._bot).vehicle
+        self._topics[THRUSTERS][1].vehicle = vehicle.identity
+        sensors = vehicle.sensors
         rates = sensors.rates
         per_topic = (
             rates.odom,
