@@ -4,6 +4,7 @@ import contextlib
 import errno
 import itertools
 import os
+import stat
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -86,6 +87,25 @@ def require_regular(path: Path) -> None:
         if not path.exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
         raise ValueError(f"{path}: is no regular file")
+
+
+def read_regular(path: Path) -> bytes:
+    """Content of a regular file, or of a link to one; never waits for a pipe or device.
+
+    Raises:
+        OSError: nothing is there, or it is something else.
+    """
+    with open(path, "rb", opener=open_regular) as file:
+        return file.read()
+
+
+def open_regular(path: str | Path, flags: int, mode: int = 0o644) -> int:
+    """`os.open` that refuses everything but a regular file, and never waits for a pipe or device."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK, mode)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "is no regular file", str(path))
+    return descriptor
 
 
 def publish(draft: Path, path: Path) -> None:

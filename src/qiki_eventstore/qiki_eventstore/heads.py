@@ -34,7 +34,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from qiki_eventstore.errors import StoreCorrupt, StoreFull, StoreUnavailable
-from qiki_eventstore.files import sync, sync_folder
+from qiki_eventstore.files import open_regular, read_regular, sync, sync_folder
 
 _PURPOSE: Final = b"qiki event store head 1\0"
 _FIXED: Final = struct.Struct(">16sqq32s")
@@ -121,7 +121,7 @@ class HeadSigner:
                 "signature": signature.hex(),
             }
         )
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        fd = open_regular(self._path, os.O_RDWR | os.O_CREAT)
         try:
             os.ftruncate(fd, end := _end_of_last_line(fd))  # a crash may have left a torn line
             written = os.pwrite(fd, text := line.encode() + b"\n", end)
@@ -136,7 +136,7 @@ class HeadSigner:
         self.position = position
         self._lines += 1
         if self._lines >= 2 * _NEWEST:
-            kept = _thinned(self._path.read_bytes().splitlines(keepends=True))
+            kept = _thinned(read_regular(self._path).splitlines(keepends=True))
             _write_new(self._path, b"".join(kept), 0o644)
             self._lines = len(kept)
             self._file = _identity(self._path.stat())
@@ -147,6 +147,10 @@ class HeadSigner:
             return _identity(self._path.stat()) == self._file
         except OSError:
             return False
+
+    def untouched(self) -> bool:
+        """True if there was no such file at opening, and is none."""
+        return self._file is None and not os.path.lexists(self._path)
 
 
 def read_heads(path: Path) -> Iterator[SignedHead]:
@@ -164,7 +168,7 @@ def read_heads(path: Path) -> Iterator[SignedHead]:
 
 def _read(path: Path) -> tuple[list[tuple[int, bytes]], dict[str, Ed25519PublicKey]]:
     """Lines with their numbers, and the public keys."""
-    text = path.read_bytes() if path.exists() else b""
+    text = _text(path)
     return list(enumerate(text.split(b"\n")[:-1], 1)), _public_keys(public_keys_file(path))
 
 
@@ -212,7 +216,7 @@ def _end_of_last_line(fd: int) -> int:
 
 def _load_or_make(path: Path) -> Ed25519PrivateKey:
     try:
-        key = load_pem_private_key(path.read_bytes(), password=None)
+        key = load_pem_private_key(read_regular(path), password=None)
     except FileNotFoundError:
         made = Ed25519PrivateKey.generate()
         text = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -227,14 +231,14 @@ def _publish(key: Ed25519PublicKey, path: Path) -> str:
     """Add a public key to the file unless it is there; its name."""
     name = _name(key)
     if name not in _public_keys(path):
-        text = path.read_bytes() if path.exists() else b""
+        text = _text(path)
         _write_new(path, text + key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), 0o644)
     return name
 
 
 def _public_keys(path: Path) -> dict[str, Ed25519PublicKey]:
     keys: dict[str, Ed25519PublicKey] = {}
-    text = path.read_bytes() if path.exists() else b""
+    text = _text(path)
     for part in text.split(_END)[:-1]:
         try:
             key = load_pem_public_key(part.strip() + b"\n" + _END + b"\n")
@@ -243,6 +247,13 @@ def _public_keys(path: Path) -> dict[str, Ed25519PublicKey]:
         if isinstance(key, Ed25519PublicKey):
             keys[_name(key)] = key
     return keys
+
+
+def _text(path: Path) -> bytes:
+    try:
+        return read_regular(path)
+    except FileNotFoundError:
+        return b""
 
 
 def _name(key: Ed25519PublicKey) -> str:

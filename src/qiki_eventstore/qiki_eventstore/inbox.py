@@ -13,6 +13,7 @@ from uuid import UUID
 
 from qiki_eventstore.errors import EventStoreError, PayloadError
 from qiki_eventstore.events import Event
+from qiki_eventstore.files import read_regular
 from qiki_eventstore.store import EventStore
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ class Inbox:
 
 def _read(file: Path) -> tuple[str, Event]:
     try:
-        record: dict[str, Any] = json.loads(file.read_bytes())
+        if not file.is_file():  # a pipe would block, or be tried for ever
+            raise ValueError("is no regular file")
+        record: dict[str, Any] = json.loads(read_regular(file))
         for name, kind in _FIELDS.items():
             if type(record.get(name)) is not kind:
                 raise ValueError(f"{name}: {record.get(name)!r}; allowed: a value of type {kind.__name__}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from qiki_eventstore import chain
-from qiki_eventstore.errors import StoreCorrupt
+from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.heads import SignedHead, read_heads
 from qiki_eventstore.retention.log import STREAM, Record, of_store
@@ -91,7 +91,7 @@ def verify(
     bounds: Bounds | None = None
     try:
         # Signed heads first, so that none is newer than the end found next.
-        claims = [] if heads is None else [(f"{heads}, line {claim.line}", claim) for claim in read_heads(heads)]
+        claims = [] if heads is None else _claims(heads)
         bounds = content.bounds()
         head = bounds.head
         check.versions.update(bounds.versions)
@@ -134,6 +134,13 @@ def _has_moved(content: Content, bounds: Bounds) -> bool:
         return (now.dropped, now.recorded) != (bounds.dropped, bounds.recorded)
     except StoreCorrupt:
         return False
+
+
+def _claims(heads: Path) -> list[tuple[str, SignedHead]]:
+    try:
+        return [(f"{heads}, line {claim.line}", claim) for claim in read_heads(heads)]
+    except OSError as error:
+        raise StoreUnavailable(f"signed heads {heads}: cannot be read: {error.strerror}") from error
 
 
 def _own(claims: list[tuple[str, SignedHead]], store: bytes, check: _Check) -> dict[int, list[SignedHead]]:

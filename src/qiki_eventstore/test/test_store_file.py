@@ -1,6 +1,7 @@
 """The file of a SQLite store: one writer whatever its names, its own under its name, the one that signed its heads."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -110,6 +111,11 @@ def test_a_file_has_one_writer_whatever_it_is_called(path: Path, name: Callable[
             code = f"from qiki_eventstore import open_store; open_store('sqlite:///{second}')"
             other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
             assert "StoreUnavailable" in other.stderr
+            if name is hard_linked:  # another program may write by that name at any time
+                with pytest.raises(StoreFull, match="another name"):
+                    append(store)
+                Path(second).unlink()
+                wait_for(lambda: not store.stats().read_only)
             append(store)
             assert reader.head() == store.head() == 2
             assert "POSIX" in locks_of(path)
@@ -290,6 +296,70 @@ def test_a_copy_over_the_open_database_stops_it(path: Path, tmp_path: Path) -> N
         with pytest.raises(StoreCorrupt, match="restore a backup"):
             append(store)
     assert path.read_bytes() == (tmp_path / "backup.db").read_bytes()
+
+
+def cut_log(path: Path) -> None:
+    os.truncate(path.with_name("events.db-wal"), 0)
+
+
+def halve_log(path: Path) -> None:
+    log = path.with_name("events.db-wal")
+    os.truncate(log, log.stat().st_size // 2)
+
+
+def cut_and_refill_log(path: Path) -> None:
+    """As a cut just before a commit: SQLite writes behind it, so that the size is as before."""
+    log = path.with_name("events.db-wal")
+    size = log.stat().st_size
+    os.truncate(log, 0)
+    os.truncate(log, size)
+
+
+@pytest.mark.requirement("EVENT-15i")
+@pytest.mark.parametrize("change", [cut_log, halve_log, cut_and_refill_log])
+def test_nothing_is_acknowledged_into_a_log_that_was_cut(path: Path, change: Callable[[Path], None]) -> None:
+    with opened(path) as store:
+        append(store)
+    with opened(path) as store:
+        append(store, 9)
+        change(path)
+        if change is cut_and_refill_log:
+            wait_for(store._read_only)  # type: ignore[attr-defined]
+        for _ in range(2):
+            with pytest.raises(StoreCorrupt, match=r"events.db-wal was (cut short|changed) by another program"):
+                append(store)
+        assert "by another program" in store.stats().read_only
+    with opened(path) as store:  # the loss is known, and nothing hides it
+        assert 1 <= store.head() < 10
+        assert "knows position 10: events are missing at the end" in store.stats().read_only
+
+
+@pytest.mark.requirement("EVENT-5b")
+def test_signed_heads_that_are_removed_meanwhile_are_reported(path: Path) -> None:
+    heads = path.with_name("events.db.heads")
+    with opened(path) as store:
+        append(store)
+        wait_for(heads.exists)
+        heads.unlink()
+        append(store)
+        wait_for(lambda: store.stats().warning)
+        assert "events.db.heads was removed or replaced" in store.stats().warning
+        wait_for(lambda: store.verify().signed == 2)
+
+
+@pytest.mark.parametrize("suffix", [".heads", ".key", ".pub", ".lock"])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_no_pipe_beside_the_store_blocks_it(path: Path, suffix: str, make: Callable[[Path], None]) -> None:
+    with opened(path) as store:
+        append(store)
+    file = path.with_name(path.name + suffix) if suffix != ".pub" else path.with_suffix(".db.pub")
+    file.unlink(missing_ok=True)
+    make(file)
+    with pytest.raises(StoreUnavailable, match=re.escape(str(file))):
+        opened(path)
+    if suffix == ".heads":
+        with open_store(url_of(path, read_only=True)) as reader, pytest.raises(StoreUnavailable, match="regular file"):
+            reader.verify()
 
 
 def test_another_program_may_vacuum_an_open_store(path: Path) -> None:

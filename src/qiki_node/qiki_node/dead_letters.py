@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from qiki_node.outbox import OutgoingEvent
+from qiki_node.regular import open_regular, read_regular
 from qiki_node.spool_record import event_of
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -101,7 +102,7 @@ class DeadLetters:
     def letters(self) -> list[DeadLetter]:
         """All, oldest first; of those with the same key the last."""
         try:
-            return _parsed(self.path.read_bytes())
+            return _parsed(read_regular(self.path))
         except FileNotFoundError:
             return []
 
@@ -118,7 +119,7 @@ class DeadLetters:
     def count(self) -> int:
         """Number of letters as far as they have been read: each call reads at most 4 MiB of what has come since."""
         try:
-            file = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            file = open_regular(self.path)
         except FileNotFoundError:
             self._counted = _Count()
             return 0
@@ -133,7 +134,7 @@ class DeadLetters:
     def _locked(self) -> Iterator[int]:
         end = time.monotonic() + self._patience
         while True:
-            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            file = open_regular(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if self._is(file):

@@ -9,6 +9,8 @@ import json
 import os
 from pathlib import Path
 
+from qiki_node.regular import read_regular
+
 
 class OrderedState:
     """A file with one state.
@@ -29,7 +31,7 @@ class OrderedState:
             ValueError: the file is damaged, or cannot be read.
         """
         try:
-            data = json.loads(self.path.read_text(encoding="utf-8"))
+            data = json.loads(read_regular(self.path))
             self._kept = str(data["state"]) if data["starter"] == self._starter else ""
         except FileNotFoundError:
             pass

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qiki_node.regular import read_regular
+
 _FOLDER = "QIKI_RUN_DIR"
 _DEFAULT = ".qiki/run"
 _FORMAT = 1
@@ -44,7 +46,7 @@ class RunFile:
 def read_run_file(environment: Mapping[str, str] = os.environ) -> RunFile | None:
     """The run of this run directory; None where none was started, or it was stopped, or the file cannot be read."""
     try:
-        data = json.loads((_folder(environment) / "state.json").read_text(encoding="utf-8"))
+        data = json.loads(read_regular(_folder(environment) / "state.json"))
         if data["format"] != _FORMAT or data["phase"] == "stopped" or data["boot"] != _boot():
             return None
         states = {_full_name(process["command"]): _state(process.get("identity")) for process in data["processes"]}
@@ -62,7 +64,7 @@ def read_run_file(environment: Mapping[str, str] = os.environ) -> RunFile | None
 def read_topics(environment: Mapping[str, str] = os.environ) -> list[str]:
     """Names of the topics that were last seen in this run directory's graph, none if they are not known."""
     try:
-        names = json.loads((_folder(environment) / _TOPICS).read_text(encoding="utf-8"))
+        names = json.loads(read_regular(_folder(environment) / _TOPICS))
         return sorted(str(name) for name in names)
     except (OSError, ValueError, TypeError):
         return []

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from qiki_node.dead_letters import SUFFIX, DeadLetters
 from qiki_node.outbox import OutgoingEvent
+from qiki_node.regular import open_regular
 from qiki_node.spool_record import event_of, line_of
 
 REWRITE_AT = 4 * 1024 * 1024
@@ -32,7 +33,7 @@ class Spool:
         self.path = path
         self.dead_letters = DeadLetters(path.with_suffix(SUFFIX))
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._file = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -10,6 +10,7 @@ To make an engine: write a `Backend`, and an `EngineStore` (`engine.store`) whos
 - `watch` says how far others have written, where this process only reads.
 """
 
+import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -56,6 +57,11 @@ class Counts:
     checkpoint_age: float
     log_bytes: int = 0
     warning: str = ""
+
+    @classmethod
+    def unknown(cls) -> "Counts":
+        """Those of a store that cannot be read."""
+        return cls(0, 0, 0, 0, math.nan, math.nan, math.nan)
 
 
 class Backend(Protocol):

@@ -14,7 +14,7 @@ from weakref import WeakSet
 from qiki_events import Projection
 from qiki_events.fields import check_name
 from qiki_eventstore.engine import reconstruction
-from qiki_eventstore.engine.backend import Backend
+from qiki_eventstore.engine.backend import Backend, Counts
 from qiki_eventstore.engine.batch import Batch, Head
 from qiki_eventstore.engine.following import Follower, Tail, Window
 from qiki_eventstore.engine.heads import load_heads
@@ -25,7 +25,7 @@ from qiki_eventstore.engine.snapshots import Snapshots, check_snapshots
 from qiki_eventstore.engine.tables import Tables
 from qiki_eventstore.engine.upkeep import Signing, Upkeep
 from qiki_eventstore.engine.writer import Writer
-from qiki_eventstore.errors import EventStoreError, StoreUnavailable
+from qiki_eventstore.errors import EventStoreError, StoreCorrupt, StoreUnavailable
 from qiki_eventstore.events import ANY, Event, Moment, RecordedEvent
 from qiki_eventstore.preparation import prepare
 from qiki_eventstore.receipt import Receipt, callback_errors
@@ -224,7 +224,13 @@ class EngineStore(EventStore):
         self._backend.backup(path, self._heads)
 
     def stats(self) -> Stats:
-        counts, writer = self._backend.counts(), self._writer
+        writer = self._writer
+        try:
+            counts = self._backend.counts()
+        except StoreCorrupt:
+            if not self._read_only():
+                raise
+            counts = Counts.unknown()
         return Stats(
             engine=self._backend.name,
             events=counts.events,
@@ -241,7 +247,7 @@ class EngineStore(EventStore):
             last_checkpoint=counts.last_checkpoint,
             free_bytes=counts.free_bytes,
             log_bytes=counts.log_bytes,
-            warning=counts.warning,
+            warning=counts.warning or (self._signing.warning if self._signing is not None else ""),
             skipped=self._skipped,
             callback_errors=callback_errors(),
             checkpoint_age=counts.checkpoint_age,
@@ -261,7 +267,7 @@ class EngineStore(EventStore):
                 self._upkeep.close()
                 if self._signing is not None:
                     if self._writer.read_only:
-                        self._signing.sign_last()
+                        self._signing.sign_last(damaged=self._writer.corrupt)
                     else:
                         self._signing.sign()
         finally:

@@ -58,6 +58,8 @@ class Signing:
 
     def __init__(self, heads: Path, key: Path, store: bytes, events: int, seconds: float) -> None:
         self._files, self._events, self._seconds = (heads, key), events, seconds
+        self.warning = ""
+        """Report of signed heads that another program removed."""
         self._head = Head()
         self._signed_at = time.monotonic()
         self.adopt(store)
@@ -102,9 +104,13 @@ class Signing:
         if due or self._head.position - self._signer.position >= self._events:
             self.sign()
 
-    def sign_last(self) -> None:
-        """Sign the end of a store that takes nothing any more, so that a copy that takes its place is found out."""
-        if self._signer.in_place():
+    def sign_last(self, *, damaged: bool) -> None:
+        """Sign the end of a store that takes nothing any more, so that it is known whether events are missing later.
+
+        Args:
+            damaged: it does so because it was damaged; otherwise another may be in its place, with its first head.
+        """
+        if self._signer.in_place() or (damaged and self._signer.untouched()):
             self.sign()
 
     def sign(self) -> None:
@@ -112,6 +118,12 @@ class Signing:
         head = self._head
         self._signed_at = time.monotonic()
         if head.position > self._signer.position:
+            if not self._signer.in_place() and not self._signer.untouched():
+                self.warning = (
+                    f"{self._files[0]} was removed or replaced by another program while the store was open: what it"
+                    " proved is proved no more; put a copy of it back"
+                )
+                _log.error("%s", self.warning)
             try:
                 self._signer.sign(head.position, head.hash, head.recorded)
             except OSError as error:

@@ -29,6 +29,7 @@ class Writer:
 
     Attributes:
         read_only: why nothing is stored; empty if something is.
+        corrupt: nothing will be stored until the store is opened again.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class Writer:
         self._backend, self._queue, self._committed = backend, queue, committed
         self._probe_interval, self._clock = probe, clock
         self._heads: Heads | None = None
-        self._corrupt = False
+        self.corrupt = False
         self._attempt = 0.0
         self.read_only = ""
         self.appended = self.commits = self.conflicts = self.duplicates = 0
@@ -89,7 +90,7 @@ class Writer:
 
     def refuse(self, reason: str) -> None:
         """Store nothing until the store is opened again."""
-        self._corrupt, self.read_only = True, reason
+        self.corrupt, self.read_only = True, reason
 
     def join(self) -> None:
         """Wait until everything that was queued is stored or has failed; the queue is closed."""
@@ -117,7 +118,7 @@ class Writer:
 
     def _store(self, calls: list[Call], tasks: list[Task]) -> None:
         if self.read_only:
-            if self._corrupt or time.monotonic() - self._attempt < self._probe_interval:
+            if self.corrupt or time.monotonic() - self._attempt < self._probe_interval:
                 self._fail(calls, tasks, self._refusal)
                 return
             if not calls and not tasks:  # so that `read_only` ends when there is room, also if nobody appends
@@ -172,7 +173,7 @@ class Writer:
     def _give_up(self, calls: Sequence[Call], tasks: Sequence[Task], error: Exception) -> None:
         self._heads = None  # the batch may be stored all the same: it is the acknowledgement that is refused
         if isinstance(error, StoreCorrupt | StoreFull):
-            self._corrupt = isinstance(error, StoreCorrupt)
+            self.corrupt = isinstance(error, StoreCorrupt)
             self.read_only = str(error)
             self._attempt = time.monotonic()
             self._queue.nudge()  # so that the writer's thread begins to try again
@@ -196,7 +197,7 @@ class Writer:
                 call.settle([], StoreUnavailable(reason))
 
     def _refusal(self) -> EventStoreError:
-        if self._corrupt:
+        if self.corrupt:
             return StoreCorrupt(self.read_only)
         return StoreFull(self.read_only)
 

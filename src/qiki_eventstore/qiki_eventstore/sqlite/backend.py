@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -15,30 +15,31 @@ import apsw
 
 from qiki_eventstore import verification
 from qiki_eventstore.engine import spans
-from qiki_eventstore.engine.backend import Connection, Counts, Stale
+from qiki_eventstore.engine.backend import Connection, Counts
 from qiki_eventstore.engine.batch import COLUMNS, Batch, Found, Heads
 from qiki_eventstore.engine.heads import load_head, load_heads
 from qiki_eventstore.engine.queue import Task
 from qiki_eventstore.engine.reader import Reader
-from qiki_eventstore.errors import StoreCorrupt, StoreFull, StoreUnavailable
+from qiki_eventstore.errors import StoreCorrupt, StoreFull
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.retention import evidence
 from qiki_eventstore.retention.archive import Archive
-from qiki_eventstore.sqlite import copying, ids, schema
+from qiki_eventstore.sqlite import copying, ids, schema, translation
 from qiki_eventstore.sqlite.checkpoints import Checkpointer
 from qiki_eventstore.sqlite.holding import FileHold
 from qiki_eventstore.sqlite.ids import Ids
 from qiki_eventstore.sqlite.location import beside
+from qiki_eventstore.sqlite.log import Log
 from qiki_eventstore.sqlite.options import Options
 from qiki_eventstore.sqlite.pool import SQLITE, Readers
 from qiki_eventstore.sqlite.segments import SqliteCatalogue
+from qiki_eventstore.sqlite.translation import FREE, translated
 from qiki_eventstore.sqlite.verification import SqliteContent
 from qiki_eventstore.store import Query, Verification
 
 _CHUNK: Final = 64 * len(COLUMNS)
 """Values of the 64 rows of one statement: a row costs less than alone, and SQLite gives up Python's lock once."""
 _ROW: Final = f"({','.join('?' * len(COLUMNS))})"
-_FREE: Final = "free space; the store goes on by itself"
 _PLACE: Final = "SELECT position, name FROM events JOIN streams ON streams.id = stream WHERE position = ?"
 _LONG_LOG: Final = 3
 """Multiple of `checkpoint_bytes` from which on a log that cannot be moved is reported."""
@@ -59,11 +60,12 @@ class SqliteBackend:
         self._path, self._options = path, options
         self._folder = path.parent
         self._writes, self._overwritten, self._astray = not read_only, "", False
+        self._free = 0.0
         self._closing = ExitStack()
         with ExitStack() as opening:  # so that an opening that fails leaves no lock
             self._hold = FileHold(path, write=not read_only)
             opening.callback(self._hold.release)
-            with _opening(path):
+            with translation.opening(path):
                 if read_only:
                     with closing(schema.open_reader(path)) as connection:
                         schema.check(connection, path)
@@ -83,17 +85,19 @@ class SqliteBackend:
         self._page_size = schema.pragma(connection, "page_size")
         self._most_pages = max(1, self._options.checkpoint_bytes // self._page_size)
         self._pages = 0
-        connection.set_wal_hook(self._logged)
         self._gate = threading.Lock()
         self._checkpointer = Checkpointer(self._path, self._gate)
         opening.callback(self._checkpointer.close)
         self._hold.know_log()
+        self._log = Log(beside(self._path, "-wal"), self._hold.open_index(), self._page_size)
+        opening.callback(self._log.close)
+        connection.set_wal_hook(self._logged)
         self._look_around()
 
     # Writing --------------------------------------------------------------------------------------------------------
 
     def load(self) -> Heads:
-        with _translated():
+        with translated():
             if self._connection.in_transaction:  # a rollback failed with the disk, or a signal struck
                 self._connection.execute("ROLLBACK")
             heads = load_heads(self._connection)
@@ -102,7 +106,7 @@ class SqliteBackend:
         return heads
 
     def find(self, ids: Sequence[bytes], surely: bool) -> Found:  # noqa: ARG002 - it costs little
-        with _translated():
+        with translated():
             found = self._ids.find(ids)
             places = {id: self._connection.execute(_PLACE, (position,)).get for id, position in found.items()}
         return {id: place for id, place in places.items() if place is not None}  # None: retention dropped it
@@ -112,7 +116,7 @@ class SqliteBackend:
         head = batch.end
         blocks = spans.full_blocks(head)
         execute, values = self._connection.execute, batch.values
-        with _translated(), self._gate:
+        with translated(), self._gate:
             if 0 < len(values) <= _CHUNK and not tasks and not batch.new_names and blocks == self._blocks:
                 execute(_insert(len(values)), values)  # a transaction of its own
             else:
@@ -128,7 +132,8 @@ class SqliteBackend:
                     raise
             self._blocks = blocks
             self._ids.add(batch.ids, head)
-        self._look()
+        if not self._log.whole():
+            self._look_around()
 
     def insert(self, batch: Batch) -> None:
         for table, new in (("streams", batch.new_streams), ("types", batch.new_types), ("sources", batch.new_sources)):
@@ -156,22 +161,26 @@ class SqliteBackend:
     def _check_files(self) -> None:
         if self._overwritten:
             raise StoreCorrupt(self._overwritten)
-        if self._astray or not self._hold.in_place(log=False):
+        if self._astray or not self._hold.in_place() or not self._log.whole():
             self._look_around()
-        if self._options.reserve_bytes:
-            free = self._free_bytes()
-            if free < self._options.reserve_bytes:
-                raise StoreFull(
-                    f"the disk is full or failed: only {free:.0f} bytes are free at {self._folder},"
-                    f" {self._options.reserve_bytes} are kept free: {_FREE}"
-                )
+        if self._free < self._options.reserve_bytes:
+            self._look_for_room()
 
-    def _look(self) -> None:
-        """Raise before an acknowledgement unless what was committed is in the store's own files (some µs)."""
-        if not self._hold.in_place():
-            self._look_around()
+    def _look_for_room(self) -> None:
+        self._free = self._free_bytes()
+        if self._free < self._options.reserve_bytes:
+            raise StoreFull(
+                f"the disk is full or failed: only {self._free:.0f} bytes are free at {self._folder},"
+                f" {self._options.reserve_bytes} are kept free: {FREE}"
+            )
 
     def _look_around(self) -> None:
+        if self._log.damage:
+            self._overwritten = (
+                f"{self._log.damage}: its events that were not in the database yet may be lost; open the store again,"
+                " which finds what is left, or restore a backup"
+            )
+            raise StoreCorrupt(self._overwritten)
         reason = self._hold.displaced()
         self._astray = bool(reason)
         if reason:
@@ -197,16 +206,25 @@ class SqliteBackend:
                 f"{self._path} was overwritten by another program while the store had it open: restore a backup under"
                 " another name"
             )
+        if not self._overwritten:
+            self._inspect_log()
         if self._overwritten:
             raise StoreCorrupt(self._overwritten)
         if self.wants_upkeep() or self._hold.displaced():
             # Of a log that was removed: what it alone has is still saved.
             self._checkpointer.run()
         self._look_around()
-        self._check_files()
+        self._look_for_room()
+
+    def _inspect_log(self) -> None:
+        with self._gate:
+            damaged = bool(self._log.look())
+        if damaged:
+            self._look_around()
 
     def _logged(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
         self._pages = pages
+        self._log.written(pages)
         return apsw.SQLITE_OK
 
     # Reading --------------------------------------------------------------------------------------------------------
@@ -288,12 +306,12 @@ class SqliteBackend:
         copying.backup(self.readers, path, heads)
 
     def close(self) -> None:
-        if self._writes and (self._overwritten or self._hold.displaced()):
+        if self._writes and (self._overwritten or self._log.look() or self._hold.displaced()):
             # SQLite deletes its log by the name, which may now be that of another store.
             for connection in (self._connection, self._checkpointer.connection):
                 keep = ctypes.c_int(1)
                 connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(keep))
-                if self._overwritten:  # a checkpoint would mix the two
+                if self._overwritten or self._log.damage:  # a checkpoint would mix the two
                     connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
                     self._checkpointer.abandoned = True
         self._closing.close()
@@ -302,39 +320,3 @@ class SqliteBackend:
 @cache
 def _insert(values: int) -> str:
     return f"INSERT INTO events VALUES {','.join([_ROW] * (values // len(COLUMNS)))}"
-
-
-class _translated:  # noqa: N801
-    """SQLite's errors as those of the event store."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
-        match error:
-            case apsw.ConstraintError():
-                raise Stale(str(error)) from error
-            case apsw.CorruptError() | apsw.NotADBError():
-                reason = f"the database is damaged ({error}): restore a backup, or export what was recorded before"
-                raise StoreCorrupt(reason) from error
-            case apsw.FullError() | apsw.IOError() | OSError():
-                raise StoreFull(f"the disk is full or failed: {error}: {_FREE}") from error
-            case apsw.Error():
-                raise StoreUnavailable(f"not stored: {error!r}") from error
-
-
-@contextmanager
-def _opening(path: Path) -> Iterator[None]:
-    """SQLite's errors at opening as those of the event store."""
-    try:
-        yield
-    except (apsw.CorruptError, apsw.NotADBError) as error:
-        raise StoreCorrupt(f"{path} is damaged or no event store ({error}): restore a backup") from error
-    except (apsw.FullError, apsw.IOError) as error:
-        raise StoreFull(
-            f"{path} cannot be opened, the disk is full or failed ({error}): free space and open it again"
-        ) from error
-    except apsw.Error as error:
-        readable = os.access(path, os.R_OK, effective_ids=True)
-        reason = str(error) if readable else "no permission to read it"
-        raise StoreUnavailable(f"{path} cannot be opened: {reason}") from error

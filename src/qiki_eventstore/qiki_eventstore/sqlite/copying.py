@@ -6,7 +6,7 @@ import apsw
 
 from qiki_eventstore.engine.heads import load_head
 from qiki_eventstore.errors import StoreUnavailable
-from qiki_eventstore.files import draft_of, publish, sync
+from qiki_eventstore.files import draft_of, publish, read_regular, sync
 from qiki_eventstore.heads import public_keys_file, read_heads
 from qiki_eventstore.sqlite.location import beside
 from qiki_eventstore.sqlite.pool import Readers
@@ -29,7 +29,7 @@ def backup(readers: Readers, path: Path, heads: Path) -> None:
             # The database last: a backup is there when all that belongs to it is.
             if lines := _lines_up_to(position, heads):
                 for file, text, target in (
-                    (keys, public_keys_file(heads).read_bytes(), to_keys),
+                    (keys, read_regular(public_keys_file(heads)), to_keys),
                     (head_lines, b"".join(lines), to_heads),
                 ):
                     _write(file, text)
@@ -62,7 +62,7 @@ def _copy(readers: Readers, draft: Path) -> int:
 
 
 def _lines_up_to(position: int, heads: Path) -> list[bytes]:
-    lines = heads.read_bytes().splitlines(keepends=True) if heads.exists() else []
+    lines = read_regular(heads).splitlines(keepends=True) if heads.exists() else []
     return [lines[head.line - 1] for head in read_heads(heads) if head.position <= position]
 
 

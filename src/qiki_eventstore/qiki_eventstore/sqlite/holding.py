@@ -11,7 +11,7 @@ import os
 import stat
 import struct
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -39,6 +39,10 @@ class _File:
     stores: int = 0
     descriptor: int = -1
     written: bool = False
+    kept: list[int] = field(default_factory=list)
+
+    def descriptors(self) -> list[int]:
+        return self.kept if self.descriptor < 0 else [self.descriptor, *self.kept]
 
 
 _files: dict[Identity, _File] = {}
@@ -68,7 +72,6 @@ class FileHold:
                 self._note.release()
             raise
         self._names = {str(path): self.identity}
-        self._durable: list[tuple[str, Identity]] = []
         self._head, self._changes = (0, 0), 0
         self._released = False
 
@@ -107,7 +110,19 @@ class FileHold:
                 self._names[str(name)] = _identity(name.stat())
             except OSError as error:
                 raise StoreUnavailable(f"{name} cannot be opened: {error.strerror}") from error
-        self._durable = list(self._names.items())[:2]
+
+    def open_index(self) -> int:
+        """A descriptor of the index of SQLite's log, to be read only, which ends with the last store of the database.
+
+        As that of the database, it must not be closed before.
+        """
+        name = beside(self._path, "-shm")
+        try:
+            descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError as error:
+            raise StoreUnavailable(f"{name} cannot be opened: {error.strerror}") from error
+        _files[self.identity].kept.append(descriptor)
+        return descriptor
 
     def displaced(self) -> str:
         """Reason for which the files under the store's names are not its own any more; empty if they are."""
@@ -118,20 +133,19 @@ class FileHold:
                 return f"{name} was moved or removed while the store had it open"
             except OSError as error:
                 return f"{name} cannot be reached any more ({error.strerror})"
-            if (found.st_dev, found.st_ino) != identity:
+            if _identity(found) != identity:
                 return f"{name} was replaced by another file while the store had it open"
+            if self._write and found.st_nlink > 1:
+                return f"{name} got another name (hard link) while the store had it open"
         return ""
 
-    def in_place(self, *, log: bool = True) -> bool:
-        """True if the database, and its log, are still under their names; 2 µs each, for every commit."""
+    def in_place(self) -> bool:
+        """True if the database is still under its name, and that is its only one; for every commit."""
         try:
-            for name, identity in self._durable if log else self._durable[:1]:
-                found = os.stat(name)  # noqa: PTH116
-                if (found.st_dev, found.st_ino) != identity:
-                    return False
+            found = os.stat(self._path)  # noqa: PTH116
         except OSError:
             return False
-        return True
+        return (found.st_dev, found.st_ino) == self.identity and found.st_nlink == 1
 
     def overwritten(self) -> bool:
         """True if another program wrote another content into the file; one that writes by SQLite is none.
@@ -165,8 +179,8 @@ class FileHold:
                     file.written = False
                     fcntl.fcntl(file.descriptor, fcntl.F_OFD_SETLK, _UNLOCK)
                 if not file.stores:
-                    if file.descriptor >= 0:
-                        os.close(file.descriptor)
+                    for descriptor in file.descriptors():
+                        os.close(descriptor)
                     del _files[self.identity]
         if self._note is not None:
             self._note.release()
@@ -209,7 +223,7 @@ def _after_fork() -> None:
     """A child does not write: it must not keep the locks when its parent ends."""
     global _guard  # noqa: PLW0603
     _guard = threading.Lock()
-    for descriptor in [*_notes, *(file.descriptor for file in _files.values() if file.descriptor >= 0)]:
+    for descriptor in [*_notes, *(one for file in _files.values() for one in file.descriptors())]:
         os.close(descriptor)
     _notes.clear()
     _files.clear()

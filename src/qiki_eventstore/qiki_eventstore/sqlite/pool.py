@@ -35,6 +35,10 @@ def damage() -> Iterator[None]:
         yield
     except (apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError) as error:
         raise StoreCorrupt(f"the database is damaged ({error}): restore a backup, or export what is whole") from error
+    except apsw.IOError as error:
+        if getattr(error, "extendedresult", 0) != apsw.SQLITE_IOERR_SHORT_READ:
+            raise
+        raise StoreCorrupt("the database's log was cut short by another program: open the store again") from error
 
 
 class Readers:

@@ -122,6 +122,8 @@ class RunFolder:
             RunError: the file cannot be understood.
         """
         try:
+            if self.state_file.exists() and not self.state_file.is_file():  # a pipe would block
+                raise ValueError("is no regular file")
             return _from_data(json.loads(self.state_file.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return None
