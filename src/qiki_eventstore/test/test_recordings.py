@@ -1,6 +1,7 @@
 """Recordings as folders: numbered files with an index, a catalogue that rosbag2 reads, epochs, a policy, recovery."""
 
 import json
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,8 +18,9 @@ from hypothesis import strategies as st
 from mcap.reader import make_reader
 
 from qiki_eventstore.cli.recordings import recordings
+from qiki_eventstore.cli.replay import replay
 from qiki_eventstore.recording.echoes import Echoes
-from qiki_eventstore.recording.folder import is_locked, load
+from qiki_eventstore.recording.folder import is_locked, load, recordings_in
 from qiki_eventstore.recording.metadata import RecordedFile
 from qiki_eventstore.recording.offers import INFINITE, Offer, QosProfile, as_values, of_text, of_values, to_text, widest
 from qiki_eventstore.recording.playback import Recording
@@ -482,6 +484,24 @@ def test_a_single_file_that_is_removed_ends_its_recording(tmp_path: Path, machin
     assert machine.outcomes() == {"begun": 1, "abandoned": 1}
 
 
+@pytest.mark.requirement("EVENT-12e")
+def test_two_recorders_in_one_folder_leave_each_other_alone(tmp_path: Path, machine: Machine) -> None:
+    sinks = [machine.sink(tmp_path / name, Rolling(10.0), Limits(max_files=1)) for name in ("a", "b")]
+    for number in range(6):
+        sinks[number % 2].write([sample(100 + number)])
+        machine.wait(6.0)
+        for sink in sinks:
+            sink.flush()
+        finish_recordings(tmp_path, machine.notes.append)
+        assert [path.name for path in recordings_in(tmp_path)] == ["a", "b"]
+        assert all(is_locked(path) for path in recordings_in(tmp_path))
+    for sink in sinks:
+        sink.close()
+    assert machine.outcomes().keys() == {"begun", "closed", "removed"}
+    found = [one for path in recordings_in(tmp_path) for one in Recording.open(path).read()]
+    assert found == [sample(105)]
+
+
 # Copies -------------------------------------------------------------------------------------------------------------
 
 
@@ -523,8 +543,36 @@ def test_recordings_are_listed_and_shown(tmp_path: Path, machine: Machine) -> No
     assert "epoch 1  5.000 to 5.000  1 messages  r_1.mcap" in text
     assert "reliable, transient_local" in text
     assert "r_0.mcap  finished" in run("info", tmp_path / "r" / "r_0.mcap").output
+    content = (tmp_path / "r" / "r_0.mcap").read_bytes()
+    (tmp_path / "torn.mcap").write_bytes(content[: len(content) // 2])
+    assert "torn.mcap  unfinished  100.000 to 101.000  2 messages" in run("info", tmp_path / "torn.mcap").output
+    (tmp_path / "torn.mcap").unlink()
+    backwards = CliRunner().invoke(replay, [str(tmp_path / "r"), "--from", "10", "--to", "5"])
+    assert (backwards.exit_code, "allowed: the first before the second" in backwards.output) == (2, True)
     for wrong in (("list", tmp_path / "none"), ("info", tmp_path / "none"), ("recover", tmp_path / "r" / "r_0.mcap")):
         assert run(*wrong).exit_code == 2
     assert run("info", tmp_path).exit_code == 1
     with pytest.raises(RecordingError, match="a folder of them; allowed: one of r"):
         Recording.open(tmp_path)
+
+
+@pytest.mark.requirement("EVENT-12d")
+def test_a_folder_that_cannot_be_read_does_not_hide_the_others(
+    killed: Path, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (killed / "secret").mkdir(mode=0)
+    for path in (killed.parent, *killed.parent.rglob("*")):
+        path.chmod(0 if path.name == "secret" else 0o777)
+    monkeypatch.chdir(killed.parent)
+    user = os.geteuid()
+    os.seteuid(user or 65534)  # root may read everything
+    try:
+        listed = run("list", "recordings")
+        finish_recordings(Path("recordings"), machine.notes.append)
+        machine.sink(Path("recordings") / "b", limits=Limits(max_files=5)).close()
+    finally:
+        os.seteuid(user)
+    assert listed.exit_code == 1
+    assert "a  unfinished" in listed.output
+    assert "secret  [Errno 13] Permission denied" in listed.output
+    assert machine.outcomes() == {"begun": 3, "closed": 2, "recovered": 1, "damaged": 1}

@@ -1,6 +1,5 @@
 """`qiki recordings`: the catalogue of recorded files."""
 
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -44,17 +43,15 @@ def list_recordings(folder: Path, *, as_json: bool) -> None:
             found += 1
             try:
                 contents = load(path)
-            except EventStoreError as error:
+                text = to_json(_values(path, contents)) if as_json else _line(path, contents)
+            except (OSError, EventStoreError) as error:
                 damaged = True
-                echo(
-                    to_json({"name": path.name, "error": str(error)}) if as_json else printable(f"{path.name}  {error}")
-                )
-                continue
-            echo(to_json(_values(path, contents)) if as_json else printable(_line(path, contents)))
+                text = to_json({"name": path.name, "error": str(error)}) if as_json else f"{path.name}  {error}"
+            echo(text if as_json else printable(text))
     if not found and not as_json:
         echo("no recordings")
     if damaged:
-        raise CommandError(f"{folder}: a catalogue or a file is damaged")
+        raise CommandError(f"{folder}: a catalogue or a file is damaged, or cannot be read")
 
 
 @recordings.command()
@@ -171,9 +168,5 @@ def _count(one: RecordedFile) -> str:
 
 
 def _size(path: Path, contents: Metadata) -> int:
-    return sum(file.stat().st_size for file in _paths(path, contents) if file.exists())
-
-
-def _paths(path: Path, contents: Metadata) -> Iterator[Path]:
     folder = path if path.is_dir() else path.parent
-    return (folder / one.name for one in contents.files)
+    return sum(file.stat().st_size for one in contents.files if (file := folder / one.name).exists())

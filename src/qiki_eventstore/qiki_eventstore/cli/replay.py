@@ -70,6 +70,7 @@ def replay(source: str | None, **chosen: Any) -> None:
         foreign = [name for name, value in chosen.items() if name not in _OF_RECORDINGS and value]
         if foreign:
             raise click.UsageError("a recording is chosen from with --topic, --epoch, --from and --to only")
+        query_of(start=chosen["start"], end=chosen["end"])  # bounds in the wrong order are refused
         _messages(Path(source), **{name: chosen[name] for name in _OF_RECORDINGS})
         return
     if chosen.pop("topics") or chosen.pop("listeners") or chosen.pop("epoch") is not None:

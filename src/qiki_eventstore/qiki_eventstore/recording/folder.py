@@ -64,10 +64,13 @@ def is_locked(folder: Path) -> bool:
 
 
 def is_recording(path: Path) -> bool:
-    """True for an MCAP file, and for a folder with a catalogue or with MCAP files."""
-    if path.is_dir():
-        return (path / metadata.FILE).is_file() or any(path.glob(f"*{SUFFIX}"))
-    return path.suffix == SUFFIX and path.is_file()
+    """True for an MCAP file, and for a folder with a catalogue or with MCAP files, or one that cannot be read."""
+    try:
+        if path.is_dir():
+            return (path / metadata.FILE).is_file() or any(path.glob(f"*{SUFFIX}"))
+        return path.suffix == SUFFIX and path.is_file()
+    except PermissionError:
+        return True
 
 
 def load(path: Path) -> Metadata:
@@ -112,13 +115,12 @@ def recordings_in(folder: Path) -> Iterator[Path]:
 def facts_of(path: Path, contents: Summary) -> RecordedFile:
     """Entry of the catalogue for a file with these contents; epoch and wall time are from its own record."""
     own = metadata.of_record(read_metadata(path, metadata.RECORD)) or RecordedFile(path.name)
-    times = (contents.start, contents.end) if contents.finished else (None, None)
     return replace(
         own,
         name=path.name,
-        start=times[0],
-        end=times[1],
-        messages=contents.messages if contents.finished else 0,
+        start=contents.start,
+        end=contents.end,
+        messages=contents.messages,
         finished=contents.finished,
     )
 

@@ -36,8 +36,8 @@ class RecordedFile:
     Attributes:
         name: in the folder of the recording.
         epoch: how often the recorder's ROS clock had jumped back before.
-        start, end: earliest and latest time, ns of the recorder's ROS clock; None if it is empty, or not finished.
-        messages: 0 if it is not finished.
+        start, end: earliest and latest time, ns of the recorder's ROS clock; None if it is empty, or not read.
+        messages: 0 if it is not read; the catalogue holds those of finished files only.
         wall_start, wall_end: ns since 1970 of the computer's clock; None where not known.
         finished: it is closed and has its index.
         reason: why it could not be finished later, if that was tried.

@@ -94,17 +94,14 @@ def read_records(path: Path) -> Iterator[McapRecord]:
 
 def read_metadata(path: Path, name: str) -> dict[str, str] | None:
     """Latest metadata record of that name, found by the index; None if there is none."""
-    index = read_index(path)
-    found = [one.offset for one in index.metadata_indexes if one.name == name] if index is not None else []
-    if not found:
+    if read_index(path) is None:
         return None
     with path.open("rb") as file:
-        file.seek(found[-1])
-        record = _next(file)
-        for parsed in _parse(path, *record) if record is not None else ():
-            if isinstance(parsed, Metadata):
-                return dict(parsed.metadata)
-    return None
+        try:
+            found = [one.metadata for one in SeekingReader(file).iter_metadata() if one.name == name]
+        except Exception as error:  # whatever the bytes were taken for
+            raise RecordingError(f"{path}: damaged: a metadata record cannot be read: {error}") from error
+    return dict(found[-1]) if found else None
 
 
 def _records_by_index(

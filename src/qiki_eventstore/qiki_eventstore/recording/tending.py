@@ -1,6 +1,5 @@
 """Finishing of the files that earlier recorders left without index."""
 
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,15 +19,14 @@ def finish_recordings(root: Path, notify: Notify = ignore) -> None:
     A file that cannot be finished stays as it is, and the catalogue gives the reason. Nothing is raised.
     """
     for path in folders.recordings_in(root):
-        # A folder without catalogue can be one that another program is writing.
-        if (path / metadata.FILE).is_file():
-            with suppress(BlockingIOError):
-                try:
-                    finish_recording(path, notify)
-                except BlockingIOError:
-                    raise
-                except (OSError, EventStoreError) as error:
-                    notify(Note(Outcome.DAMAGED, path, str(error)))
+        try:
+            # A folder without catalogue can be one that another program is writing.
+            if (path / metadata.FILE).is_file():
+                finish_recording(path, notify)
+        except BlockingIOError:
+            pass  # it is being written
+        except (OSError, EventStoreError) as error:
+            notify(Note(Outcome.DAMAGED, path, str(error)))
 
 
 def finish_recording(folder: Path, notify: Notify = ignore) -> Metadata:

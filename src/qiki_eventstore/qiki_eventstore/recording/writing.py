@@ -32,16 +32,13 @@ class McapWriter:
         stream: binary and empty.
         define: without a definition, messages are recorded all the same, but a reader needs the type from elsewhere.
         offer_of: for each topic.
-        chunk_size: bytes after which a chunk is closed whether or not `flush` was called.
     """
 
-    def __init__(
-        self, stream: IO[bytes], define: Define, offer_of: OfferOf = nothing_known, chunk_size: int = 1 << 20
-    ) -> None:
+    def __init__(self, stream: IO[bytes], define: Define, offer_of: OfferOf = nothing_known) -> None:
         self._stream = stream
         self._define = define
         self._offer_of = offer_of
-        self._writer = Writer(stream, chunk_size=chunk_size)
+        self._writer = Writer(stream)
         self._writer.start(profile=Profile.ROS2, library="qiki_eventstore")
         self._schemas: dict[str, int] = {}
         self._channels: dict[tuple[str, str], int] = {}
