@@ -83,9 +83,10 @@ class AttainableSet:
         self._outside = to_scaled - self._basis @ (self._basis.T @ to_scaled)
         self._to_scaled = to_scaled
         self._full_rank = len(self._reach) == 6
-        # Directions of little reach magnify the rounding errors of a wrench.
+        # Directions of little reach magnify the rounding errors of a wrench, and those of the directions themselves,
+        # which mix small components with large ones: in any component as large as of the largest.
         is_ill = self._reach[-1] < _ILL * self._reach[0]
-        self._rounding = _ROUNDING * np.abs(self._from_wrench) if is_ill else None
+        self._rounding = _ROUNDING * np.linalg.norm(self._normals / self._reach, axis=1) if is_ill else None
 
     @property
     def facets(self) -> tuple[int, int]:
@@ -121,7 +122,7 @@ class AttainableSet:
         # argmax and argmin read arrays of this length several times faster than max and min.
         along = self._from_wrench.dot(wrench)
         if self._rounding is not None:
-            along -= self._rounding.dot(np.abs(wrench))
+            along -= self._rounding * float(np.linalg.norm(self._to_scaled @ wrench))
         used = along * self._per_share
         facet = int(used.argmax())
         most = float(used[facet])
