@@ -21,6 +21,7 @@ from qiki_eventstore.cli.recordings import recordings
 from qiki_eventstore.cli.replay import replay
 from qiki_eventstore.recording.echoes import Echoes
 from qiki_eventstore.recording.folder import is_locked, load, recordings_in
+from qiki_eventstore.recording.folder_sink import FolderSink, Rolling
 from qiki_eventstore.recording.metadata import RecordedFile
 from qiki_eventstore.recording.offers import INFINITE, Offer, QosProfile, as_values, of_text, of_values, to_text, widest
 from qiki_eventstore.recording.playback import Recording
@@ -28,7 +29,7 @@ from qiki_eventstore.recording.reading import read_samples
 from qiki_eventstore.recording.recorder import Recorder
 from qiki_eventstore.recording.retention import Kept, Limits, surplus
 from qiki_eventstore.recording.sample import RecordingError, Sample
-from qiki_eventstore.recording.sinks import FileSink, FolderSink, Rolling
+from qiki_eventstore.recording.sinks import FileSink
 from qiki_eventstore.recording.summary import summarise
 from qiki_eventstore.recording.tending import finish_recordings
 

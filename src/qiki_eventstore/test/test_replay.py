@@ -12,10 +12,10 @@ from geometry_msgs.msg import WrenchStamped
 from rclpy.serialization import serialize_message
 from std_msgs.msg import String
 
+from qiki_eventstore.recording.folder_sink import FolderSink
 from qiki_eventstore.recording.offers import Offer, QosProfile
 from qiki_eventstore.recording.reading import read_samples
 from qiki_eventstore.recording.sample import Sample
-from qiki_eventstore.recording.sinks import FolderSink
 from qiki_eventstore.recording.writing import McapWriter
 from qiki_node.qos import COMMAND, STATE, TELEMETRY
 from qiki_node.testing import PATIENCE, NodeProcess, Peer, use_private_domain

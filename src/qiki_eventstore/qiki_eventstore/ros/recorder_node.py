@@ -13,11 +13,12 @@ from prometheus_client.registry import Collector
 
 from qiki_eventstore.recording.definitions import DefinitionError, message_definition
 from qiki_eventstore.recording.destination import destination_of, new_name
+from qiki_eventstore.recording.folder_sink import FolderSink, Rolling
 from qiki_eventstore.recording.notes import Note, Outcome
 from qiki_eventstore.recording.recorder import Counts, Recorder
 from qiki_eventstore.recording.retention import Limits
 from qiki_eventstore.recording.sample import Sample
-from qiki_eventstore.recording.sinks import FileSink, FolderSink, Rolling, Sink
+from qiki_eventstore.recording.sinks import FileSink, Sink
 from qiki_eventstore.recording.tending import finish_recordings
 from qiki_eventstore.ros.recorded_topics import RecordedTopics
 from qiki_node.health import Health, Level
