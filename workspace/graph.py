@@ -39,8 +39,9 @@ def scenario_file(layout: Layout, name: str) -> Path:
     """
     folder = layout.root / "launch" / "config" / "scenarios"
     for candidate in (folder / f"{name}.yaml", Path(name)):
-        if candidate.is_file():
-            return candidate.resolve()
+        with suppress(OSError):  # a name that is too long for a file
+            if candidate.is_file():
+                return candidate.resolve()
     known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml"))) or "none"
     raise WorkspaceError(f"up: no scenario {name!r}; known scenarios: {known}; a path to a file works too")
 

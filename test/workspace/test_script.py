@@ -84,6 +84,7 @@ def test_a_chosen_python_that_does_not_fit_is_refused(
         (["test", "--fast"], "unknown argument '--fast'"),
         (["up", "--fast"], "unknown option --fast"),
         (["up", "nowhere"], "no scenario 'nowhere'"),
+        (["up", "a" * 300], "no scenario 'aaa"),
         (["up", "a:=1", "b.yaml"], "no scenario"),
         (["clean", "everything"], "unknown argument 'everything'"),
         (["build", "it"], "takes no arguments"),

@@ -377,7 +377,10 @@ def test_a_refusal_of_the_simulator_is_shown(qiki: Run) -> None:
     result = qiki("sim", "fault", "alpha", "thruster_stuck_open", "16")
     assert result.exit_code == 2
     assert "target: '16' is not allowed; allowed: 0 to 15" in result.output
-    assert "path: 'nowhere' is not there" in qiki("sim", "load", "nowhere").output
+    for name in ("nowhere", "n" * 300):
+        result = qiki("sim", "load", name)
+        assert result.exit_code == 2
+        assert f"path: '{name}' is not there" in result.output
 
 
 def test_a_scenario_file_is_given_as_an_absolute_path(qiki: Run, tmp_path: Any, monkeypatch: Any) -> None:

@@ -1,6 +1,7 @@
 """`qiki sim`: the simulator's services."""
 
 import math
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -74,8 +75,9 @@ def load(scenario: str, seed: int) -> None:
     """Replace the scenario by SCENARIO: a file, or the name of one in qiki_bringup's config/scenarios."""
     from qiki_msgs.srv import LoadScenario
 
-    path = Path(scenario)
-    name = str(path.resolve()) if path.is_file() else scenario
+    path, name = Path(scenario), scenario
+    with suppress(OSError):  # a name that is too long for a file: the simulator refuses it
+        name = str(path.resolve()) if path.is_file() else scenario
     answer = _call(LoadScenario, "load_scenario", LoadScenario.Request(path=name, seed=seed), timeout=_LOAD_TIME)
     echo(answer.message or f"loaded {scenario}")
 

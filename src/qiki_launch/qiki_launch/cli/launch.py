@@ -35,7 +35,7 @@ def launch(target: str, words: tuple[str, ...], show_args: bool, print_plan: boo
             echo(arguments_text(file))
             return
         plan = plan_launch(file, parse_arguments(rest))
-    except LaunchError as error:
+    except (LaunchError, OSError) as error:  # such as a name that is too long for a file
         raise click.ClickException(printable(str(error))) from error
     if print_plan:
         click.echo(yaml.safe_dump(plan.to_data(), sort_keys=False, width=1000), nl=False)
