@@ -22,7 +22,7 @@ from qiki_allocator.flight.settings import OperatorSettings
 from qiki_allocator.flight.telemetry import Mode, State, Telemetry
 from qiki_allocator.groups.controllability import TRANSLATIONS
 from qiki_allocator.health.readings import MotionReading, ValveReading
-from qiki_allocator.health.table import Condition
+from qiki_allocator.health.table import Condition, checked_level
 from qiki_allocator.health.watch import Finding
 from qiki_allocator.limits.energy_gate import EnergyReading
 from qiki_allocator.modulation.ledger import ValveCommand
@@ -207,12 +207,9 @@ class Controller:
         return self.stop(now, reason) if reason else None
 
     def set_health(self, now: float, thruster: int, condition: Condition, level: float = 1.0) -> Finding:
-        """Set the condition of a thruster from the next cycle on; level: of its thrust, above 0 and below 1, of a weak
-        one."""
+        """Set the condition of a thruster from the next cycle on; level: see `checked_level`."""
         self._keep_time(now)
-        if condition is Condition.WEAK and not 0.0 < level < 1.0:
-            raise RefusalError(f"level: {level:g}; allowed for weak: above 0 and below 1")
-        finding = self.drive.faults.set(thruster, condition, level)
+        finding = self.drive.faults.set(thruster, condition, checked_level(condition, level))
         self.drive.health_changed()
         self._observe(now)
         return finding

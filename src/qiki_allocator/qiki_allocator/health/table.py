@@ -17,6 +17,17 @@ class Condition(enum.Enum):
     WEAK = "weak"
 
 
+def checked_level(condition: Condition, level: float) -> float:
+    """The level, 0..1 of full thrust, for a condition; of a weak thruster above 0 and below 1: it is never left out.
+
+    Raises:
+        RefusalError: naming the value and the allowed range.
+    """
+    if condition is Condition.WEAK and not 0.0 < level < 1.0:
+        raise RefusalError(f"level: {level:g}; allowed for weak: above 0 and below 1")
+    return level
+
+
 class HealthTable:
     """n thrusters' conditions, all good at first."""
 
