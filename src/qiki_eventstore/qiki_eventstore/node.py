@@ -138,7 +138,7 @@ class EventStoreNode(QikiNode[EventStoreParameters]):
         self.activated.callback(self._forget_activation)
         self._broadcast = Broadcast(self, store)
         self._undo(self.activated, self._broadcast.close)
-        self._retaining = Retaining(store, self._policy, self.params.retention_period, self.log)
+        self._retaining = Retaining(store, self._policy, self.params.retention_period, self.log, self.turns.join)
         self._undo(self.activated, self._retaining.close)
 
     def _forget_activation(self) -> None:

@@ -109,6 +109,8 @@ def spin_until(executor: Executor, future: Future, timeout: float) -> bool:
 
 def _turn(executor: Executor, wait: float) -> None:
     if isinstance(executor, SingleThreadedExecutor):
+        # Its wait ends by the computer's clock, which may be set back meanwhile.
+        _TURNS.begin(executor).add_done_callback(lambda _: executor.wake())
         executor.spin_once(wait)  # one callback: its other methods leave a closure on the future for each
     else:
         executor.spin_until_future_complete(_TURNS.begin(executor), wait)

@@ -2,9 +2,10 @@
 
 Everything that rclpy calls goes through `Callbacks`: subscriptions, services, timers, actions, events of the
 middleware. Deliveries to entities that were destroyed are dropped: rclpy's EventsExecutor still makes those that it has
-queued.
+queued. Timers and requests get their turn under any number of messages: see `DueTimers` and `LateMessages`.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,20 +13,31 @@ from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
+from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import EventHandler
 from rclpy.exceptions import InvalidHandle
 from rclpy.lifecycle import LifecycleNode
 from rclpy.lifecycle.publisher import LifecyclePublisher
+from rclpy.qos import HistoryPolicy, QoSProfile
 from rclpy.service import Service
 from rclpy.timer import Timer
 from rclpy.waitable import Waitable
+from rosgraph_msgs.msg import Clock as ClockMessage
 
 from qiki_node.callbacks import Callbacks, Life, failed_answer
+from qiki_node.due_timers import DueTimer, DueTimers
+from qiki_node.late_messages import LateMessages
 from qiki_node.log import NodeLog, json_wanted
 from qiki_node.ros_parameters import refusing_unknown_types
 
 _LESS = {"deactivate": "inactive", "cleanup": "unconfigured", "shutdown": "finalized"}
 """States to which transitions lead that a process must not forget which ends in the middle of one."""
+
+_FAR = 1e6
+"""s"""
+
+
+def _nothing() -> None: ...
 
 
 class GuardedNode(LifecycleNode):
@@ -34,13 +46,19 @@ class GuardedNode(LifecycleNode):
     Attributes:
         log: logger of the node.
         callbacks: where the exceptions of its callbacks end.
+        due_timers: all that were made by `create_timer`.
+        late_messages: of all subscriptions.
     """
 
     def __init__(self, name: str, **node_arguments: Any) -> None:
         self.callbacks = Callbacks(self._log_error, self.make_safe)
+        self.due_timers = DueTimers()
+        self.late_messages = LateMessages(self._put_marker, lambda: self.executor)
         super().__init__(name, **node_arguments)
         self.log = NodeLog(self.get_logger(), as_json=json_wanted())
         self._guard_lifecycle_services()
+        # Never due: to reset it wakes the executor's wait for timers, which a clock set back has made too long.
+        self._far_timer = super().create_timer(_FAR, _nothing, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def make_safe(self, callback: str) -> None:
         """Bring what the node drives into a safe state: `callback` has raised an exception, and may do so again."""
@@ -63,7 +81,15 @@ class GuardedNode(LifecycleNode):
     ) -> Any:
         """See `rclpy.node.Node`."""
         life = Life()
-        guarded = self.callbacks.guard(f"topic {topic}", callback, life=life)
+        taken = self.callbacks.guard(f"topic {topic}", callback, life=life)
+        if msg_type is ClockMessage:
+            guarded = self._setting_clock(taken)
+        else:
+            guarded = self._after_timers(taken)
+            depth = qos_profile.depth if isinstance(qos_profile, QoSProfile) else int(qos_profile)
+            keeps_all = isinstance(qos_profile, QoSProfile) and qos_profile.history == HistoryPolicy.KEEP_ALL
+            if depth > 0 and not keeps_all:
+                guarded = self.late_messages.guard(topic, guarded, depth)
         return life.of(super().create_subscription(msg_type, topic, guarded, qos_profile, **options))
 
     def create_service(self, srv_type: Any, srv_name: str, callback: Callable[..., Any], **options: Any) -> Service:
@@ -71,7 +97,7 @@ class GuardedNode(LifecycleNode):
         if srv_type in (SetParameters, SetParametersAtomically):
             callback = refusing_unknown_types(callback)
         life = Life()
-        guarded = self._guarded_service(srv_name, srv_type, callback, life)
+        guarded = self._after_timers(self._guarded_service(srv_name, srv_type, callback, life))
         service: Service = life.of(super().create_service(srv_type, srv_name, guarded, **options))
         return service
 
@@ -84,8 +110,10 @@ class GuardedNode(LifecycleNode):
             return rate
         name = getattr(callback, "__qualname__", type(callback).__name__).replace("<locals>.", "")
         life = Life()
-        guarded = self.callbacks.guard(f"timer {name}", callback, life=life)
-        timer: Timer = life.of(super().create_timer(timer_period_sec, guarded, *arguments, **options))
+        due = DueTimer(self.callbacks.guard(f"timer {name}", callback, life=life), lambda: life.is_over)
+        timer: Timer = life.of(super().create_timer(timer_period_sec, due.run, *arguments, **options))
+        due.of(timer)
+        self.due_timers.add(due)
         return timer
 
     def add_waitable(self, waitable: Waitable) -> None:
@@ -101,6 +129,37 @@ class GuardedNode(LifecycleNode):
         if isinstance(publisher, LifecyclePublisher):
             return bool(super().destroy_lifecycle_publisher(publisher))
         return bool(super().destroy_publisher(publisher))
+
+    # Fairness -------------------------------------------------------------------------------------------------------
+
+    def turn(self) -> None:
+        """Run the timers that are due, between two turns of the executor, and have it look for the next again."""
+        self.due_timers.run()
+        self._far_timer.reset()
+
+    def _after_timers(self, callback: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(callback)
+        def after_timers(*args: Any) -> Any:
+            self.due_timers.run()
+            return callback(*args)
+
+        return after_timers
+
+    def _setting_clock(self, callback: Callable[..., Any]) -> Callable[..., Any]:
+        """Timers of simulated time are due with the message that makes them so, not with one that comes later."""
+
+        @functools.wraps(callback)
+        def set_clock(*args: Any) -> None:
+            callback(*args)
+            self.due_timers.run(at_once=True)
+
+        return set_clock
+
+    def _put_marker(self, reached: Callable[[], None]) -> Any:
+        executor = self.executor
+        if executor is not None:
+            executor.create_task(reached)
+        return executor
 
     # Guards ---------------------------------------------------------------------------------------------------------
 

@@ -101,7 +101,7 @@ def _run(make_node: Callable[[], QikiNode[Any]], args: Sequence[str] | None) -> 
             if not failed:  # an executor that only fails does not turn
                 node.turns.note()
             failed = False
-            node.keep_diagnosing()
+            node.turn()
             return not stop.is_set and rclpy.ok()
 
         def take(error: Exception) -> None:

@@ -1,5 +1,6 @@
 """Signs of life of an executor, for the health pages and the watchdog. No ROS in here."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,12 @@ class Turns:
         """Count a turn."""
         self.count += 1
         self.at = self._clock()
+
+    def join(self, thread: threading.Thread) -> None:
+        """Wait for the end of a thread that finishes its work, for as long as that takes."""
+        while thread.is_alive():
+            thread.join(1.0)
+            self.note()
 
     @property
     def age(self) -> float:

@@ -49,6 +49,31 @@ def test_a_transition_is_exempt_while_it_lasts() -> None:
     assert dog.look()
 
 
+class Lasting:
+    """A thread that lasts twice as long as the watchdog waits; the watchdog looks while it is joined."""
+
+    def __init__(self, dog: Watchdog) -> None:
+        self.dog, self.looks, self.fired = dog, 0, False
+
+    def is_alive(self) -> bool:
+        self.looks += 1
+        return self.looks <= LOOKS
+
+    def join(self, seconds: float) -> None:
+        self.fired |= any(self.dog.look() for _ in range(round(seconds / 0.5)))
+
+
+def test_a_join_that_lasts_ends_no_process_that_was_asked_to_end() -> None:
+    turns = Turns()
+    dog = dog_of(turns)
+    turns.stopping = True
+    thread = Lasting(dog)
+    with turns.busy_with("deactivate"):
+        turns.join(thread)  # type: ignore[arg-type]
+        assert not thread.fired
+        assert [dog.look() for _ in range(LOOKS + 1)][-1], "a hook that hangs does not outlive the order"
+
+
 STUCK = """
 import sys, time
 import qiki_node.watchdog as watchdog

@@ -32,7 +32,7 @@ class Broadcast:
     def close(self) -> None:
         """Stop publishing."""
         self._end.set()
-        self._thread.join()
+        self._node.turns.join(self._thread)
         self._node.destroy_publisher(self._publisher)
 
     def lag(self, head: int) -> int:

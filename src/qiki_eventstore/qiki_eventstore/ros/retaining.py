@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -85,9 +86,18 @@ class Retaining:
         policy: what stays; None: nothing is ever done, and no thread is started.
         period: s between the end of a run and the next.
         log: of the node.
+        join: waits for the thread, for as long as a segment takes.
     """
 
-    def __init__(self, store: EventStore, policy: Policy | None, period: float, log: NodeLog) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        policy: Policy | None,
+        period: float,
+        log: NodeLog,
+        join: Callable[[threading.Thread], None],
+    ) -> None:
+        self._join = join
         self._store, self._period, self._log = store, period, log
         self._end = threading.Event()
         self._last = _Run()
@@ -100,7 +110,7 @@ class Retaining:
         """End the thread; waits for the segment that is being worked on."""
         self._end.set()
         if self._thread is not None:
-            self._thread.join()
+            self._join(self._thread)
 
     def health(self) -> Health:
         """Result of the last run, and the hold that keeps it from dropping more."""
