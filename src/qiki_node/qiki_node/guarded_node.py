@@ -48,6 +48,7 @@ class GuardedNode(LifecycleNode):
         callbacks: where the exceptions of its callbacks end.
         due_timers: all that were made by `create_timer`.
         late_messages: of all subscriptions.
+        steady_clock: never set.
     """
 
     def __init__(self, name: str, **node_arguments: Any) -> None:
@@ -58,7 +59,8 @@ class GuardedNode(LifecycleNode):
         self.log = NodeLog(self.get_logger(), as_json=json_wanted())
         self._guard_lifecycle_services()
         # Never due: to reset it wakes the executor's wait for timers, which a clock set back has made too long.
-        self._far_timer = super().create_timer(_FAR, _nothing, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._far_timer = super().create_timer(_FAR, _nothing, clock=self.steady_clock)
 
     def make_safe(self, callback: str) -> None:
         """Bring what the node drives into a safe state: `callback` has raised an exception, and may do so again."""

@@ -9,7 +9,7 @@ from lifecycle_msgs.msg import State
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.action import ActionClient, ActionServer
 from rclpy.client import Client
-from rclpy.clock import Clock, ClockType, ROSClock
+from rclpy.clock import Clock, ROSClock
 from rclpy.lifecycle import LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
@@ -40,14 +40,12 @@ class ManagedNode(GuardedNode):
         configured, activated: stacks of what `on_configure_node` and `on_activate_node` have made, unwound after
             `on_cleanup_node` and `on_deactivate_node`. The node's entities come last: a core may still answer.
         making: the one of the two whose hook runs; None outside of both hooks.
-        steady_clock: never set.
         time: of control.
         turns: signs of life of the executor.
     """
 
     def __init__(self, name: str, **node_arguments: Any) -> None:
         super().__init__(name, **node_arguments)
-        self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self.time = ControlTime(
             lambda: self.get_clock().now().nanoseconds, time.monotonic_ns, lambda: self.uses_sim_time
         )
