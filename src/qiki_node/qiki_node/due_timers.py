@@ -14,6 +14,9 @@ from typing import Any, Protocol
 _LOOK = 0.005
 """s between two looks for timers that are due, at least."""
 
+_READINGS = 3
+"""of clock and timer, at most, for a pair of one instant."""
+
 
 class PeriodicTimer(Protocol):
     """The part of `rclpy.timer.Timer` that is needed."""
@@ -59,10 +62,11 @@ class DueTimer:
         if self._is_served(begin):
             return
         self._served = begin
+        started, period = self._now(), self._timer.timer_period_ns
         self._callback()
-        after = self._begin()
-        if after is not None and not self._is_served(after):
-            # It took longer than the period. A timer that is always due would leave nothing to messages and requests.
+        # A timer that is always due would leave nothing to messages and requests. One that was late only, and whose
+        # callback is shorter than the period, catches up instead.
+        if self._now() - started >= period and self._begin() is not None:
             self._timer.reset()
 
     def _is_served(self, begin: int) -> bool:
@@ -74,12 +78,22 @@ class DueTimer:
         """ns of the timer's clock at which its period of now began; None while it is canceled."""
         if self._timer is None or self.is_over():
             return None
-        left = self._timer.time_until_next_call()
-        if left is None:
-            return None
+        period = max(self._timer.timer_period_ns, 1)
+        for _ in range(_READINGS):
+            before, left, now = self._now(), self._timer.time_until_next_call(), self._now()
+            if left is None:
+                return None
+            if abs(now - before) < period / 4:
+                break  # the thread was not set aside between the readings
+        assert left is not None
         # Overdue by any number of periods, or called too early by the executor and so more than one period ahead.
-        periods_ahead = -(-left // max(self._timer.timer_period_ns, 1))
-        return int(self._timer.clock.now().nanoseconds) + left - periods_ahead * self._timer.timer_period_ns
+        periods_ahead = -(-left // period)
+        return now + left - periods_ahead * period
+
+    def _now(self) -> int:
+        """ns of the timer's clock."""
+        assert self._timer is not None
+        return int(self._timer.clock.now().nanoseconds)
 
 
 class DueTimers:

@@ -190,8 +190,10 @@ class GuardedNode(LifecycleNode):
         # rclpy offers no way to read them.
         goal, cancel = server._goal_callback, server._cancel_callback
         accepted, execute = server._handle_accepted_callback, server._execute_callback
-        server.register_goal_callback(guard(f"{name} goal", goal, lambda *_: GoalResponse.REJECT))
-        server.register_cancel_callback(guard(f"{name} cancel", cancel, lambda *_: CancelResponse.REJECT))
+        decide = guard(f"{name} goal", goal, lambda *_: GoalResponse.REJECT)
+        server.register_goal_callback(self._after_timers(decide))
+        decide_cancel = guard(f"{name} cancel", cancel, lambda *_: CancelResponse.REJECT)
+        server.register_cancel_callback(self._after_timers(decide_cancel))
         server.register_handle_accepted_callback(guard(f"{name} accepted", accepted, abandon))
         server.register_execute_callback(guard(f"{name} execute", execute, abort))
 

@@ -1,6 +1,7 @@
 """Timers run once in each of their periods, whatever else there is to do; messages beyond a depth are dropped."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from types import SimpleNamespace
 
 from hypothesis import given
@@ -72,6 +73,80 @@ def test_a_timer_that_lasts_longer_than_its_period_leaves_time() -> None:
     clock.ns += PERIOD
     timers.run(at_once=True)
     assert clock.ns == before + 4 * PERIOD
+
+
+def test_a_timer_that_was_late_only_loses_no_period() -> None:
+    clock, calls = Clock(), []
+
+    def work() -> None:
+        calls.append(clock.ns)
+        clock.ns += PERIOD // 2
+
+    timer, _ = due(clock, work)
+    clock.ns = 2 * PERIOD - 1  # the callback ends in the next period
+    timer.run()
+    timer.run()
+    timer.run()
+    assert calls == [2 * PERIOD - 1, 2 * PERIOD - 1 + PERIOD // 2]
+
+
+@given(st.integers(0, PERIOD - 1), st.integers(0, 3 * PERIOD), st.integers(0, 2))
+def test_a_thread_set_aside_between_two_readings_neither_repeats_nor_skips_a_period(phase, pause, times) -> None:
+    clock, calls = Clock(), []
+    timer, _ = due(clock, lambda: calls.append(clock.ns))
+    clock.ns = PERIOD + phase
+    timer.run()
+    left = clock.time_until_next_call
+    pauses = [pause] * times
+
+    def set_aside() -> int:
+        answer = left()
+        clock.ns += pauses.pop() if pauses else 0
+        return answer
+
+    clock.time_until_next_call = set_aside  # type: ignore[method-assign]
+    for _ in range(4):
+        timer.run()
+    periods = {at // PERIOD for at in calls}
+    assert len(calls) == len(periods), "no period twice"
+    assert clock.ns // PERIOD in periods, "none left out"
+
+
+def test_a_timer_that_its_callback_ends_is_not_started_again() -> None:
+    clock = Clock()
+    over: list[bool] = []
+
+    def end() -> None:
+        clock.ns += 2 * PERIOD
+        over.append(True)
+
+    timer, timers = DueTimer(end, lambda: bool(over)), DueTimers(clock.seconds)
+    timer.of(clock)
+    timers.add(timer)
+    clock.ns = PERIOD
+    timers.run()
+    assert (over, clock.next) == ([True], PERIOD)
+    clock.ns += 10 * PERIOD
+    timers.run()
+    assert over == [True]
+
+
+def test_a_clock_that_is_set_back_or_stands_still_neither_stops_nor_repeats_a_timer() -> None:
+    clock, calls = Clock(), []
+    timer, _ = due(clock, lambda: calls.append(clock.ns))
+    clock.ns = 1000 * PERIOD
+    timer.run()
+    timer.run()  # paused
+    assert calls == [1000 * PERIOD]
+    clock.ns = 0
+    clock.reset()  # as rcl starts the period again
+    calls.clear()
+    for _ in range(50):
+        timer.run()
+        timer.run()
+        clock.ns += PERIOD // 10
+    assert len(calls) in (4, 5), "once in each period, and at most once for the jump"
+    assert all(after - before >= PERIOD for before, after in pairwise(calls))
 
 
 def test_a_timer_that_is_started_again_waits_for_a_period() -> None:

@@ -15,6 +15,10 @@ edges are planned little ahead: with more, edges would come late."""
 SHORTEST_WINDOW = 0.1
 """s of wall time over which the reached speed is measured, at least."""
 
+LONGEST_LOOK = 0.005
+"""s of wall time from which a look ends after the tick that it does, unless the period is longer. On a machine that
+cannot keep up, valve commands would else wait for many ticks, and so for much simulated time."""
+
 LARGEST_LAG = 0.1
 """s of wall time; a machine that lags more slows simulated time down instead of running after it."""
 
@@ -50,6 +54,11 @@ class Pacer:
         """Ticks that one look may do."""
         return CATCH_UP * round(self.period * self.speed / self._tick)
 
+    @property
+    def longest_look(self) -> float:
+        """s of wall time from which a look begins no further tick."""
+        return max(self.period, LONGEST_LOOK)
+
     def due(self, wall: float) -> int:
         """Ticks to do now; they count as done."""
         ticks = int((wall - self._wall) * self.speed / self._tick + 1e-6)
@@ -59,6 +68,11 @@ class Pacer:
         self._wall += ticks * self._tick / self.speed
         self._ticks += ticks
         return ticks
+
+    def postpone(self, ticks: int) -> None:
+        """Take back ticks of the last `due` that were not done: they are due still."""
+        self._ticks -= ticks
+        self._wall -= ticks * self._tick / self.speed
 
     def real_time_factor(self, wall: float) -> float | None:
         """Simulated s per wall s since the last call, None for less than SHORTEST_WINDOW since then or since a restart.

@@ -49,6 +49,25 @@ def test_never_ahead_of_wall_time(waits, speed):
         assert ticks * 0.01 <= wall * speed + 1e-6 * (len(waits) + 1)
 
 
+@given(st.lists(st.tuples(st.floats(0.0, 0.2), st.integers(1, 5)), max_size=60), st.sampled_from([1.0, 10.0, 100.0]))
+def test_ticks_that_a_slow_machine_postpones_are_not_counted_and_due_still(looks, speed):
+    pacer, wall, ticks = Pacer(0.01, speed, 0.0), 0.0, 0
+    for wait, most in looks:
+        wall += wait
+        due = pacer.due(wall)
+        rest = max(due - most, 0)
+        pacer.postpone(rest)
+        ticks += due - rest
+        again = pacer.due(wall)
+        assert rest <= again <= pacer.most_ticks
+        pacer.postpone(again)
+        assert ticks * 0.01 <= wall * speed + 1e-6 * (len(looks) + 1)
+
+
+def test_a_look_ends_after_a_few_ms_or_a_period():
+    assert [Pacer(0.01, speed, 0.0).longest_look for speed in (0.1, 1.0, 100.0)] == pytest.approx([0.1, 0.01, 0.005])
+
+
 @pytest.mark.parametrize("speed", [0.01, 0.03, 1.0, 7.0, 100.0])
 def test_the_reached_speed_is_right_at_every_speed(speed):
     """SIM-N1: measured each second, with few ticks in it or many, also after a change of speed and a pause."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,9 +103,14 @@ class Runner:
     def look(self, wall: float) -> None:
         """Do what is due."""
         if not self.paused:
-            for _ in range(self.pacer.due(wall)):
+            due, begin = self.pacer.due(wall), time.monotonic()
+            while due:
                 self.world.step(TICK)
                 self.publish()
+                due -= 1
+                if time.monotonic() - begin > self.pacer.longest_look:
+                    self.pacer.postpone(due)
+                    break
         elif wall >= self._idle_due:
             self._idle_due = wall + IDLE_PERIOD
             self._publish_clock()
