@@ -31,6 +31,7 @@ class LateMessages:
         clock: s, steady.
 
     Attributes:
+        dropped: messages so far.
         counter: `qiki_node_messages_dropped_total{topic}`, for the node's registry.
     """
 
@@ -45,6 +46,7 @@ class LateMessages:
         self._reached = clock()
         self._queue: Any = None
         self._waiting: dict[Callable[..., None], deque[tuple[Any, ...]]] = {}
+        self.dropped = 0
         self.counter = Counter(
             "qiki_node_messages_dropped", "Messages dropped as the node was overloaded", ["topic"], registry=None
         )
@@ -59,6 +61,7 @@ class LateMessages:
                 return
             waiting = self._waiting.setdefault(callback, deque(maxlen=depth))
             if len(waiting) == depth:
+                self.dropped += 1
                 self.counter.labels(topic).inc()
             waiting.append(message)
 

@@ -206,6 +206,7 @@ def test_messages_come_in_order_and_only_those_beyond_the_depth_are_dropped(dept
     waiting = sum(map(len, queue.late._waiting.values()))
     dropped = queue.late.counter.labels("lamp")._value.get()
     assert len(queue.received) + waiting + dropped == sent
+    assert dropped == queue.late.dropped
     assert waiting <= depth
 
 

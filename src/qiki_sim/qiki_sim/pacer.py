@@ -16,7 +16,7 @@ SHORTEST_WINDOW = 0.1
 """s of wall time over which the reached speed is measured, at least."""
 
 LONGEST_LOOK = 0.005
-"""s of wall time from which a look ends after the tick that it does, unless the period is longer. On a machine that
+"""s of wall time from which a look begins no further tick, unless two periods are longer. On a machine that
 cannot keep up, valve commands would else wait for many ticks, and so for much simulated time."""
 
 LARGEST_LAG = 0.1
@@ -57,7 +57,7 @@ class Pacer:
     @property
     def longest_look(self) -> float:
         """s of wall time from which a look begins no further tick."""
-        return max(self.period, LONGEST_LOOK)
+        return max(CATCH_UP * self.period, LONGEST_LOOK)
 
     def due(self, wall: float) -> int:
         """Ticks to do now; they count as done."""

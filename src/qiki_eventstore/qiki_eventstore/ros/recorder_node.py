@@ -100,6 +100,7 @@ class RecorderNode(QikiNode[RecorderParameters]):
         self._recorder: Recorder | None = None
         self._topics = RecordedTopics(self, self.params.depth, self._take, self._not_recorded)
         self._path = Path()
+        self._late_before = 0
         self.outcomes: Counter[Outcome] = Counter()
         self._damaged: dict[Path, str] = {}
         self.add_diagnostic("recording", self._health)
@@ -110,6 +111,7 @@ class RecorderNode(QikiNode[RecorderParameters]):
 
     def on_activate_node(self) -> None:
         self._damaged.clear()
+        self._late_before = self.late_messages.dropped
         self._recorder = Recorder(self._open(), capacity=self.params.capacity, flush_period=self.params.flush_period)
         self.activated.callback(self._end_recording)
         self.log.info("recording", path=str(self._path))
@@ -203,19 +205,21 @@ class RecorderNode(QikiNode[RecorderParameters]):
         total = _total(self._recorder.counts())
         left_out = [f"{topic} ({', '.join(sorted(types))})" for topic, types in sorted(self._topics.unrecorded.items())]
         damaged = dict(self._damaged)
+        not_taken = self.late_messages.dropped - self._late_before
         values = {
             "path": self._path,
             "topics": len(self._topics),
             "not_recorded": ", ".join(left_out),
             "mixed_quality_of_service": ", ".join(self._topics.mixed),
             **asdict(total),
+            "not_taken": not_taken,
             **{f"files_{outcome}": self.outcomes[outcome] for outcome in Outcome},
         }
         if self._recorder.error:
             reason = f"nothing is recorded: {self._recorder.error}"
             return Health(Level.ERROR, reason, values, unready=reason)
-        if total.dropped:
-            return Health(Level.WARN, f"{total.dropped} messages were dropped", values)
+        if total.dropped or not_taken:
+            return Health(Level.WARN, f"{total.dropped + not_taken} messages were dropped", values)
         if left_out:
             return Health(Level.WARN, f"not recorded: {', '.join(left_out)}", values)
         if damaged:
