@@ -8,6 +8,7 @@ from pydantic import model_validator
 
 from qiki_vehicle.body import Body, Port, Thruster, ThrusterFile, Valves
 from qiki_vehicle.control import Control, Modulation
+from qiki_vehicle.docking import Bridge, Docking
 from qiki_vehicle.files import ConfigurationError, Name, Section, load, read, validate
 from qiki_vehicle.hull import Hull
 from qiki_vehicle.power import Avionics, Propulsion
@@ -32,6 +33,8 @@ class Vehicle(Section):
     thermal: Thermal
     sensors: Sensors
     ports: tuple[Port, ...]
+    docking: Docking
+    bridge: Bridge
     modulation: Modulation
     control: Control
 
@@ -47,6 +50,19 @@ class Vehicle(Section):
         window = self.modulation.pulse_width.window
         if not least <= window <= most:
             raise ValueError(f"modulation.pulse_width.window {window} s; allowed: {least:g} to {min(most, 0.4):g} s")
+        trip = self.thermal.nodes.get("DOCK_BRIDGE")
+        if trip is None:
+            raise ValueError(f"thermal.nodes {list(self.thermal.nodes)}; missing: DOCK_BRIDGE, the node of the ports")
+        if not self.docking.checks.temperature_max < trip.trip:
+            raise ValueError(
+                f"docking.checks.temperature_max {self.docking.checks.temperature_max} degC; "
+                f"allowed: below thermal.nodes.DOCK_BRIDGE.trip ({trip.trip} degC)"
+            )
+        if not self.avionics.voltage_nominal < self.bridge.volts_max:
+            raise ValueError(
+                f"bridge.volts_max {self.bridge.volts_max} V; allowed: above avionics.voltage_nominal "
+                f"({self.avionics.voltage_nominal} V)"
+            )
         ports = [port.name for port in self.ports]
         if len(set(ports)) != len(ports):
             raise ValueError(f"ports {ports}; allowed: each name once")

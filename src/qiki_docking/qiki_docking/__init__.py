@@ -1,0 +1,30 @@
+"""Docking: contact box, state machine, power bridges and cascades."""
+
+from qiki_docking.contact import ContactBox, Judgement, PortMotion, RelativeMotion
+from qiki_docking.evidence import Sample
+from qiki_docking.machine import DockingMachine
+from qiki_docking.phases import Drive, Guidance, Phase, Request
+from qiki_docking.reasons import Reason
+from qiki_docking.reservations import PortReservations
+from qiki_docking.values import Answer, Occurrence, Order, Profile, State, rebuilt
+
+__all__ = [
+    "Answer",
+    "ContactBox",
+    "DockingMachine",
+    "Drive",
+    "Guidance",
+    "Judgement",
+    "Occurrence",
+    "Order",
+    "Phase",
+    "PortMotion",
+    "PortReservations",
+    "Profile",
+    "Reason",
+    "RelativeMotion",
+    "Request",
+    "Sample",
+    "State",
+    "rebuilt",
+]
