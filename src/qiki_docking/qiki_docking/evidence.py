@@ -85,7 +85,8 @@ class Evidence:
     """The latest consecutive valid samples of each quantity.
 
     A sample that is too old, from the future, of low quality or no finite number ends the series, and so does a pause
-    longer than the largest age. One with the stamp of the last, or before it, is no new measurement and is ignored.
+    longer than the largest age. A valid one with the stamp of the last, or before it, is no new measurement: it is
+    ignored.
     """
 
     validity: Validity
@@ -117,12 +118,12 @@ class Evidence:
             record = self._records.get(name)
             if record is None:
                 record = self._records[name] = self._empty()
-            if sample.stamp <= record.stamp:
-                continue
             if not good or not _possible(name, value):
                 self._end(name)
                 # A stamp from the future must not shut out the samples that come in time.
-                record.stamp = min(sample.stamp, now)
+                record.stamp = max(record.stamp, min(sample.stamp, now))
+                continue
+            if sample.stamp <= record.stamp:
                 continue
             if record.stamps and sample.stamp - record.stamps[-1] > rules.max_age:
                 self._end(name)

@@ -21,6 +21,8 @@ from qiki_docking.touch import Touch
 from qiki_docking.values import PHASE_CHANGED, Answer, Occurrence, Order, Profile, State
 from qiki_vehicle import Vehicle
 
+_KNOWN = frozenset((row.trigger, row.source) for row in ROWS + RESUME_ROWS)
+
 
 class DockingMachine:
     """Docking of one bot, without ROS: time is an argument, everything else a plain value.
@@ -85,7 +87,6 @@ class DockingMachine:
             ],
             auto_transitions=False,
             queued=True,
-            ignore_invalid_triggers=True,
         )
         self._taken: Row | None = None
 
@@ -241,7 +242,8 @@ class DockingMachine:
         """True if a row of the table was taken: the library's own answer says only that it was queued."""
         self._taken = None
         self._guards.look(View(self._state, self._step, self._now, self._since, self._repeats, self._pending))
-        self._table.dispatch(trigger.value)
+        if (trigger, self.phase) in _KNOWN:
+            self._table.dispatch(trigger.value)
         return self._taken is not None
 
     def _holds(self, guard: str) -> bool:

@@ -55,7 +55,7 @@ def picture() -> str:
         show_conditions=True,
         title="title: Phases of docking",
     )
-    drawn: str = machine.get_combined_graph().source
+    drawn = str(machine.get_combined_graph().draw(None))
     # Colours are left to the page; they would only repeat a style without meaning.
     lines = [line for line in drawn.splitlines() if not line.strip().startswith(("classDef", "Class "))]
     return "```mermaid\n" + "\n".join(line.rstrip() for line in lines if line.strip()) + "\n```"

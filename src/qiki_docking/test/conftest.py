@@ -7,11 +7,9 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent))  # for the helpers beside the tests
 
-from qiki_vehicle import Vehicle
-
-VEHICLE_FILE = Path(__file__).resolve().parents[3] / "launch" / "config" / "vehicles" / "dodecahedron.yaml"
+from plant import VEHICLE
 
 
 @pytest.fixture(scope="session")
 def vehicle():
-    return Vehicle.from_file(VEHICLE_FILE)
+    return VEHICLE

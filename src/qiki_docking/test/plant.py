@@ -1,8 +1,13 @@
 """Ports, latches and bridge of one bot at a station, in one dimension: they do what the machine requests."""
 
-import math
+from pathlib import Path
 
 from qiki_docking import DockingMachine, Drive, Guidance, Order, Request, Sample
+from qiki_vehicle import Vehicle
+
+VEHICLE = Vehicle.from_file(
+    Path(__file__).resolve().parents[3] / "launch" / "config" / "vehicles" / "dodecahedron.yaml"
+)
 
 STEP = 0.2  # s
 ORDER = Order("station", "A", "B")
@@ -22,11 +27,12 @@ class Plant:
         self.latch = 0.0  # 0 open .. 1 locked
         self.now = 100.0
         self.faults, self.jammed, self.silent = {}, set(), set()
-        self.quality = 1.0
+        self.quality, self.delay = 1.0, 0.02
+        self.samples = []
         self.magnets = False
         self.request = Request()
         self.occurrences = []
-        self.thrust_off = True
+        self.watched = True  # fail on a break under current; not possible to demand of a machine whose sensors lie
         self.seated = []
 
     @property
@@ -91,11 +97,13 @@ class Plant:
         before = (self.contacts, self.current, self.latch)
         self.move()
         self.act()
-        self.machine.observe(Sample(self.now - 0.02, self.readings(), self.quality), self.now)
+        sample = Sample(self.now - self.delay, self.readings(), self.quality)
+        self.samples.append((self.now, sample))
+        self.machine.observe(sample, self.now)
         self.request = self.machine.tick(self.now)
         new = self.machine.take_occurrences()
         self.occurrences += new
-        if self.machine.phase != "EMERGENCY_RELEASE":
+        if self.machine.phase != "EMERGENCY_RELEASE" and self.watched:
             assert not (before[0] and not self.contacts and abs(before[1]) > 0.1), "contacts opened under current"
             assert not (self.latch < before[2] and abs(before[1]) > 0.1), "unlocked under current"
         return new
@@ -121,7 +129,3 @@ class Plant:
 
     def of(self, type):
         return [one.payload for one in self.occurrences if one.type == type]
-
-
-def finite(value):
-    return isinstance(value, int | float) and math.isfinite(value)
