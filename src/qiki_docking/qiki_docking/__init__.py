@@ -1,5 +1,6 @@
 """Docking: contact box, state machine, power bridges and cascades."""
 
+from qiki_docking.bridge import BridgeGraph
 from qiki_docking.contact import ContactBox, Judgement, PortMotion, RelativeMotion
 from qiki_docking.evidence import Sample
 from qiki_docking.machine import DockingMachine
@@ -10,6 +11,7 @@ from qiki_docking.values import Answer, Occurrence, Order, Profile, State, rebui
 
 __all__ = [
     "Answer",
+    "BridgeGraph",
     "ContactBox",
     "DockingMachine",
     "Drive",

@@ -93,11 +93,11 @@ def test_contact_without_capture_is_pushed_once_and_tried_again_then_ends_at_the
         ({"port_reserved": 0.0}, set(), Reason.RESERVATION_LOST, "FREE"),
         ({"link_alive": 0.0}, set(), Reason.PARTNER_SILENT, "FREE"),
         ({}, {"link_alive"}, Reason.PARTNER_SILENT, "FREE"),
-        ({"closing": lambda t: 0.2 if t > 120 else 0.0}, set(), Reason.CONTACT_BOX, None),
+        ({"closing": lambda t: 0.2 if t > 103 else 0.0}, set(), Reason.CONTACT_BOX, None),
     ],
 )
 def test_before_hard_docking_a_failure_backs_off(vehicle, faults, silent, reason, phase):
-    plant = Plant(vehicle, distance=5.0).dock()
+    plant = Plant(vehicle, distance=1.0).dock().run("ALIGN")
     plant.faults, plant.silent = faults, silent
     plant.run("ABORT")
     assert plant.machine.state.cause is reason

@@ -214,7 +214,7 @@ class Docking(RuleBasedStateMachine):
 
 
 TestDocking = Docking.TestCase
-TestDocking.settings = settings(stateful_step_count=25)
+TestDocking.settings = settings(stateful_step_count=15)
 
 
 @pytest.mark.parametrize("phase", ["APPROACH", "ALIGN", "SOFT_DOCK", "HARD_DOCK", "BRIDGE", "UNDOCKING", "ABORT"])
