@@ -240,8 +240,24 @@ class Network(RuleBasedStateMachine):
         assert sum(flow.supplied.values()) == pytest.approx(
             sum(flow.served.values()) + sum(flow.losses.values()), abs=1e-6
         )
+        for cut in flow.shed:
+            self.fits_nowhere(flow, cut)
         for name, power in flow.supplied.items():
             assert power <= graph.bodies[name].power_max * (1.0 + 1e-6)
+
+    def fits_nowhere(self, flow, cut):
+        """The load that was cut does not fit beside the loads that are served."""
+        loads = {load.name: load for load in self.graph.bodies[cut[0]].loads}
+        if loads[cut[1]].divisible:
+            return
+        trial = BridgeGraph.of(VEHICLE)
+        for body in self.graph.bodies.values():
+            served = [(load, (body.name, load.name)) for load in body.loads]
+            fixed = (Load(load.name, load.watts if key == cut else flow.served[key]) for load, key in served)
+            trial.add(Body(body.name, body.role, tuple(fixed), body.volts, body.power_max))
+        for one in self.graph.edges.values():
+            trial.close(one)
+        assert trial.flow().shed
 
 
 Network.TestCase.settings = settings(stateful_step_count=20)

@@ -49,6 +49,10 @@ class Approach(Section):
     speed_tolerance: Positive  # m/s, at a hold point
     timeout: Positive  # s, of each leg
     blind: Positive  # s without valid navigation that end the approach
+    stop_reserve: NonNegative  # m, before the partner's face, at which the bot can always stop
+    latency: NonNegative  # s, from measurement to thrust
+    drift_horizon: Positive  # s, over which a bot without thrust misses every hull
+    drift_sigmas: Positive  # standard deviations of the drift cone
 
 
 class Align(Section):
