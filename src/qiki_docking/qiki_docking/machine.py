@@ -165,7 +165,7 @@ class DockingMachine:
         return self._refuse("cancel", Reason.NOTHING_TO_CANCEL, f"in {self.phase}")
 
     def flight_command(self, now: float) -> Answer:
-        """May a flight command be carried out? Refused while docking; or docking is cancelled (`flight`)."""
+        """Judge a flight command: accepted when free, refused while docking; or docking is cancelled (`flight`)."""
         self._pass_time(now)
         if not self.confirmed:
             return self._refuse("flight", Reason.UNCONFIRMED)

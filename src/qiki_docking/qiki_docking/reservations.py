@@ -46,5 +46,9 @@ class PortReservations:
         if port not in self._held:
             raise KeyError(f"port = {port!r}: allowed: {', '.join(self._held)}")
         held = self._held[port]
-        # A clock that was set back ends no lease early.
-        return held[0] if held is not None and now - held[1] <= self._lease else ""
+        if held is None:
+            return ""
+        if now < held[1]:
+            # A clock that was set back begins the lease again.
+            held = self._held[port] = (held[0], now)
+        return held[0] if now - held[1] <= self._lease else ""

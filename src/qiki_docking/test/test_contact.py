@@ -114,7 +114,7 @@ def test_the_rates_are_the_change_of_range_offset_and_angles(vehicle, drawn):
     assert now.angular_velocity == pytest.approx(quaternion.rotation_vector(change) / (2 * h), abs=1e-5)
 
 
-def test_tilt_and_roll_are_told_apart(vehicle):
+def test_tilt_and_roll_are_separate(vehicle):
     own, partner = vehicle.port("B"), vehicle.port("A")
     close = mated(partner, own)
     tilted = quaternion.product(quaternion.from_rotation_vector([0.03, 0.04, 0.0]), close.orientation)

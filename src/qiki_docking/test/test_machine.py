@@ -5,7 +5,19 @@ import math
 import pytest
 from plant import ORDER, STEP, Plant
 
-from qiki_docking import DockingMachine, Drive, Guidance, Order, Phase, Profile, Reason, Sample, State, rebuilt
+from qiki_docking import (
+    DockingMachine,
+    Drive,
+    Guidance,
+    Order,
+    Phase,
+    PortReservations,
+    Profile,
+    Reason,
+    Sample,
+    State,
+    rebuilt,
+)
 from qiki_docking.checks import CHECK_NAMES
 
 
@@ -248,6 +260,26 @@ def test_a_flight_command_cancels_docking_if_so_set(vehicle):
     assert plant.machine.flight_command(plant.now).reason is Reason.FLIGHT_WHILE_DOCKING
     assert plant.machine.cancel(plant.now).accepted
     assert plant.run("FREE").machine.state.reason is Reason.CANCELLED
+
+
+@pytest.mark.requirement("DOCK-7")
+def test_a_port_is_reserved_for_one_until_its_lease_is_over(vehicle):
+    lease = vehicle.docking.reservation
+    ports = PortReservations(["A", "B"], lease)
+    assert ports.reserve("A", "alpha", 0.0)
+    assert not ports.reserve("A", "bravo", lease)
+    assert not ports.release("A", "bravo", lease)
+    assert ports.reserve("A", "alpha", lease)  # renewed
+    assert ports.reserve("B", "bravo", lease)
+    assert ports.holder("A", 2.0 * lease) == "alpha"
+    assert ports.reserve("A", "bravo", 2.0 * lease + 0.1)
+    assert ports.release("A", "bravo", 2.0 * lease + 0.2)
+    assert ports.holder("A", 2.0 * lease + 0.2) == ""
+    assert ports.reserve("A", "alpha", 100.0)
+    assert ports.holder("A", 0.0) == "alpha"  # the clock was set back
+    assert ports.holder("A", lease + 0.1) == ""
+    with pytest.raises(KeyError, match="port = 'C': allowed: A, B"):
+        ports.holder("C", 0.0)
 
 
 def test_docked_by_hand_needs_the_checks_but_no_motion(vehicle):

@@ -11,7 +11,7 @@ from qiki_vehicle import Vehicle
 
 
 class BridgeGraph:
-    """Bodies and the bridges between them: what may be closed, who is fed by whom, and what has to be shed.
+    """Bodies and the bridges between them: closing and opening, flow, loads to be shed.
 
         graph = BridgeGraph.of(vehicle)
         graph.add(Body("station", Role.SOURCE, volts=28.0, power_max=250.0))

@@ -86,7 +86,7 @@ class Island:
 
         While a limit is exceeded, the least important load that adds to it is cut: first the divisible ones of that
         priority, all to the same share, the largest that helps; then the others one by one, from the body that draws
-        the most. In the end whatever fits beside the rest is given back, so that no load that is cut could be served.
+        the most. In the end the loads that fit beside the rest are given back.
         """
         shares = dict.fromkeys(self._loads, 1.0)
         cut: dict[Key, None] = {}
