@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from plant import VEHICLE
 
 from qiki_docking import Profile
@@ -165,6 +165,15 @@ class Network(RuleBasedStateMachine):
         super().__init__()
         self.graph = BridgeGraph.of(VEHICLE)
 
+    @initialize(powers=st.lists(st.floats(0.0, 200.0), min_size=8, max_size=8), limit=st.sampled_from([250.0, 2000.0]))
+    def start(self, powers, limit):
+        """A chain of four."""
+        self.graph.add(source("a", power_max=limit))
+        for i, name in enumerate("bcd"):
+            loads = (Load("load_0", powers[2 * i], i), Load("load_1", powers[2 * i + 1], 2, divisible=i == 1))
+            self.graph.add(relay(name, *loads))
+            assert self.graph.close(edge("abc"[i], name)).accepted
+
     @rule(
         name=names,
         role=st.sampled_from(Role),
@@ -179,6 +188,13 @@ class Network(RuleBasedStateMachine):
     def close(self, a, b, ports, profile):
         if a != b:
             self.graph.close(edge(a, b, profile, ports))
+
+    @rule(a=names, b=names)
+    def close_over_free_ports(self, a, b):
+        taken = {end for one in self.graph.edges.values() for end in ((one.a, one.a_port), (one.b, one.b_port))}
+        free = [[port for port in "ABC" if (name, port) not in taken] for name in (a, b)]
+        if a != b and all(free):
+            self.graph.close(edge(a, b, ports=(free[0][0], free[1][0])))
 
     @rule(a=names, profile=st.sampled_from(Profile))
     def cascade(self, a, profile):
