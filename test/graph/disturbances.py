@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -52,6 +53,7 @@ while rclpy.ok():
     publisher.publish(Empty())
     __import__("time").sleep(0.02)
 """
+WITNESS = "import rclpy; rclpy.init(); rclpy.spin(rclpy.create_node('witness'))"
 # The way of a reset by the lifecycle.
 LIFE = (
     Transition.TRANSITION_DEACTIVATE,
@@ -134,6 +136,12 @@ def _share() -> float:
     return 1.0 - next(_numbers) / 16384.0
 
 
+def _own_memory(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    (kib,) = [line.split()[1] for line in status.splitlines() if line.startswith("RssAnon:")]
+    return int(kib) / 1024.0
+
+
 class Flight:
     """Both bots fly to and fro, while what the graph publishes is watched."""
 
@@ -158,8 +166,13 @@ class Flight:
         self._commands = [node.create_publisher(WrenchStamped, f"/{bot}/cmd_wrench", COMMAND) for bot in BOTS]
         self._timer = node.create_timer(0.05, self._fly)
         peer.spin_until(self._whole)
+        self._witness = subprocess.Popen(
+            [sys.executable, "-c", WITNESS], env=graph.environment, stderr=subprocess.DEVNULL
+        )
 
     def close(self) -> None:
+        self._witness.terminate()
+        self._witness.wait(PATIENCE)
         self._peer.node.destroy_timer(self._timer)
         for publisher in self._commands:
             self._peer.node.destroy_publisher(publisher)
@@ -302,9 +315,11 @@ class Flight:
     # Books -----------------------------------------------------------------------------------------------------------
 
     def memory(self) -> dict[str, float]:
-        """MiB resident, by name."""
-        pids = {name: self._graph.pid(name) for name in NODES} | {"runner": self._graph.launch.pid}
-        return {name: psutil.Process(pid).memory_info().rss / 2**20 for name, pid in pids.items() if pid}
+        """MiB of its own that a process holds, by name: without libraries and the middleware's shared memory, of which
+        a process touches more as time passes, up to their size. `witness`: a plain node that does nothing."""
+        pids = {name: self._graph.pid(name) for name in NODES}
+        pids |= {"runner": self._graph.launch.pid, "witness": self._witness.pid}
+        return {name: _own_memory(pid) for name, pid in pids.items() if pid}
 
     def check_outboxes(self, *, since_start: bool) -> None:
         """Nothing of any node waits, had no room or was refused; with `since_start`, for nodes that have not ended yet,
@@ -318,7 +333,10 @@ class Flight:
         def settled() -> bool:
             return not any(outbox["queued"] for outbox in counted().values())
 
-        self._peer.spin_until(settled)
+        try:
+            self._peer.spin_until(settled)
+        except AssertionError as error:
+            raise AssertionError(f"events wait: {self.outboxes}") from error
         before = counted()
         stored = Counter(event.source.lstrip("/") for event in self.books.stored())
         after = counted()
