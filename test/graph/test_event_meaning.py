@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from qiki_allocator.assembly import assemble
+from qiki_allocator.assembly import MODULATORS, assemble
 from qiki_allocator.flight.controller import Controller
 from qiki_allocator.flight.segments import Segment
 from qiki_allocator.flight.telemetry import Mode
@@ -33,7 +33,7 @@ FORCE = np.array([200.0, 0.0, 0.0, 0.0, 0.0, 0.0])
 def recorded(position: int, type: str, data: Mapping[str, Any], time: float, stream: str) -> RecordedEvent:
     """As a store would hold it; the type must be registered, the data must fit."""
     assert isinstance(REGISTRY.typed(type, data), Message), f"{type} is not registered"
-    content_type, content = payload.encode(Event(type, data))
+    content_type, content = payload.encode(Event(type, data, schema_version=REGISTRY.newest(type)))
     return RecordedEvent(
         position=position,
         stream=stream,
@@ -74,6 +74,8 @@ def act(controller: Controller, now: float, action: str, number: int) -> None:
         case "stop":
             controller.stop(now)
             controller.resume()
+        case "modulator":
+            controller.set_modulator(now, MODULATORS[number % 4])
         case "command":
             controller.command(now, FORCE * (number % 2))
         case "wrong":
@@ -82,7 +84,7 @@ def act(controller: Controller, now: float, action: str, number: int) -> None:
             inform(controller, now, 0.1 * (number % 10))
 
 
-ACTIONS = ("mode", "health", "profile", "cancel", "stop", "command", "wrong", "energy")
+ACTIONS = ("mode", "modulator", "health", "profile", "cancel", "stop", "command", "wrong", "energy")
 
 
 FLIGHT = [
@@ -119,6 +121,7 @@ def test_the_bots_state_is_what_the_allocator_was(vehicle: Vehicle, steps: list[
             state = BOT_STATE.apply(state, event, payload.decode(event))
             commands = COMMAND_LEDGER.apply(commands, event, payload.decode(event))
         assert (state.mode, state.armed) == (telemetry.mode.value, telemetry.mode is Mode.MANUAL_OVERRIDE)
+        assert state.modulator == telemetry.modulator
         assert (state.gate, state.attitude_mode) == (telemetry.limits.energy.gate.value, telemetry.attitude_mode.name)
         assert [(state.thrusters[i].health, state.thrusters[i].share) for i in range(16)] == [
             (condition.name, share)

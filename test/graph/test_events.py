@@ -193,6 +193,7 @@ def test_state_at_any_moment_of_a_flight_is_what_was_live(graph, peer) -> None:
             assert state.mode == MODES[message.mode]
             assert state.gate == message.gate
             assert state.attitude_mode == ATTITUDES[message.attitude_mode]
+            assert state.modulator == message.modulator
             assert [state.thrusters[i].health for i in range(16)] == [HEALTH[health] for health in message.health]
             ledger = store.reconstruct(ENERGY_LEDGER, "alpha/*", at)
             assert ledger.sampled is not None

@@ -7,6 +7,7 @@ from qiki_allocator.groups.controllability import controllable_axes, largest_wre
 from qiki_allocator.groups.thrust_groups import ThrustGroup, ThrustGroups, thrust_groups
 from qiki_allocator.health.detection import FaultDetector
 from qiki_allocator.health.detector_settings import DetectorSettings
+from qiki_allocator.modulation.impulse_bit import ImpulseBit, ImpulseBitSettings
 from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.modulation.modulator import Modulator
 from qiki_allocator.modulation.pulse_width import PulseWidth, PulseWidthSettings
@@ -25,6 +26,8 @@ __all__ = [
     "CycleSettings",
     "DetectorSettings",
     "FaultDetector",
+    "ImpulseBit",
+    "ImpulseBitSettings",
     "Limits",
     "Modulator",
     "PulseWidth",

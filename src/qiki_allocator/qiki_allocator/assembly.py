@@ -17,16 +17,18 @@ from qiki_allocator.limits.burn_limits import BurnConfig
 from qiki_allocator.limits.energy_gate import EnergyConfig, TelemetryAges
 from qiki_allocator.limits.heat_bounds import Cluster, HeatConfig
 from qiki_allocator.limits.limiter import Limiter
+from qiki_allocator.modulation.impulse_bit import ImpulseBit, ImpulseBitSettings
 from qiki_allocator.modulation.level_pulses import LevelPulses
 from qiki_allocator.modulation.modulator import Modulator
+from qiki_allocator.modulation.modulators import Modulators
 from qiki_allocator.modulation.pulse_width import PulseWidth, PulseWidthSettings
 from qiki_allocator.modulation.switched import BangBang, CycleSettings, Pwpf
 from qiki_allocator.modulation.switching import BangBangSettings, PwpfSettings
-from qiki_allocator.modulation.valves import ValveTiming
-from qiki_vehicle import MassProperties, Vehicle
+from qiki_allocator.modulation.valves import ValveBank, ValveTiming
+from qiki_vehicle import ConfigurationError, MassProperties, Vehicle
 
 HULL_NODE = "HULL"
-MODULATORS = ("pulse_width", "pwpf", "bang_bang")
+MODULATORS = ("pulse_width", "pwpf", "bang_bang", "impulse_bit")
 
 LEAST_NOISE = 1e-6
 """m/s and rad/s, assumed of sensors without noise: the weight of a sample is finite."""
@@ -41,7 +43,6 @@ def assemble(
     modulator: str = "pulse_width",
     rate: float = 100.0,
     lead: float = 0.04,
-    precise: bool = False,
     lost_authority: float = LOST_BELOW,
     fault_detection: bool = True,
     stopwatch: Callable[[], float] = time.perf_counter,
@@ -60,9 +61,13 @@ def assemble(
     detection = DetectorSettings(
         max(noise.velocity, LEAST_NOISE), max(noise.angular_velocity, LEAST_NOISE), vehicle.sensors.rates.odom
     )
-    pulsed = build_modulator(vehicle, modulator, allocator, rate=rate, lead=lead, precise=precise)
+    bank = ValveBank(len(array), valve_timing(vehicle))
+
+    def build(kind: str, bank: ValveBank) -> Modulator:
+        return build_modulator(vehicle, kind, allocator, rate=rate, lead=lead, bank=bank)
+
     drive = Drive(
-        pulsed,
+        Modulators(MODULATORS, build, modulator, bank, body),
         levels=LevelPulses(allocator.watts_per_newton * array.f_max, window=pulses.window, lead=lead, gap=pulses.gap),
         limiter=Limiter(
             allocator.watts_per_newton,
@@ -70,7 +75,7 @@ def assemble(
             heat_config(vehicle),
             BurnConfig(max_burn=timing.max_burn, cooldown=timing.cooldown, min_on=timing.min_on),
         ),
-        faults=FaultWatch(array, body, detection, pulsed.bank, by_motion=fault_detection),
+        faults=FaultWatch(array, body, detection, bank, by_motion=fault_detection),
         groups=GroupTable(propulsion.peak_power, propulsion.watts_per_newton, vehicle.modulation.zero_torque_tolerance),
         authority=Authority(lost_authority),
         watchdog=timing.watchdog,
@@ -96,24 +101,29 @@ def valve_timing(vehicle: Vehicle) -> ValveTiming:
 
 
 def build_modulator(
-    vehicle: Vehicle, kind: str, allocator: Allocator, *, rate: float, lead: float, precise: bool
+    vehicle: Vehicle, kind: str, allocator: Allocator, *, rate: float, lead: float, bank: ValveBank | None = None
 ) -> Modulator:
-    """The modulator of a kind, one of `MODULATORS`, at a control rate, Hz, and a lead, s.
+    """The modulator of a kind, one of `MODULATORS`, at a control rate, Hz, and a lead, s; `bank`: of its valves.
 
     Raises:
-        ConfigurationError: its settings are impossible for the valves.
+        ConfigurationError: there is no such kind, or its settings are impossible for the valves.
     """
+    if kind not in MODULATORS:
+        raise ConfigurationError(f"modulator: {kind!r}; allowed: one of {', '.join(MODULATORS)}")
     timing, tick, section = valve_timing(vehicle), 1.0 / rate, vehicle.modulation
     if kind == "pwpf":
         cycle = CycleSettings(lead=lead, tick=tick)
-        return Pwpf(allocator, timing, PwpfSettings(**section.pwpf.model_dump()), cycle)
+        return Pwpf(allocator, timing, PwpfSettings(**section.pwpf.model_dump()), cycle, bank)
     if kind == "bang_bang":
         cycle = CycleSettings(lead=lead, tick=tick, horizon=BangBang.HORIZON)
-        return BangBang(
-            allocator, timing, BangBangSettings(section.bang_bang.on_level, section.bang_bang.off_level), cycle
-        )
-    settings = PulseWidthSettings(lead=lead, tick=tick, precise=precise, **section.pulse_width.model_dump())
-    return PulseWidth(allocator, timing, settings)
+        levels = BangBangSettings(section.bang_bang.on_level, section.bang_bang.off_level)
+        return BangBang(allocator, timing, levels, cycle, bank)
+    pulses = section.pulse_width.model_dump()
+    if kind == "impulse_bit":
+        del pulses["tolerance"]
+        bits = ImpulseBitSettings(lead=lead, tick=tick, **pulses, **section.impulse_bit.model_dump())
+        return ImpulseBit(allocator, MassProperties.of(vehicle.body), timing, bits, bank)
+    return PulseWidth(allocator, timing, PulseWidthSettings(lead=lead, tick=tick, **pulses), bank)
 
 
 def _ages(vehicle: Vehicle) -> TelemetryAges:

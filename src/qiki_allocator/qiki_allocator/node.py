@@ -23,6 +23,7 @@ from qiki_allocator.ros.metrics import TelemetryMetrics
 from qiki_allocator.ros.parameters import AllocatorParameters, vehicle_path
 from qiki_allocator.ros.profile_server import ProfileServer
 from qiki_allocator.ros.services import Services
+from qiki_events import REGISTRY
 from qiki_msgs.msg import Allocation, ThrusterCommand, ThrusterLevels
 from qiki_node.node import QikiNode
 from qiki_node.qos import COMMAND, TELEMETRY
@@ -73,7 +74,6 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
             modulator=params.modulator,
             rate=params.control_rate,
             lead=params.lead,
-            precise=params.precise,
             lost_authority=params.lost_authority,
         )
         stream = self.get_fully_qualified_name().strip("/")
@@ -212,6 +212,7 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
             occurrence.type,
             occurrence.data,
             correlation=occurrence.command,
+            schema_version=REGISTRY.newest(occurrence.type),
             causation=None if cause is None else cause.event or None,
             time=round((occurrence.time + self.time.ahead) * 1e9),
         )

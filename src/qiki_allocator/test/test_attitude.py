@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qiki_allocator.checks import RefusalError
 from qiki_allocator.flight.attitude import (
     ControlConfig,
     attitude_error,
@@ -17,7 +18,9 @@ from qiki_allocator.flight.attitude import (
     gains,
     rate_damping,
 )
-from qiki_vehicle import ConfigurationError, MassProperties
+from qiki_allocator.flight.motion_control import AttitudeMode, MotionControl, RestConfig
+from qiki_allocator.health.readings import MotionReading
+from qiki_vehicle import ConfigurationError, MassProperties, quaternion
 
 Floats = npt.NDArray[np.float64]
 
@@ -296,3 +299,35 @@ def test_impossible_mass_properties_are_refused() -> None:
         MassProperties(1.0, INERTIA + np.eye(3, k=1), np.zeros(3))
     with pytest.raises(ConfigurationError, match=r"^com: .*three finite numbers"):
         MassProperties(1.0, INERTIA, np.array([0.0, math.nan, 0.0]))
+
+
+@pytest.mark.requirement("ALLOC-20")
+@given(st.tuples(*[st.floats(-0.01, 0.01)] * 3), st.tuples(*[st.floats(-0.05, 0.05)] * 3))
+@settings(max_examples=5, deadline=None)
+def test_a_turning_target_is_followed_without_lag(rate, off):
+    control = MotionControl(SKEWED, CONFIG, RestConfig(speed=0.02, rate=0.01, timeout=0.5))
+    body = RigidBody(SKEWED, turned([1.0, 0.0, 0.0], 0.2), off)
+    start = turned([0.0, 1.0, 1.0], 0.3)
+
+    def read(now):
+        control.read(MotionReading(now, body.q, np.zeros(3), body.rates))
+
+    read(0.0)
+    control.set_mode(0.0, AttitudeMode.HOLD, start, rate)
+    for step in range(4000):
+        now = DT * step
+        read(now)
+        body.step(control.torque(now))
+    turn = quaternion.from_rotation_vector([DT * 4000 * one for one in rate])
+    target = quaternion.product(turn.tolist(), start.tolist())
+    assert np.linalg.norm(attitude_error(body.q, target)) < 1e-3
+    assert matrix(body.q) @ body.rates == pytest.approx(np.array(rate), abs=1e-4)
+
+
+@pytest.mark.parametrize("rate", [(0.2, 0.1, 0.0), (math.nan, 0.0, 0.0), (0.1, 0.1)])
+def test_a_target_that_turns_faster_than_the_limit_is_refused(rate):
+    control = MotionControl(BODY, CONFIG, RestConfig(speed=0.02, rate=0.01, timeout=0.5))
+    control.read(MotionReading(0.0, IDENTITY, np.zeros(3), np.zeros(3)))
+    with pytest.raises(RefusalError, match=r"rate: .* rad/s; allowed: three numbers, at most 0.2 rad/s in all"):
+        control.set_mode(0.0, AttitudeMode.HOLD, IDENTITY, rate)
+    assert control.mode is AttitudeMode.OFF

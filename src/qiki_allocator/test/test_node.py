@@ -13,9 +13,9 @@ from valve_hardware import check_timing, on_times
 from visualization_msgs.msg import Marker, MarkerArray
 
 from qiki_allocator import ThrusterArray, ValveTiming
-from qiki_msgs.msg import Allocation, ThrusterLevels, ThrusterState
-from qiki_msgs.srv import ListGroups, SetAllocatorMode, SetAttitudeMode, SetThrusterHealth
-from qiki_node.qos import TELEMETRY
+from qiki_msgs.msg import Allocation, ThrusterInhibit, ThrusterLevels, ThrusterState
+from qiki_msgs.srv import ListGroups, SetAllocatorMode, SetAttitudeMode, SetModulator, SetThrusterHealth
+from qiki_node.qos import COMMAND, TELEMETRY
 from qiki_node.testing import NodeProcess, Peer
 
 pytestmark = pytest.mark.realtime
@@ -258,6 +258,42 @@ def test_attitude_hold_and_brake(bench):
     assert services(SetAttitudeMode, f"{NODE}/set_attitude_mode", off).success
     wrong = services(SetAttitudeMode, f"{NODE}/set_attitude_mode", SetAttitudeMode.Request(mode=9))
     assert "mode: 9; allowed: 0 (off), 1 (damp), 2 (hold)" in wrong.message
+
+
+@pytest.mark.requirement("ALLOC-19")
+def test_a_modulator_is_set_in_flight_and_thrusters_are_inhibited(bench):
+    def set_modulator(name):
+        return bench.peer.call(SetModulator, f"{NODE}/set_modulator", SetModulator.Request(modulator=name))
+
+    refused = set_modulator("precise")
+    assert not refused.success
+    assert "modulator: 'precise'; allowed: pulse_width, pwpf, bang_bang, impulse_bit" in refused.message
+    inhibitions = bench.peer.node.create_publisher(ThrusterInhibit, "/alpha/inhibit", COMMAND)
+    bench.peer.spin_until(lambda: inhibitions.get_subscription_count() == 1)
+    order = ThrusterInhibit(bound=[1.0] * 12 + [0.0] * 4, reason="plume")
+
+    def is_inhibited():
+        order.header.stamp = bench.clock_message().clock
+        inhibitions.publish(order)
+        bench.command(0, 0, 300, 0, 0, 0)
+        return bool(bench.allocations) and bench.allocations[-1].inhibit_reason == "plume"
+
+    assert set_modulator("impulse_bit").success
+    bench.tick_until(is_inhibited)
+    begun = bench.now
+    while bench.now < begun + 0.5:
+        is_inhibited()
+        bench.tick()
+    flying = bench.allocation()
+    assert flying.modulator == "impulse_bit"
+    assert list(flying.inhibit) == list(order.bound)
+    assert "inhibit:plume" in flying.binding
+    late = [opened for own in bench.hardware.pulses()[12:] for opened, _ in own if opened > begun + 0.05]
+    assert not late
+    order.bound = [1.0]
+    bench.tick_until(lambda: is_inhibited() and any("inhibit refused" in one for one in bench.allocations[-1].warnings))
+    assert set_modulator("pulse_width").success
+    bench.peer.node.destroy_publisher(inhibitions)
 
 
 @pytest.mark.requirement("ALLOC-9")

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from valve_hardware import Hardware
 
+from qiki_allocator.assembly import MODULATORS
+from qiki_allocator.checks import RefusalError
 from qiki_allocator.flight.motion_control import AttitudeMode
 from qiki_allocator.flight.segments import Segment
 from qiki_allocator.flight.telemetry import Mode
@@ -40,8 +42,8 @@ def rebuilt(occurrences):
     for one in occurrences:
         kind, data = one.type.removeprefix("allocator."), json.loads(json.dumps(dict(one.data), allow_nan=False))
         if kind == "configured":
-            state = {name: data[name] for name in ("mode", "armed", "gate", "attitude_mode", "health", "profile")}
-        elif kind in ("mode_changed", "gate_changed", "attitude_mode_changed"):
+            state = {name: value for name, value in data.items() if name != "cause"}
+        elif kind in ("mode_changed", "gate_changed", "attitude_mode_changed", "modulator_changed"):
             name = kind.removesuffix("_changed")
             assert state[name] == data["before"]
             state[name] = data[name]
@@ -71,12 +73,14 @@ def standing(bot, telemetry):
             for condition, share in zip(telemetry.conditions, telemetry.levels.tolist(), strict=True)
         ],
         "profile": profile.name if profile.is_on else None,
+        "modulator": telemetry.modulator,
     }
 
 
 def _do(bot, action, number):
     controller, now = bot.controller, bot.now
     if action == "mode":
+        controller.set_modulator(now, MODULATORS[number // 3 % 4])
         bot.send(controller.set_mode(now, list(Mode)[number % 3], arm=number % 2 == 0))
     elif action == "attitude":
         controller.update_motion(now, odometry(bot))
@@ -91,7 +95,8 @@ def _do(bot, action, number):
     elif action == "silence":
         bot.hears = not bot.hears
     elif action == "profile":
-        controller.start_profile(now, [Segment(np.array(FORCE), 1.0, 0.0, 0.1 * (1 + number % 5))], f"p{number}")
+        segments = [Segment(np.array(FORCE), 1.0, 0.0, 0.1 * (1 + number % 5))]
+        controller.start_profile(now, segments, f"p{number}", MODULATORS[number % 4] if number % 3 == 0 else "")
     elif action == "cancel":
         bot.send(controller.cancel_profile(now))
     elif action == "brake":
@@ -166,6 +171,25 @@ def test_a_profile_is_told_from_start_to_end(bot):
     assert (data["profile"], data["outcome"], data["segment"]) == ("burn", "EXECUTED", 0)
     assert data["impulse"][0] == pytest.approx(200.0, rel=0.03)
     assert data["energy"] > 0.0
+
+
+def test_a_profile_with_a_modulator_of_its_own_has_it_while_it_is_flown(bot):
+    controller, segments = bot.controller, [Segment(np.array(FORCE), 1.0, 0.0, 0.5)]
+    with pytest.raises(RefusalError, match="modulator: 'precise'; allowed: pulse_width, pwpf, bang_bang, impulse_bit"):
+        controller.start_profile(bot.now, segments, "burn", "precise")
+    assert not controller.profile.is_on
+    controller.set_modulator(bot.now, "pwpf")
+    controller.start_profile(bot.now, segments, "burn", "impulse_bit")
+    set_, started, used = controller.journal.take()
+    assert set_.data == {"modulator": "pwpf", "before": "pulse_width"}
+    assert (used.data, used.cause) == ({"modulator": "impulse_bit", "before": "pwpf"}, started)
+    controller.set_modulator(bot.now, "bang_bang")
+    assert controller.telemetry(bot.now).modulator == "impulse_bit", "that of the profile"
+    assert controller.settings.now.modulator == "bang_bang"
+    bot.run(2.0)
+    kinds = dict(happened(bot))
+    assert kinds["modulator_changed"] == {"modulator": "bang_bang", "before": "impulse_bit"}
+    assert kinds["profile_ended"]["outcome"] == "EXECUTED"
 
 
 def test_refusals_are_told_once_per_reason_and_counted(bot):

@@ -172,12 +172,11 @@ def test_impossible_settings_are_refused(array, change, text):
 @given(
     seed=st.integers(0, 2**32 - 1),
     power=st.sampled_from([9000.0, 15000.0, 22500.0, 45000.0, 200000.0]),
-    precise=st.booleans(),
 )
-def test_no_rule_is_broken_for_any_input(array, seed, power, precise):
+def test_no_rule_is_broken_for_any_input(array, seed, power):
     """Random wrenches at random times, jumps, stops, weak and dead thrusters, a moving centre of mass."""
     rng = np.random.default_rng(seed)
-    modulator = PulseWidth(Allocator(array, WATTS), TIMING, PulseWidthSettings(precise=precise))
+    modulator = PulseWidth(Allocator(array, WATTS), TIMING)
     hardware = Hardware(16)
     thrust = array.f_max.copy()
     wrench = np.zeros(6)

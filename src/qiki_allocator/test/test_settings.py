@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from qiki_allocator import ThrusterArray
+from qiki_allocator.assembly import MODULATORS
 from qiki_allocator.flight.motion_control import AttitudeMode
 from qiki_allocator.flight.settings import Settings
 from qiki_allocator.flight.settings_file import SettingsFile
@@ -74,8 +75,12 @@ def set_mode(mode):
     return lambda core, now: core.set_mode(now, mode, arm=True)
 
 
-def hold(target=None, mode=AttitudeMode.HOLD):
-    return lambda core, now: core.set_attitude(now, mode, target)
+def hold(target=None, mode=AttitudeMode.HOLD, turn=(0.0, 0.0, 0.0)):
+    return lambda core, now: core.set_attitude(now, mode, target, turn)
+
+
+def set_modulator(kind):
+    return lambda core, now: core.set_modulator(now, kind)
 
 
 def set_health(thruster, condition, level=1.0):
@@ -91,6 +96,8 @@ orders = st.one_of(
     st.builds(set_mode, st.sampled_from(Mode)),
     st.builds(hold, st.sampled_from([None, TARGET])),
     st.builds(lambda mode: hold(None, mode), st.sampled_from(AttitudeMode)),
+    st.builds(set_modulator, st.sampled_from(MODULATORS)),
+    st.builds(lambda turn: hold(TARGET, turn=turn), st.tuples(*[st.floats(-0.05, 0.05)] * 3)),
     st.builds(set_health, st.integers(0, 15), st.sampled_from(Condition), st.floats(0.0, 1.0)),
     st.just(lambda core, now: core.brake(now)),
     st.just(lambda core, now: core.stop(now)),
@@ -114,6 +121,8 @@ def test_the_next_process_has_what_operators_had_set(vehicle, tmp_path_factory, 
     assert now[:2] == before[:2]
     assert now.health == before.health
     assert now.target == (None if before.target is None else pytest.approx(before.target))
+    assert (now.modulator, now.turning) == (before.modulator, before.turning)
+    assert after.controller.telemetry(after.now).modulator == (before.modulator or "pulse_width")
     assert after.controller.drive.health == healthy
     configured = after.controller.journal.take()[0]
     assert configured.data["mode"] == before.mode.value
@@ -181,6 +190,8 @@ def changed(path, **values):
         (lambda path: changed(path, mode="MANUAL_OVERRIDE"), "allowed in MANUAL_OVERRIDE: off"),
         (lambda path: changed(path, target=None), "allowed: a quaternion in HOLD"),
         (lambda path: changed(path, target=[1.0, 1.0, 0.0, 0.0]), "norm"),
+        (lambda path: changed(path, modulator="precise"), "allowed: pulse_width, pwpf, bang_bang, impulse_bit"),
+        (lambda path: changed(path, target=None, attitude_mode="off", turn=[0.0, 0.0, 0.1]), "null but in HOLD"),
         (lambda path: changed(path, stamp=float("nan")), "stamp = nan"),
         (lambda path: changed(path, health=[{"thruster": 16, "condition": "dead", "level": 1.0}]), "allowed: 0 to 15"),
         (lambda path: changed(path, health=[{"thruster": 1, "condition": "weak", "level": 1.5}]), "level = 1.5"),
@@ -200,6 +211,16 @@ def test_a_file_that_cannot_be_used_is_refused_loudly_and_the_node_flies(node, t
     after.run(0.1, [0, 0, 0, 0, 0, 50.0])
     assert text in after.controller.journal.take()[0].data["cause"]
     assert after.controller.settings.now == Settings()
+
+
+def test_a_file_of_before_there_was_a_modulator_in_it_is_read(node, tmp_path):
+    node.do(set_mode(Mode.AUTO))
+    path = tmp_path / "alpha.allocator.json"
+    content = json.loads(path.read_text())
+    for name in ("modulator", "turn", "turned_from"):
+        del content[name]
+    path.write_text(json.dumps(content))
+    assert node.again().controller.settings.now == Settings(Mode.AUTO)
 
 
 def test_settings_that_cannot_be_written_are_a_warning_and_are_outdated_afterwards(node, tmp_path):

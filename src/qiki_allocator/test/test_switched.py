@@ -15,6 +15,7 @@ from qiki_allocator import (
     BangBangSettings,
     ConfigurationError,
     CycleSettings,
+    ImpulseBit,
     Limits,
     PulseWidth,
     Pwpf,
@@ -22,13 +23,24 @@ from qiki_allocator import (
     ThrusterArray,
     ValveTiming,
 )
+from qiki_allocator.modulation.ledger import ValveCommand
+from qiki_allocator.modulation.modulators import Modulators
 from qiki_allocator.modulation.outlet import Outlet
 from qiki_allocator.modulation.switching import PwpfLaw
+from qiki_allocator.modulation.valves import ValveBank
+from qiki_vehicle import MassProperties
 
 POWER = 45000.0
 WATTS = 33.333
 TIMING = ValveTiming()
-KINDS = [Pwpf, BangBang, PulseWidth]
+
+
+def impulse_bit(allocator, timing, bank=None):
+    body = MassProperties(1200.0, np.diag([760.0, 800.0, 820.0]), allocator.array.com)
+    return ImpulseBit(allocator, body, timing, bank=bank)
+
+
+KINDS = [Pwpf, BangBang, PulseWidth, impulse_bit]
 
 
 @pytest.mark.requirement("ALLOC-7")
@@ -171,6 +183,34 @@ def test_of_commands_that_overtake_each_other_the_newest_tells_all(array, kind, 
     check_timing(busy.pulses(), TIMING)
 
 
+class Turns:
+    """All modulators in turns, as one."""
+
+    def __init__(self, allocator, timing):
+        self.allocator = allocator
+        self.bank = ValveBank(len(allocator.array), timing)
+        body = MassProperties(1200.0, np.diag([760.0, 800.0, 820.0]), allocator.array.com)
+        names = {one.__name__: one for one in KINDS}
+        build = lambda kind, bank: names[kind](allocator, timing, bank=bank)  # noqa: E731
+        self._all = Modulators(tuple(names), build, "PulseWidth", self.bank, body)
+        self._rng, self._names = np.random.default_rng(1), tuple(names)
+
+    def step(self, now, *arguments):
+        if self._rng.random() < 0.05:
+            self.switch(now, str(self._rng.choice(self._names)))
+        return self._all.current.step(now, *arguments)
+
+    def switch(self, now, kind):
+        self._all.switch(now, kind)
+
+    def stop(self, now):
+        return self._all.current.stop(now)
+
+    @property
+    def is_active(self):
+        return self._all.current.is_active
+
+
 def torment(kind, array, seed, power, steps):
     """Random wrenches at random times, jumps, stops, weak and dead thrusters; the pulses."""
     rng = np.random.default_rng(seed)
@@ -207,7 +247,7 @@ def torment(kind, array, seed, power, steps):
 
 @pytest.mark.requirement("ALLOC-6")
 @given(
-    kind=st.sampled_from(KINDS),
+    kind=st.sampled_from([*KINDS, Turns]),
     seed=st.integers(0, 2**32 - 1),
     power=st.sampled_from([9000.0, 15000.0, 22500.0, 45000.0, 200000.0]),
 )
@@ -220,9 +260,47 @@ def test_no_rule_is_broken_for_any_input(array, kind, seed, power):
 @pytest.mark.requirement("ALLOC-6")
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, Turns])
 def test_a_million_ticks_break_no_rule(array, kind):
     for seed in range(100):
         pulses = torment(kind, array, seed, [22500.0, 45000.0][seed % 2], 10_000)
         check_timing(pulses, TIMING)
         assert peak(pulses, array.f_max * WATTS) <= [22500.0, 45000.0][seed % 2]
+
+
+@pytest.mark.requirement("ALLOC-18b")
+@pytest.mark.parametrize("force", [40.0, 100.0])
+def test_modulators_that_take_turns_lose_no_impulse_and_give_none_twice(array, force):
+    """The next one takes over what the one before has not given, pulses in flight included."""
+    turns, hardware = Turns(Allocator(array, WATTS), TIMING), Hardware(16)
+    outlet = Outlet(turns.bank)
+    turns._rng = np.random.default_rng(5)
+    wrench = np.array([force, 0.0, 0.5 * force, 0.0, 0.0, 0.0])
+    for count in range(900):
+        now = 10.0 + 0.01 * count
+        if count == 600:
+            turns.switch(now, "PulseWidth")
+            turns._rng = np.random.default_rng(0)
+            turns._names = ("PulseWidth",)
+        command = turns.step(now, wrench * (count < 600), Limits(POWER))
+        if command is not None:
+            hardware.take(outlet.plan(now), now)
+        elif outlet.is_incomplete:
+            hardware.take(outlet.command(now), now)
+    assert not turns.is_active
+    missed = array.effectiveness @ (array.f_max * on_times(hardware.pulses())) - 6.0 * wrench
+    assert np.abs(missed[:3]).max() <= 0.02 * force * 6.0
+    assert np.abs(missed[3:]).max() <= 2.0
+
+
+@pytest.mark.parametrize("start", [100.799, 7.3, 1234.567891])
+def test_a_command_in_the_very_microsecond_of_an_edge_does_not_undo_it(start):
+    bank = ValveBank(1, TIMING)
+    outlet, hardware = Outlet(bank), Hardware(1)
+    bank.take(ValveCommand(start, 0.25, np.array([0.0]), np.array([0.2])))
+    hardware.take(outlet.plan(start - 0.04), start - 0.04)
+    for now in (start, start + 0.1, start + 0.2, start + 0.21):
+        hardware.take(outlet.command(now), now)
+    (pulses,) = hardware.pulses()
+    assert len(pulses) == 1
+    assert pulses[0] == pytest.approx([start, start + 0.2], abs=1e-6)

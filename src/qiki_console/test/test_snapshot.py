@@ -138,9 +138,11 @@ def test_two_clocks_are_named() -> None:
 
 
 def test_thrusters_that_the_allocator_holds_for_dead_are_named() -> None:
-    status = AllocationStatus("IDLE", "ADAPTIVE", "", (ZERO, ZERO), (ZERO, ZERO), {3: "STUCK_CLOSED"})
+    status = AllocationStatus("IDLE", "ADAPTIVE", "", (ZERO, ZERO), (ZERO, ZERO), {3: "STUCK_CLOSED"}, "impulse_bit")
     alpha = Bot("alpha", allocation=Datum(status, 49.9, 999.9, 1.0))
-    assert "alpha thrusters, by the allocator: 3 STUCK_CLOSED" in shown(replace(snapshot(), bots=(alpha,)))
+    text = shown(replace(snapshot(), bots=(alpha,)))
+    assert "alpha thrusters, by the allocator: 3 STUCK_CLOSED" in text
+    assert "IDLE ADAPTIVE impulse_bit" in text
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 240])
@@ -155,7 +157,7 @@ def test_on_a_narrow_screen_nothing_is_cut(width: int) -> None:
     text=st.text(st.characters() | st.sampled_from("\x1b\x9b\x07\r\n\u202e\u2028")), width=st.sampled_from([40, 200])
 )
 def test_no_text_of_the_graph_steers_the_terminal(text: str, width: int) -> None:
-    status = AllocationStatus(text, text, text, (ZERO, ZERO), (ZERO, ZERO), {3: text})
+    status = AllocationStatus(text, text, text, (ZERO, ZERO), (ZERO, ZERO), {3: text}, text)
     bot = Bot(
         text,
         power=Datum(Power(0.8, nan, 1200.0, 3000.0, text, 2), 40.0, 990.0, 1.0),

@@ -35,9 +35,14 @@ class Stored:
     data: Mapping[str, Any]
 
 
+def _as_stored(type: str, data: dict[str, Any]) -> Any:
+    newest = REGISTRY.newest(type)
+    return REGISTRY.decode(type, newest, *REGISTRY.encode(type, data, newest))
+
+
 def recorded(happenings: Iterable[Happening]) -> list[Stored]:
     return [
-        Stored(position, stream, type, time, REGISTRY.decode(type, 1, *REGISTRY.encode(type, data)))
+        Stored(position, stream, type, time, _as_stored(type, data))
         for position, (type, data, time, stream) in enumerate(happenings, 1)
     ]
 
@@ -121,6 +126,7 @@ CONFIGURED = Happening(
         "attitude_mode": "OFF",
         "health": [{"health": "OK", "share": 1.0}] * 2,
         "profile": None,
+        "modulator": "pulse_width",
     },
     1,
 )
@@ -140,6 +146,7 @@ def test_what_the_allocator_tells_is_the_bots_state() -> None:
         Happening("allocator.armed", {"mode": "MANUAL_OVERRIDE"}, 3),
         Happening("allocator.gate_changed", {"gate": "HOLD", "reason": "soc 0.59", "warning": False}, 4),
         Happening("allocator.attitude_mode_changed", {"attitude_mode": "DAMP", "before": "OFF"}, 5),
+        Happening("allocator.modulator_changed", {"modulator": "impulse_bit", "before": "pulse_width"}, 5),
         Happening("allocator.thruster_health_changed", {"thruster": 1, "health": "WEAK", "share": 0.4}, 6),
         Happening(
             "allocator.fault_detected",
@@ -149,7 +156,7 @@ def test_what_the_allocator_tells_is_the_bots_state() -> None:
         Happening("allocator.profile_started", {"profile": "c1", "segments": 2, "duration": 4.0}, 7),
     )
     assert (state.mode, state.armed, state.gate, state.gate_reason) == ("MANUAL_OVERRIDE", True, "HOLD", "soc 0.59")
-    assert state.attitude_mode == "DAMP"
+    assert (state.attitude_mode, state.modulator) == ("DAMP", "impulse_bit")
     assert {index: (one.health, one.share) for index, one in state.thrusters.items()} == {
         0: ("OK", 1),
         1: ("WEAK", 0.4),

@@ -47,6 +47,15 @@ class BangBang(Section):
         return self
 
 
+class ImpulseBit(Section):
+    """Pulses chosen by the change of the motion that they give, for a gentle touch."""
+
+    longest_pulse: Positive  # s
+    velocity: PositiveVector  # m/s
+    rate: PositiveVector  # rad/s
+    error_left: Annotated[Positive, Field(le=1.0)]  # 1
+
+
 class Modulation(Section):
     """Conversion of a wrench into pulses."""
 
@@ -55,6 +64,7 @@ class Modulation(Section):
     pulse_width: PulseWidth
     pwpf: Pwpf
     bang_bang: BangBang
+    impulse_bit: ImpulseBit
 
 
 class Attitude(Section):

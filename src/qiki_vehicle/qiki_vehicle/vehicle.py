@@ -63,6 +63,9 @@ class Vehicle(Section):
                 f"bridge.volts_max {self.bridge.volts_max} V; allowed: above avionics.voltage_nominal "
                 f"({self.avionics.voltage_nominal} V)"
             )
+        pulse, least, most = self.modulation.impulse_bit.longest_pulse, self.valves.min_on, window - self.valves.min_off
+        if not least < pulse < most:
+            raise ValueError(f"modulation.impulse_bit.longest_pulse {pulse} s; allowed: above {least:g} to {most:g} s")
         ports = [port.name for port in self.ports]
         if len(set(ports)) != len(ports):
             raise ValueError(f"ports {ports}; allowed: each name once")

@@ -1,5 +1,6 @@
 """A wrench shared out among one-sided thrusters: exactly and with least thrust, or as well as the limits allow."""
 
+import copy
 import math
 from collections.abc import Sequence
 
@@ -17,6 +18,7 @@ from qiki_vehicle import ConfigurationError
 
 POLICIES = ("priority", "weighted")
 UNATTAINABLE = ("closest", "direction")
+_ORDER = ("torque", "force")
 
 _ATTAINABLE = 1.0 - 1e-9
 _SURELY_ATTAINABLE = 1.0 - 1e-6
@@ -68,7 +70,7 @@ class Allocator:
         unattainable: str = "closest",
         *,
         weights: npt.ArrayLike = (1.0,) * 6,
-        order: Sequence[str] = ("torque", "force"),
+        order: Sequence[str] = _ORDER,
     ) -> None:
         _check_choice("policy", policy, POLICIES)
         _check_choice("unattainable", unattainable, UNATTAINABLE)
@@ -101,6 +103,18 @@ class Allocator:
         )
         self._choices = Choices(self._scaling, self._order, self._set.sides)
         self.keeps_direction = self._choices.bent is None
+
+    def sibling(self, policy: str) -> "Allocator":
+        """An allocator of the same thrusters with another policy, and other arguments as by default. It shares the
+        facets, which take long to find, and has limits of its own."""
+        _check_choice("policy", policy, POLICIES)
+        other = copy.copy(self)
+        other.policy, other.unattainable, other._order = policy, UNATTAINABLE[0], _ORDER
+        other._error_weights = np.ones(6)
+        other._set = self._set.moved(self.array)
+        other._set.limit(self._room.relative, None if self._room.power == math.inf else self._room.power)
+        other._build()
+        return other
 
     def move(self, com: npt.ArrayLike) -> None:
         """Go on with another centre of mass, (3,) m in base_link."""

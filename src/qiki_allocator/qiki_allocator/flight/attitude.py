@@ -78,9 +78,16 @@ def attitude_error(attitude: npt.ArrayLike, target: npt.ArrayLike) -> Floats:
 
 
 def attitude_hold(
-    attitude: npt.ArrayLike, rates: npt.ArrayLike, target: npt.ArrayLike, body: MassProperties, config: ControlConfig
+    attitude: npt.ArrayLike,
+    rates: npt.ArrayLike,
+    target: npt.ArrayLike,
+    body: MassProperties,
+    config: ControlConfig,
+    *,
+    turn: npt.ArrayLike = (0.0, 0.0, 0.0),
 ) -> Floats:
-    """Wrench (6,), a pure torque, that brings the body to rest at the `target` attitude.
+    """Wrench (6,), a pure torque, that brings the body to rest at the `target` attitude, or turns it along with a
+    target that turns at `turn`, (3,) rad/s in world.
 
     Near the target it is the proportional-derivative law K e - D w + w x (I w) with `gains`. Further away the rate that
     K e stands for, e wn / (2 zeta), is kept to the rate from which a share of the torque limit can still stop the slew
@@ -90,9 +97,12 @@ def attitude_hold(
         ValueError: an argument is not finite or of another shape, or a quaternion not of unit length.
     """
     w = _vector("rates", rates)
-    error = attitude_error(attitude, target)
+    wanted = _slew_rate(attitude_error(attitude, target), body, config)
+    if np.any(turn):
+        inverse = quaternion.conjugate(quaternion.unit("attitude", attitude).tolist())
+        wanted = wanted + quaternion.rotate(inverse.tolist(), _vector("turn", turn).tolist())
     _, damping = gains(body, config)
-    torque = damping @ (_slew_rate(error, body, config) - w) + cross(w, body.inertia @ w)
+    torque = damping @ (wanted - w) + cross(w, body.inertia @ w)
     return np.concatenate([np.zeros(3), _within(torque, config.torque_limit)])
 
 

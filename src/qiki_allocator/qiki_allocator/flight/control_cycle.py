@@ -55,6 +55,7 @@ class ControlCycle:
             mode=demand.mode,
             activity=demand.activity,
             attitude_mode=motion.mode,
+            modulator=drive.modulators.kind,
             refusal=demand.refusal,
             refused=demand.refused,
             commanded=answer.wrench if levels.any() else self.wrench,

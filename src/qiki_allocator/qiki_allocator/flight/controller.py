@@ -1,7 +1,7 @@
 """The controller of one bot: commands and telemetry in, valve commands out."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,26 +14,25 @@ from qiki_allocator.flight.control_cycle import ControlCycle
 from qiki_allocator.flight.demand import Demand
 from qiki_allocator.flight.drive import Drive
 from qiki_allocator.flight.intake import Intake
-from qiki_allocator.flight.motion_control import MOVED, AttitudeMode, MotionControl
+from qiki_allocator.flight.motion_control import AttitudeMode, MotionControl
 from qiki_allocator.flight.occurrences import Journal, Standing
 from qiki_allocator.flight.profile_source import ProfileSource
 from qiki_allocator.flight.segments import ProfileConfig, Segment
 from qiki_allocator.flight.settings import OperatorSettings
 from qiki_allocator.flight.telemetry import Mode, State, Telemetry
+from qiki_allocator.flight.telemetry_inputs import TelemetryInputs
 from qiki_allocator.groups.controllability import TRANSLATIONS
-from qiki_allocator.health.readings import MotionReading, ValveReading
 from qiki_allocator.health.table import Condition, checked_level
 from qiki_allocator.health.watch import Finding
-from qiki_allocator.limits.energy_gate import EnergyReading
+from qiki_allocator.limits.inhibition import check_inhibition
 from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.modulation.level_pulses import checked_levels
-from qiki_vehicle import MassProperties
 
 _BACK = 1e-3
 """s; a clock that goes back by more has been set back."""
 
 
-class Controller:
+class Controller(TelemetryInputs):
     """Flies one bot:
 
         command = controller.command(now, [200.0, 0.0, 0.0, 0.0, 0.0, 0.0])
@@ -63,7 +62,8 @@ class Controller:
         self.motion = motion
         self.profile = ProfileSource(drive, profiles, tick)
         self.journal = Journal()
-        self._demand = Demand(motion, self.profile, len(drive.array), watchdog)
+        chosen = drive.modulators.kind
+        self._demand = Demand(motion, self.profile, len(drive.array), watchdog=watchdog, modulator=chosen)
         self._cycle = ControlCycle(drive, self._demand, self.journal)
         self._intake = Intake()
         self.settings = OperatorSettings(drive, self._demand, self.journal)
@@ -113,11 +113,18 @@ class Controller:
         self._observe(now)
         self.journal.refused(now, topic, reason)
 
-    def set_attitude(self, now: float, mode: AttitudeMode, target: npt.ArrayLike | None = None) -> None:
-        """Set the attitude mode; HOLD takes a target, (4,) x y z w, or the attitude of now."""
+    def set_attitude(
+        self,
+        now: float,
+        mode: AttitudeMode,
+        target: npt.ArrayLike | None = None,
+        turn: npt.ArrayLike = (0.0, 0.0, 0.0),
+    ) -> None:
+        """Set the attitude mode; HOLD takes a target, (4,) x y z w, or the attitude of now. From now on the target
+        turns at `turn`, (3,) rad/s in world, as a partner does."""
         self._keep_time(now)
         self._demand.check_attitude(now, mode)
-        self.motion.set_mode(now, mode, target)
+        self.motion.set_mode(now, mode, target, turn)
         self._demand.wrenches.value[3:] = 0.0
         if mode is not AttitudeMode.OFF:
             self._demand.state = State.ACTIVE
@@ -151,13 +158,36 @@ class Controller:
         command = self._cancel(now, f"mode set to {mode.value}")
         return self._give(command) if was_active else None
 
-    def start_profile(self, now: float, segments: Sequence[Segment], name: str = "") -> None:
-        """Fly a thrust profile from now on; `name` identifies its occurrences."""
+    def set_modulator(self, now: float, kind: str) -> None:
+        """Set how forces become pulses, from the next cycle on; the new modulator takes over backlog and open valves.
+        While a profile flies with a modulator of its own, it counts after that."""
         self._keep_time(now)
+        self.drive.modulators.check(kind)
+        self._demand.chosen = kind
+        self._observe(now)
+
+    def inhibit(self, now: float, time: float, bounds: npt.ArrayLike, reason: str = "") -> ValveCommand | None:
+        """Bound the mean thrust of each thruster, (n,) 0..1, until 0.5 s after `time`, s, of the order; 0: its valve
+        stays closed, one that is open closes as soon as its shortest pulse allows. All bounds are those of the newest
+        order; a refused one leaves those before in force, and is counted.
+        """
+        self._keep_time(now)
+        problem = check_inhibition(now, time, bounds, len(self.drive.array))
+        if not self._intake.admits("inhibit", now, time, problem):
+            raise RefusalError(self._intake.reason)
+        self.drive.inhibit(now, time, np.asarray(bounds, dtype=float), reason)
+        return self._run(now) if self.is_active else None
+
+    def start_profile(self, now: float, segments: Sequence[Segment], name: str = "", modulator: str = "") -> None:
+        """Fly a thrust profile from now on; `name` identifies its occurrences. A modulator that is named counts while
+        it is flown."""
+        self._keep_time(now)
+        if modulator:
+            self.drive.modulators.check(modulator)
         self.profile.check(segments)
         wrenches = [np.asarray(segment.wrench, dtype=float) * segment.level for segment in segments]
         self._demand.check_profile(now, wrenches, self.drive.limits(now).energy)
-        self.profile.start(now, segments, name)
+        self.profile.start(now, segments, name, modulator)
         self._cycle.clear(now)
         self._demand.state = State.ACTIVE
         self._observe(now)
@@ -169,7 +199,7 @@ class Controller:
         Raises:
             RefusalError: there is no such group, or it has no thrusters.
         """
-        group = self.drive.find_group(name)
+        group = self.drive.groups.find(self.drive.array, self.drive.faults.health, name)
         wrench = group.wrench.copy()
         if group.axis in TRANSLATIONS and self.motion.mode is not AttitudeMode.OFF:
             wrench[3:] = 0.0
@@ -213,66 +243,6 @@ class Controller:
         self.drive.health_changed()
         self._observe(now)
         return finding
-
-    # Telemetry in ---------------------------------------------------------------------------------------------------
-
-    def update_energy(self, now: float, reading: EnergyReading) -> None:
-        """Take energy telemetry; it counts in the same cycle."""
-        self._keep_time(now)
-        if self._intake.admits("energy", now, reading.time, reading.problem()):
-            self.drive.update_energy(reading)
-
-    def update_thermal(self, now: float, time: float, temperatures: Mapping[str, float]) -> None:
-        """Take thermal telemetry, measured at `time`, s: degC by node; it counts in the same cycle."""
-        self._keep_time(now)
-        if self._intake.admits("thermal", now, time):
-            self.drive.update_thermal(time, temperatures)
-
-    def update_motion(self, now: float, reading: MotionReading) -> list[Finding]:
-        """Take odometry; findings about thrusters."""
-        self._keep_time(now)
-        if not self._intake.admits("odom", now, reading.time, reading.problem()):
-            return []
-        self.motion.read(reading)
-        return self._record(now, self.drive.update_motion(reading))
-
-    def update_valves(self, now: float, reading: ValveReading) -> list[Finding]:
-        """Take a report of the valves; findings about thrusters."""
-        self._keep_time(now)
-        if not self._intake.admits("thruster_state", now, reading.time):
-            return []
-        return self._record(now, self.drive.update_valves(reading))
-
-    def update_mass(self, now: float, body: MassProperties, *, composite: bool = False) -> bool:
-        """Take mass properties, see `MotionControl.take_mass`; whether the centre of mass moved.
-
-        Raises:
-            RefusalError: naming the field, value and allowed range; counted.
-        """
-        self._keep_time(now)
-        try:
-            changed = self.motion.take_mass(body, composite=composite)
-        except RefusalError as error:
-            self._intake.refuse("mass_properties" if composite else "body/mass_properties", now, str(error))
-            raise
-        return changed and self._move()
-
-    def separate(self, now: float) -> bool:
-        """The body is docked to no other any more: its own mass properties count; whether the centre of mass moved."""
-        self._keep_time(now)
-        return self.motion.separate() and self._move()
-
-    def _move(self) -> bool:
-        before, body = self.drive.array.com, self.motion.body
-        self.drive.move(body)
-        return not np.allclose(before, body.com, rtol=0.0, atol=MOVED)
-
-    def _record(self, now: float, found: list[Finding]) -> list[Finding]:
-        for finding in found:
-            self.journal.found(now, finding, self.drive.uncontrollable)
-        if found:
-            self._observe(now)
-        return found
 
     # Cycles ---------------------------------------------------------------------------------------------------------
 
@@ -342,8 +312,10 @@ class Controller:
         self._cycle.clear(-math.inf)
 
     def _observe(self, now: float) -> None:
-        """Let the journal compare the allocator's standing with the last one."""
+        """Use the modulator that is wanted now, and let the journal compare the allocator's standing with the last."""
+        modulators = self.drive.modulators
+        modulators.switch(now, self._demand.modulator)
         energy = (self.drive.known or self.drive.limits(now)).energy
         flown = self.profile.name if self.profile.is_on else None
-        standing = Standing(self._demand.mode, energy.gate, self.motion.mode, self.drive.health, flown)
+        standing = Standing(self._demand.mode, energy.gate, self.motion.mode, self.drive.health, flown, modulators.kind)
         self.journal.see(now, standing, energy, self.profile)

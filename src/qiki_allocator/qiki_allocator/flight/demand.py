@@ -54,6 +54,7 @@ class Demand:
     Args:
         n: number of thrusters.
         watchdog: s.
+        modulator: in use at first.
 
     Attributes:
         motion: attitude mode and brake.
@@ -61,6 +62,7 @@ class Demand:
         wrenches: stream of (6,) N and N m.
         levels: stream of (n,) 0..1.
         mode: which thrusters may be combined.
+        chosen: modulator that operators or docking chose.
         state: of the allocator.
         refusal: reason of the last refusal; empty since a command was accepted.
         refused: number of commands refused.
@@ -68,10 +70,12 @@ class Demand:
         blocked: limit that keeps the force of the demand from being flown; empty: none does.
     """
 
-    def __init__(self, motion: MotionControl, profile: ProfileSource, n: int, watchdog: float) -> None:
+    def __init__(
+        self, motion: MotionControl, profile: ProfileSource, n: int, *, watchdog: float, modulator: str
+    ) -> None:
         self.motion, self.profile = motion, profile
         self.watchdog = watchdog
-        self.mode = Mode.ADAPTIVE
+        self.mode, self.chosen = Mode.ADAPTIVE, modulator
         self.refused = 0
         self.grounded = ""
         self._n = n
@@ -92,6 +96,11 @@ class Demand:
         if self.profile.is_on:
             return Activity.PROFILE
         return Activity.LEVELS if self.mode is Mode.MANUAL_OVERRIDE else Activity.COMMAND
+
+    @property
+    def modulator(self) -> str:
+        """The modulator to use: that of a profile in flight, if it names one, else the chosen one."""
+        return (self.profile.modulator if self.profile.is_on else "") or self.chosen
 
     @property
     def stream(self) -> Stream:

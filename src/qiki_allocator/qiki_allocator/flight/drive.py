@@ -3,26 +3,26 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
-from qiki_allocator.allocation.answers import Allocation, Limits
+from qiki_allocator.allocation.answers import Allocation
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
 from qiki_allocator.flight.delivery import Delivered, Delivery
-from qiki_allocator.groups.selection import Authority, GroupTable, Selection
-from qiki_allocator.groups.thrust_groups import ThrustGroup
+from qiki_allocator.flight.mode_filter import ModeFilter
+from qiki_allocator.groups.selection import Authority, GroupTable
 from qiki_allocator.health.flown import Flown
 from qiki_allocator.health.readings import MotionReading, ValveReading
-from qiki_allocator.health.table import Condition
+from qiki_allocator.health.table import Condition, ThrusterHealth
 from qiki_allocator.health.watch import FaultWatch, Finding, shortfall
 from qiki_allocator.limits.energy_gate import EnergyReading
-from qiki_allocator.limits.limiter import HardLimits, Limiter, only
+from qiki_allocator.limits.limiter import HardLimits, Limiter
 from qiki_allocator.modulation.lead import Lead
 from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.modulation.level_pulses import LevelPulses
 from qiki_allocator.modulation.meter import Meter
 from qiki_allocator.modulation.modulator import Modulator
+from qiki_allocator.modulation.modulators import Modulators
 from qiki_allocator.modulation.outlet import Outlet
 from qiki_allocator.modulation.valve_account import ValveAccount
 from qiki_vehicle import MassProperties
@@ -43,23 +43,16 @@ _UNKNOWN_CAUSE = 5e-3
 """s, by which valves may fall short before edges are taken for late, where they are not counted."""
 
 
-class ThrusterHealth(NamedTuple):
-    """Believed condition of a thruster, and its level: 0..1 of full thrust."""
-
-    condition: Condition
-    level: float
-
-
 class Drive:
-    """Modulator, limits, health and account of one bot.
+    """Modulators, limits, health and account of one bot.
 
     Args:
         watchdog: s, after which the hardware closes its valves without a command.
         stopwatch: s, to measure how long a solve takes.
 
     Attributes:
-        by_groups: only thrusters of thrust groups may fire.
-        limiter, faults, groups: see there.
+        mode: which thrusters may be combined.
+        limiter, faults, groups, modulators: see there.
         solve_time: s, of the last solve.
         authority_left: share left of the healthy authority of each signed axis.
         uncontrollable: axes that are lost.
@@ -71,7 +64,7 @@ class Drive:
 
     def __init__(
         self,
-        modulator: Modulator,
+        modulators: Modulators,
         *,
         levels: LevelPulses,
         limiter: Limiter,
@@ -82,21 +75,21 @@ class Drive:
         stopwatch: Callable[[], float],
     ) -> None:
         self._authority = authority
-        self._modulator = modulator
+        self.modulators = modulators
         self._levels = levels
         self._watchdog, self._stopwatch = watchdog, stopwatch
         self.limiter, self.faults, self.groups = limiter, faults, groups
-        self.by_groups = False
+        self.mode = ModeFilter(groups)
         self.known: HardLimits | None = None
         self._limits_at = -math.inf
         self._answer: tuple[Floats, Allocation] | None = None
         self.solve_time = math.nan
-        array = modulator.allocator.array
-        self.meter = Meter(modulator.allocator.watts_per_newton * array.f_max, modulator.bank)
+        array, bank = self.array, self._modulator.bank
+        self.meter = Meter(self._modulator.allocator.watts_per_newton * array.f_max, bank)
         self._delivery = Delivery(self.meter)
-        self._account = ValveAccount(modulator.bank)
-        self._outlet = Outlet(modulator.bank)
-        self._lead = Lead(modulator.lead)
+        self._account = ValveAccount(bank)
+        self._outlet = Outlet(bank)
+        self._lead = Lead(self._modulator.lead)
         self._flown = Flown(len(array))
         self._commands_read: int | None = None
         self.sent = 0
@@ -105,8 +98,8 @@ class Drive:
 
     def reset(self) -> None:
         """Forget all telemetry, with all valves closed: the clock was set back."""
-        self._modulator.reset()
         for part in (
+            self.modulators,
             self._levels,
             self.limiter,
             self.faults,
@@ -117,12 +110,16 @@ class Drive:
             self._flown,
         ):
             part.reset()
-        self._selection: Selection | None = None
+        self.mode.reset()
         self._busy_until = -math.inf
         self._delivery.take()
         self._forget_limits()
 
     # State ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _modulator(self) -> Modulator:
+        return self.modulators.current
 
     @property
     def array(self) -> ThrusterArray:
@@ -154,16 +151,31 @@ class Drive:
     def step(self, now: float, wanted: Floats) -> ValveCommand | None:
         """The edges to send at `now`, s, for a wrench, (6,)."""
         hard = self.limits(now)
-        wanted, limits = self._by_mode(wanted, hard.limits)
+        wanted, limits = self.mode.apply(self.array, self.faults.health, wanted, hard.limits)
+        shut = self._shut(now, hard)
         command = self._modulator.step(now, wanted, limits, hard.thrust)
         if self._modulator.is_active:
             self._busy_until = now + _AFTERWARDS
-        return self._sent(now, command)
+        return self._sent(now, command, shut=shut)
 
     def step_levels(self, now: float, levels: Floats) -> ValveCommand | None:
         """The edges to send at `now`, s, for levels, (n,) 0..1."""
-        limits = self.limits(now).limits
-        return self._sent(now, self._levels.step(now, levels, limits, self.array.f_max, self._modulator.bank))
+        hard = self.limits(now)
+        shut = self._shut(now, hard)
+        command = self._levels.step(now, levels, hard.limits, self.array.f_max, self._modulator.bank)
+        return self._sent(now, command, shut=shut)
+
+    def _shut(self, now: float, hard: HardLimits) -> bool:
+        """Drop the pulses of thrusters that are inhibited, which modulators see in the bank; whether there were any."""
+        bank, valves = self._modulator.bank, hard.inhibition.factor <= 0.0
+        if not (valves & bank.may_open()).any():
+            return False
+        bank.advance(bank.clear_of_edges(now + self._modulator.lead))
+        command = bank.shut(valves)
+        if command is not None:
+            bank.take(command)
+            self._planned(command)
+        return command is not None
 
     def repeat(self, now: float) -> ValveCommand:
         """All edges that still matter, which are in the account already."""
@@ -182,7 +194,7 @@ class Drive:
     def stop(self, now: float) -> ValveCommand:
         """The edges that close every valve; drop the backlog."""
         self._levels.reset()
-        self._selection = None
+        self.mode.reset()
         self._busy_until = -math.inf
         self._planned(self._modulator.stop(now))
         command = self._outlet.plan(now)
@@ -194,9 +206,10 @@ class Drive:
         """The edges of the last plan that found no room in its command, if any."""
         return self._sent(now, None)
 
-    def _sent(self, now: float, planned: ValveCommand | None) -> ValveCommand | None:
+    def _sent(self, now: float, planned: ValveCommand | None, *, shut: bool = False) -> ValveCommand | None:
         if planned is not None:
             self._planned(planned)
+        if planned is not None or shut:
             return self._outlet.plan(now)
         if not (self._outlet.is_incomplete or (self._modulator.is_active and self._outlet.is_stale(now))):
             return None
@@ -242,26 +255,12 @@ class Drive:
         """Commands sent, commands read and late edges by the valves' count (None: unknown), lead in s."""
         return self.sent, self._commands_read, self._lead.late_edges, self._lead.value
 
-    def find_group(self, name: str) -> ThrustGroup:
-        """See `GroupTable.find`."""
-        return self.groups.find(self.array, self.faults.health, name)
-
-    def _by_mode(self, wanted: Floats, limits: Limits) -> tuple[Floats, Limits]:
-        if not self.by_groups:
-            return wanted, limits
-        if wanted.any():
-            self._selection = self.groups.select(self.array, self.faults.health, wanted)
-            wanted = self._selection.wrench
-        if self._selection is None:
-            return wanted, limits
-        return wanted, only(limits, self._selection.members, "mode:AUTO")
-
     def answer(self, now: float, wanted: Floats) -> Allocation:
         """Allocation of a wrench at `now`."""
         hard = self.limits(now)
         known = self._answer
         if known is None or not np.array_equal(known[0], wanted):
-            given, limits = self._by_mode(wanted, hard.limits)
+            given, limits = self.mode.apply(self.array, self.faults.health, wanted, hard.limits)
             begun = self._stopwatch()
             answer = self._modulator.allocator.solve(given, limits)
             self.solve_time = self._stopwatch() - begun
@@ -282,6 +281,11 @@ class Drive:
         self.limiter.read_energy(reading)
         if reading.tripped:
             self.faults.distrust(reading.time + _AFTER_CLOSING)
+        self._forget_limits()
+
+    def inhibit(self, now: float, time: float, bounds: Floats, reason: str) -> None:
+        """Bound thrusters, see `Inhibitor`."""
+        self.limiter.inhibitor.take(now, time, bounds, reason)
         self._forget_limits()
 
     def update_thermal(self, time: float, temperatures: Mapping[str, float]) -> None:
@@ -338,7 +342,8 @@ class Drive:
 
     def move(self, body: MassProperties) -> None:
         """Go on with other mass properties."""
-        if not np.array_equal(body.com, self.array.com):
-            self._modulator.allocator.move(body.com)
+        is_moved = not np.array_equal(body.com, self.array.com)
+        self.modulators.move(body)
+        if is_moved:
             self.health_changed()
         self.faults.move(self.array, body)

@@ -17,6 +17,7 @@ class Intake:
 
     Attributes:
         refused: number of messages refused, by topic.
+        reason: of the last refusal.
     """
 
     def __init__(self) -> None:
@@ -26,7 +27,7 @@ class Intake:
     def reset(self) -> None:
         """The clock was set back: nothing has come yet."""
         self._newest: dict[str, float] = {}
-        self._reason = ""
+        self.reason = ""
         self._refused_at = -math.inf
 
     def admits(self, topic: str, now: float, stamp: float, problem: str = "") -> bool:
@@ -45,7 +46,7 @@ class Intake:
     def refuse(self, topic: str, now: float, problem: str) -> None:
         """Count a message that is not taken."""
         self.refused[topic] = self.refused.get(topic, 0) + 1
-        self._reason, self._refused_at = f"{topic} refused: {problem}", now
+        self.reason, self._refused_at = f"{topic} refused: {problem}", now
 
     def _problem(self, topic: str, now: float, stamp: float) -> str:
         newest = self._newest.get(topic, -math.inf)
@@ -59,4 +60,4 @@ class Intake:
 
     def warnings(self, now: float) -> tuple[str, ...]:
         """The last refusal, for a time."""
-        return (self._reason,) if now - self._refused_at < _SHOWN else ()
+        return (self.reason,) if now - self._refused_at < _SHOWN else ()

@@ -26,6 +26,11 @@ _MASS_RATIO = 1e4
 Quaternion = tuple[float, float, float, float]
 """x, y, z, w; turns base_link into world."""
 
+Turn = tuple[float, float, float]
+"""rad/s in world."""
+
+_STILL: Turn = (0.0, 0.0, 0.0)
+
 _ARM = 1e3
 """m, largest distance of a centre of mass from the origin of base_link, and radius of gyration."""
 
@@ -93,6 +98,7 @@ class MotionControl:
         self.mode = AttitudeMode.OFF
         self.is_braking = self._is_composite = False
         self._target: Floats | None = None
+        self._turn, self._since = _STILL, 0.0
         self._reading: MotionReading | None = None
 
     def reset(self) -> None:
@@ -111,11 +117,13 @@ class MotionControl:
         """True if the odometry is young enough to act on."""
         return -self._rest.timeout <= self.age(now) <= self._rest.timeout
 
-    def set_mode(self, now: float, mode: AttitudeMode, target: npt.ArrayLike | None = None) -> None:
-        """Set the attitude mode; HOLD takes a target, (4,), or the attitude of now.
+    def set_mode(
+        self, now: float, mode: AttitudeMode, target: npt.ArrayLike | None = None, turn: npt.ArrayLike = _STILL
+    ) -> None:
+        """Set the attitude mode; HOLD takes a target, (4,), or the attitude of now, that turns from now on, rad/s.
 
         Raises:
-            RefusalError: there is no odometry, or the target is not a quaternion of length 1.
+            RefusalError: there is no odometry, the target is not a quaternion of length 1, or turns too fast.
         """
         if mode is not AttitudeMode.OFF:
             reading = self._fresh(now)
@@ -123,6 +131,7 @@ class MotionControl:
                 wanted = np.array(reading.attitude if target is None else target, dtype=float)
                 quaternion.unit("target", wanted)
             if mode is AttitudeMode.HOLD:
+                self._turn, self._since = self._checked_turn(turn), now
                 self._target = wanted
         self.mode = mode
 
@@ -134,9 +143,29 @@ class MotionControl:
         x, y, z, w = self._target.tolist()
         return x, y, z, w
 
-    def resume(self, mode: AttitudeMode, target: Quaternion | None) -> None:
+    @property
+    def turning(self) -> tuple[Turn, float] | None:
+        """rad/s of the target that is held, and since when, s; None: it stands, or there is none."""
+        return None if self.target is None or self._turn == _STILL else (self._turn, self._since)
+
+    def _checked_turn(self, turn: npt.ArrayLike) -> Turn:
+        values = np.asarray(turn, dtype=float)
+        limit = self._control.rate_limit
+        if values.shape != (3,) or not np.linalg.norm(values) <= limit:
+            raise RefusalError(f"rate: {values.tolist()} rad/s; allowed: three numbers, at most {limit:g} rad/s in all")
+        x, y, z = values.tolist()
+        return x, y, z
+
+    def _target_at(self, now: float) -> Floats | None:
+        if self._target is None or self._turn == _STILL:
+            return self._target
+        turned = quaternion.from_rotation_vector([rate * (now - self._since) for rate in self._turn])
+        return quaternion.product(turned.tolist(), self._target.tolist())
+
+    def resume(self, mode: AttitudeMode, target: Quaternion | None, turning: tuple[Turn, float] | None = None) -> None:
         """Go on with the attitude mode of an earlier process; it gives no torque before odometry comes."""
         self.mode, self._target = mode, None if target is None else np.array(target)
+        self._turn, self._since = turning or (_STILL, 0.0)
 
     def begin_brake(self, now: float) -> None:
         """Take the motion down to rest.
@@ -163,8 +192,10 @@ class MotionControl:
         """(6,), a pure torque for the attitude mode; zero without odometry."""
         if self.mode is AttitudeMode.OFF or not self.is_fresh(now) or self._reading is None:
             return np.zeros(6)
-        if self.mode is AttitudeMode.HOLD and self._target is not None:
-            return attitude_hold(self._reading.attitude, self._reading.rates, self._target, self.body, self._control)
+        target = self._target_at(self._reading.time)
+        if self.mode is AttitudeMode.HOLD and target is not None:
+            at, rates = self._reading.attitude, self._reading.rates
+            return attitude_hold(at, rates, target, self.body, self._control, turn=self._turn)
         return rate_damping(self._reading.rates, self.body, self._control)
 
     def leave(self) -> None:

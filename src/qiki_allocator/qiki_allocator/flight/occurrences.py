@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from qiki_allocator.flight.drive import ThrusterHealth
 from qiki_allocator.flight.motion_control import AttitudeMode
 from qiki_allocator.flight.profile_source import ProfileSource
 from qiki_allocator.flight.telemetry import Mode
+from qiki_allocator.health.table import ThrusterHealth
 from qiki_allocator.health.watch import Finding
 from qiki_allocator.limits.energy_gate import EnergyLimits, Gate
 
@@ -20,6 +20,7 @@ DISARMED = "allocator.disarmed"
 GATE_CHANGED = "allocator.gate_changed"
 ATTITUDE_MODE_CHANGED = "allocator.attitude_mode_changed"
 THRUSTER_HEALTH_CHANGED = "allocator.thruster_health_changed"
+MODULATOR_CHANGED = "allocator.modulator_changed"
 PROFILE_STARTED = "allocator.profile_started"
 PROFILE_ENDED = "allocator.profile_ended"
 WRENCH_REFUSED = "allocator.wrench_refused"
@@ -66,6 +67,7 @@ class Standing(NamedTuple):
     Attributes:
         health: of each thruster.
         profile: name of the profile that is flown, None: none is.
+        modulator: in use.
     """
 
     mode: Mode
@@ -73,6 +75,7 @@ class Standing(NamedTuple):
     attitude_mode: AttitudeMode
     health: tuple[ThrusterHealth, ...]
     profile: str | None
+    modulator: str
 
     @property
     def is_armed(self) -> bool:
@@ -88,6 +91,7 @@ class Standing(NamedTuple):
             "attitude_mode": self.attitude_mode.name,
             "health": [{"health": one.condition.name, "share": one.level} for one in self.health],
             "profile": self.profile,
+            "modulator": self.modulator,
         }
 
 
@@ -148,6 +152,10 @@ class Journal:
             self.record(ARMED if now.is_armed else DISARMED, time, because=mode, mode=now.mode.value)
         if now.profile != before.profile:
             self._see_profile(time, before.profile, now.profile, flight, mode)
+        if now.modulator != before.modulator:
+            started = self._started if now.profile != before.profile else None
+            names = {"modulator": now.modulator, "before": before.modulator}
+            self.record(MODULATOR_CHANGED, time, because=started, **names)
         if now.gate is not before.gate:
             self.record(
                 GATE_CHANGED,

@@ -24,12 +24,14 @@ class ProfileSource:
         segments: their number.
         duration: s of all of them.
         gives_torque: any of them has a torque.
+        modulator: to fly it with; empty: the chosen one.
     """
 
     name = ""
     segments = 0
     duration = 0.0
     gives_torque = False
+    modulator = ""
 
     def __init__(self, drive: Drive, config: ProfileConfig, tick: float) -> None:
         self._drive = drive
@@ -56,8 +58,8 @@ class ProfileSource:
         """
         check_segments(segments, self._config, self._drive.authority())
 
-    def start(self, now: float, segments: Sequence[Segment], name: str) -> None:
-        """Fly a profile from now on.
+    def start(self, now: float, segments: Sequence[Segment], name: str, modulator: str = "") -> None:
+        """Fly a profile from now on, with a modulator if it is named.
 
         Raises:
             ProfileError: naming field, value and allowed range.
@@ -68,6 +70,7 @@ class ProfileSource:
         self._runner, self._result = runner, None
         self._last = now
         self.name, self.segments, self.duration = name, len(segments), runner.duration
+        self.modulator = modulator
         self.gives_torque = any(np.any(np.asarray(segment.wrench)[3:] * segment.level) for segment in segments)
 
     def wrench(self, now: float) -> Floats:

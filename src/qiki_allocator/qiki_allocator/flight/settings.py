@@ -1,10 +1,10 @@
-"""Settings of operators: mode, attitude mode and the health that they gave thrusters. They outlive the process."""
+"""Settings of operators: mode, modulator, attitude mode and thruster health. They outlive the process."""
 
 from typing import NamedTuple
 
 from qiki_allocator.flight.demand import Demand
 from qiki_allocator.flight.drive import Drive
-from qiki_allocator.flight.motion_control import AttitudeMode, Quaternion
+from qiki_allocator.flight.motion_control import AttitudeMode, Quaternion, Turn
 from qiki_allocator.flight.occurrences import Journal
 from qiki_allocator.flight.telemetry import Mode, State
 from qiki_allocator.health.table import Condition
@@ -24,12 +24,16 @@ class Settings(NamedTuple):
     Attributes:
         target: attitude to hold, in HOLD only.
         health: by thruster, those that are not OK.
+        modulator: chosen; None: that of the node's parameter.
+        turning: rad/s in world of the target, and since when, s of the controller's clock; None: it stands.
     """
 
     mode: Mode = Mode.ADAPTIVE
     attitude_mode: AttitudeMode = AttitudeMode.OFF
     target: Quaternion | None = None
     health: tuple[Statement, ...] = ()
+    modulator: str | None = None
+    turning: tuple[Turn, float] | None = None
 
     def __str__(self) -> str:
         thrusters = [
@@ -40,7 +44,10 @@ class Settings(NamedTuple):
         attitude = f"attitude mode {self.attitude_mode.name}"
         if self.target is not None:
             attitude += f" {[round(value, 4) for value in self.target]}"
-        return ", ".join([f"mode {self.mode.value}", attitude, *thrusters])
+        if self.turning is not None:
+            attitude += f" turning at {[round(value, 6) for value in self.turning[0]]} rad/s"
+        modulator = [] if self.modulator is None else [f"modulator {self.modulator}"]
+        return ", ".join([f"mode {self.mode.value}", attitude, *modulator, *thrusters])
 
 
 class OperatorSettings:
@@ -64,26 +71,31 @@ class OperatorSettings:
         """The settings as they are."""
         motion, stated = self._demand.motion, self._drive.faults.stated
         health = tuple(Statement(thruster, *stated[thruster]) for thruster in sorted(stated)) if stated else ()
-        return Settings(self._demand.mode, motion.mode, motion.target, health)
+        chosen = self._demand.chosen
+        modulator = None if chosen == self._drive.modulators.configured else chosen
+        return Settings(self._demand.mode, motion.mode, motion.target, health, modulator, motion.turning)
 
     def restore(self, settings: Settings, stamp: float) -> None:
         """Go on with settings of an earlier process, of which the attitude mode was still set at `stamp`, s.
 
         Raises:
-            ValueError: there is no such thruster, or its level is out of range.
+            ValueError: there is no such thruster or modulator, or a level is out of range.
         """
+        if settings.modulator is not None:
+            self._drive.modulators.check(settings.modulator)
+            self._demand.chosen = settings.modulator
         for one in settings.health:
             self._drive.faults.set(*one)
         self._drive.health_changed()
         self.set_mode(settings.mode)
-        self._demand.motion.resume(settings.attitude_mode, settings.target)
+        self._demand.motion.resume(settings.attitude_mode, settings.target, settings.turning)
         self._restored, self._stamp = settings, stamp
         self._journal.restart(f"start; restored: {settings}")
 
     def set_mode(self, mode: Mode) -> None:
         """Set which thrusters may be combined."""
         self._demand.mode = mode
-        self._drive.by_groups = mode is Mode.AUTO
+        self._drive.mode.by_groups = mode is Mode.AUTO
 
     def keep_time(self, now: float) -> None:
         """At the first moment of a running clock: fly the attitude mode that was restored, or end it if the clock was

@@ -14,7 +14,7 @@ from qiki_allocator.flight.settings import Settings, Statement
 from qiki_allocator.flight.telemetry import Mode
 from qiki_allocator.health.table import Condition
 from qiki_vehicle import ConfigurationError
-from qiki_vehicle.files import Fraction, Integer, Number, Section, UnitQuaternion, load
+from qiki_vehicle.files import Fraction, Integer, Name, Number, Section, UnitQuaternion, Vector, load
 
 
 class _Statement(Section):
@@ -32,11 +32,16 @@ class _Content(Section):
     attitude_mode: AttitudeMode
     target: UnitQuaternion | None
     health: tuple[_Statement, ...]
+    modulator: Name | None = None
+    turn: Vector | None = None  # rad/s in world, of the target
+    turned_from: Number = 0.0  # s, ROS time at which it was the target
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if (self.target is not None) != (self.attitude_mode is AttitudeMode.HOLD):
             raise ValueError(f"target: {self.target}; allowed: a quaternion in HOLD, null in other attitude modes")
+        if self.turn is not None and self.target is None:
+            raise ValueError(f"turn: {self.turn}; allowed: null but in HOLD")
         if self.mode is Mode.MANUAL_OVERRIDE and self.attitude_mode is not AttitudeMode.OFF:
             raise ValueError(f"attitude_mode: {self.attitude_mode.value}; allowed in MANUAL_OVERRIDE: off")
         named = [one.thruster for one in self.health]
@@ -49,6 +54,7 @@ class Kept(NamedTuple):
     """Content of the file.
 
     Attributes:
+        settings: `turning` is in ROS time here, and for `SettingsFile.write`.
         stamp: s, ROS time at which they were kept.
         is_outdated: later settings could not be written.
     """
@@ -88,7 +94,8 @@ class SettingsFile:
             if (value := getattr(content, field)) != allowed:
                 raise ConfigurationError(f"{path}: {field} = {value!r}; allowed: {allowed!r}, of this vehicle")
         health = tuple(Statement(one.thruster, one.condition, one.level) for one in content.health)
-        settings = Settings(content.mode, content.attitude_mode, content.target, health)
+        turning = None if content.turn is None else (content.turn, content.turned_from)
+        settings = Settings(content.mode, content.attitude_mode, content.target, health, content.modulator, turning)
         return Kept(settings, content.stamp, is_outdated)
 
     def write(self, settings: Settings, stamp: float) -> None:
@@ -105,6 +112,9 @@ class SettingsFile:
             "mode": settings.mode.value,
             "attitude_mode": settings.attitude_mode.value,
             "target": settings.target,
+            "modulator": settings.modulator,
+            "turn": None if settings.turning is None else settings.turning[0],
+            "turned_from": 0.0 if settings.turning is None else settings.turning[1],
             "health": [one._asdict() | {"condition": one.condition.value} for one in settings.health],
         }
         fresh = self.path.with_suffix(".new")

@@ -64,6 +64,7 @@ class CommandWay(NamedTuple):
 class Telemetry:
     """Snapshot of the allocator; see qiki_msgs/Allocation. NaN: there was no solve.
 
+    modulator: in use.
     achieved: (6,) mean wrench of late by the valves' counters; NaN: unknown.
     telemetry_refused: number of messages refused for their stamp or values, by topic.
     """
@@ -72,6 +73,7 @@ class Telemetry:
     mode: Mode
     activity: Activity
     attitude_mode: AttitudeMode
+    modulator: str
     refusal: str
     refused: int
     commanded: Floats

@@ -1,6 +1,7 @@
 """Conditions of the thrusters, and the forces that follow."""
 
 import enum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +27,13 @@ def checked_level(condition: Condition, level: float) -> float:
     if condition is Condition.WEAK and not 0.0 < level < 1.0:
         raise RefusalError(f"level: {level:g}; allowed for weak: above 0 and below 1")
     return level
+
+
+class ThrusterHealth(NamedTuple):
+    """Believed condition of a thruster, and its level: 0..1 of full thrust."""
+
+    condition: Condition
+    level: float
 
 
 class HealthTable:

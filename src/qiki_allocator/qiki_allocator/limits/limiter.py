@@ -12,6 +12,7 @@ from qiki_allocator.health.table import HealthTable
 from qiki_allocator.limits.burn_limits import BurnConfig, BurnGuard
 from qiki_allocator.limits.energy_gate import EnergyConfig, EnergyGate, EnergyLimits, EnergyReading
 from qiki_allocator.limits.heat_bounds import HeatConfig, HeatGuard, HeatLimits
+from qiki_allocator.limits.inhibition import Inhibition, Inhibitor
 from qiki_allocator.modulation.ledger import ValveCommand
 
 _AHEAD = 0.25
@@ -25,13 +26,14 @@ class HardLimits:
     Attributes:
         limits: for the allocator, without the draw of thrusters stuck open.
         thrust: (n,) N that opening each valve gives.
-        energy, heat: where power and bounds come from.
+        energy, heat, inhibition: where power and bounds come from.
     """
 
     limits: Limits
     thrust: Floats
     energy: EnergyLimits
     heat: HeatLimits
+    inhibition: Inhibition
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -45,11 +47,15 @@ class Limiter:
 
     Args:
         watts: W/N, (n,).
+
+    Attributes:
+        inhibitor: keeps orders not to fire thrusters.
     """
 
     def __init__(self, watts: Floats, energy: EnergyConfig, heat: HeatConfig, burn: BurnConfig) -> None:
         self._watts = watts
         self._configs = energy, heat, burn
+        self.inhibitor = Inhibitor(heat.thrusters)
         self.reset()
 
     def reset(self) -> None:
@@ -57,6 +63,7 @@ class Limiter:
         energy, heat, burn = self._configs
         self._gate, self._heat = EnergyGate(energy), HeatGuard(heat)
         self._burns = BurnGuard(heat.thrusters, burn)
+        self.inhibitor.reset()
 
     def read_energy(self, reading: EnergyReading) -> None:
         """Take energy telemetry."""
@@ -75,17 +82,21 @@ class Limiter:
         energy = self._gate.limits(now, self._heat.telemetry_time)
         heat = self._heat.limits(now, power)
         burn = self._burns.limits(now, _AHEAD)
+        inhibition = self.inhibitor.at(now)
         thrust = health.thrust(array)
-        bounds = np.minimum(np.minimum(heat.factor, burn.factor) * array.f_max, thrust)
+        factors = np.array([inhibition.factor, heat.factor, burn.factor])
+        least = factors.argmin(axis=0)
+        bounds = np.minimum(factors.min(axis=0) * array.f_max, thrust)
         names = health.names()
-        if any(heat.names) or any(burn.names):
-            hotter = (heat.factor <= burn.factor).tolist()
+        if factors.min() < 1.0:
+            inhibited = f"inhibit:{inhibition.reason}"
+            by_source = ([inhibited if factor < 1.0 else "" for factor in inhibition.factor], heat.names, burn.names)
             names = tuple(
-                of_health or (of_heat if is_hotter else "") or of_burn
-                for of_health, of_heat, of_burn, is_hotter in zip(names, heat.names, burn.names, hotter, strict=True)
+                of_health or by_source[source][i]
+                for i, (of_health, source) in enumerate(zip(names, least.tolist(), strict=True))
             )
         left = max(energy.power_limit - health.stuck_power(array, self._watts), 0.0)
-        return HardLimits(Limits(left, bounds, names), thrust, energy, heat)
+        return HardLimits(Limits(left, bounds, names), thrust, energy, heat, inhibition)
 
 
 def only(limits: Limits, allowed: npt.NDArray[np.bool_], name: str) -> Limits:

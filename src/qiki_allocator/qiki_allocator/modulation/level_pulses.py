@@ -54,7 +54,7 @@ class LevelPulses:
         stays = may_stay & (wanted > self._window - 0.5 * pause)
         on = np.clip(np.minimum(wanted, self._window - pause), 0.0, np.maximum(most, 0.0))
         on = np.where(stays, np.maximum(self._window - rest, 0.0), on)
-        on = np.where(bank.is_open, np.maximum(on, hold), np.where(on >= shortest, on, 0.0))
+        on = np.where(bank.is_open, np.maximum(on, hold), np.where((on >= shortest) & (allowed > 0.0), on, 0.0))
         limit = math.inf if limits.power is None else limits.power
         placed = place(
             on,

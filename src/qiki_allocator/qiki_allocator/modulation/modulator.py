@@ -9,6 +9,7 @@ from qiki_allocator.allocation.answers import Limits
 from qiki_allocator.allocation.thrusters import Floats
 from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.modulation.valves import ValveBank
+from qiki_vehicle import MassProperties
 
 
 class Modulator(Protocol):
@@ -44,6 +45,15 @@ class Modulator(Protocol):
     def make_up(self, impulse: Floats) -> None:
         """Give an impulse, (6,) N s and N m s, that the valves fell short of what was commanded, in the next windows;
         bounded."""
+
+    def move(self, body: MassProperties) -> None:
+        """Go on with other mass properties; the allocator has been moved."""
+
+    def begin(self, now: float, backlog: Floats) -> None:
+        """Take over a backlog, (6,) N s and N m s, from the modulator that this one takes turns with."""
+
+    def release(self, now: float) -> Floats:
+        """Hand the backlog, (6,) N s and N m s, back: commanded up to `now`, s, less given up to the bank's time."""
 
     def stop(self, now: float) -> ValveCommand:
         """Drop the wrench and the backlog; the edges that close every valve as soon as its shortest pulse allows."""

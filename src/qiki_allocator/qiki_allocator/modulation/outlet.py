@@ -62,7 +62,8 @@ class Outlet:
     def command(self, now: float) -> ValveCommand:
         """The command to send at `now`, s."""
         now = round(now, 6)
-        is_open, since, ahead = self._ledger.around(now, _REPEATED)
+        # An edge in the microsecond of now has happened: with the state before it as an edge too, it would be undone.
+        is_open, since, ahead = self._ledger.around(now + 0.5 * _MICROSECOND, _REPEATED)
         edges: list[list[tuple[float, bool]]] = [[] for _ in range(len(is_open))]
         for at, valve, opens in ahead:
             edges[valve].append((at, opens))

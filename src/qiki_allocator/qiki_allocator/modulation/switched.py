@@ -19,7 +19,7 @@ from qiki_allocator.modulation.switching import (
     SwitchLaw,
 )
 from qiki_allocator.modulation.valves import ValveBank, ValveTiming
-from qiki_vehicle import ConfigurationError
+from qiki_vehicle import ConfigurationError, MassProperties
 
 _HALF_MICROSECOND = 5e-7  # s
 _REPAIR = 0.5
@@ -53,7 +53,14 @@ class _Switched:
     has more than two edges on their way.
     """
 
-    def __init__(self, allocator: Allocator, timing: ValveTiming, law: SwitchLaw, settings: CycleSettings) -> None:
+    def __init__(
+        self,
+        allocator: Allocator,
+        timing: ValveTiming,
+        law: SwitchLaw,
+        settings: CycleSettings,
+        bank: ValveBank | None = None,
+    ) -> None:
         self.allocator = allocator
         self._timing = timing
         self._law = law
@@ -65,15 +72,18 @@ class _Switched:
             if not (0.0 <= value <= 2.0) or (name == "horizon" and value == 0.0):
                 raise ConfigurationError(f"{name}: {value} s; allowed: 0 to 2 s, horizon above 0")
         self.lead = settings.lead
-        self.bank = ValveBank(len(allocator.array), self._timing)
+        self.bank = ValveBank(len(allocator.array), self._timing) if bank is None else bank
         window = PulseWidthSettings(lead=settings.lead, tick=settings.tick)
         self._flush = PulseWidth(allocator, timing, window, self.bank)
-        self.reset()
+        self._forget()
 
     def reset(self) -> None:
         """See `Modulator`."""
         self._flush.reset()
         self._forget()
+
+    def move(self, body: MassProperties) -> None:
+        """See `Modulator`."""
 
     def _forget(self) -> None:
         self._law.reset()
@@ -103,9 +113,25 @@ class _Switched:
         self.bank.advance(start)
         command = self.bank.close_all(start, self._window())
         self.bank.take(command)
-        self._flush.release()
+        self._flush.release(now)
         self._forget()
         return command
+
+    def begin(self, now: float, backlog: Floats) -> None:
+        """See `Modulator`."""
+        self._forget()
+        # In windows, until the next command ends them.
+        self._flush.begin(now, backlog)
+
+    def release(self, now: float) -> Floats:
+        """See `Modulator`."""
+        if not self._runs:
+            return self._flush.release(now)
+        self._accrue(now)
+        self._count()
+        backlog = self._backlog + self._short
+        self._forget()
+        return backlog
 
     def _window(self) -> float:
         return self._settings.tick + self._timing.min_on + 2.0 * self._timing.min_off
@@ -120,8 +146,8 @@ class _Switched:
             return self._end_command(now, limits, thrust)
         due = round(now + self.lead, 6)
         if not self._runs:
-            backlog = self._flush.release()
             self.bank.advance(due)
+            backlog = self._flush.release(now)
             self._forget()
             self._runs, self._backlog = True, backlog
             self._end, self._accrued = due, now
@@ -137,10 +163,11 @@ class _Switched:
         self._count()
         self._thrust = self.allocator.array.f_max if thrust is None else thrust
         level = self._level(commanded, limits, self._thrust)
+        shut = np.zeros(len(level), dtype=bool) if limits.bounds is None else np.asarray(limits.bounds) <= 0.0
         if late > 0.0:
             self._law.advance(level, was_open, np.full(len(level), late))
         replaces = self.bank.has_edges
-        command = self._cycle(start, level, limits)
+        command = self._cycle(start, level, limits, shut)
         self._count()
         self._end = round(start + self._settings.tick, 6)
         has_edge = np.isfinite(command.open_time).any() or np.isfinite(command.close_time).any()
@@ -179,12 +206,14 @@ class _Switched:
         answer = self.allocator.solve(wrench + self._backlog / self._settings.horizon, limits)
         return np.where(thrust > 0.0, np.minimum(answer.forces / np.maximum(thrust, 1e-9), 1.0), 0.0)
 
-    def _cycle(self, start: float, level: Floats, limits: Limits) -> ValveCommand:
-        """Decide the cycle that begins at `start`, where the bank stands."""
+    def _cycle(self, start: float, level: Floats, limits: Limits, shut: npt.NDArray[np.bool_]) -> ValveCommand:
+        """Decide the cycle that begins at `start`, where the bank stands; valves of `shut`, (n,), stay or get closed,
+        even where the law would let a pulse begin or go on."""
         tick = self._settings.tick
         is_open = self.bank.is_open
         n = len(level)
         switch = self._law.switch_after(level, is_open)
+        switch = np.where(shut, np.where(is_open, 0.0, math.inf), switch)
         # Levels can change on the way: what the law wants too early waits, a burn ends before it gets too long.
         shortest = np.where(is_open, self.bank.hold(), self.bank.rest())
         earliest = np.maximum(shortest, np.minimum(self.bank.since + 0.5 * self.lead - start, 0.5 * self.lead))
@@ -238,12 +267,13 @@ class Pwpf(_Switched):
         timing: ValveTiming | None = None,
         settings: PwpfSettings | None = None,
         cycle: CycleSettings | None = None,
+        bank: ValveBank | None = None,
     ) -> None:
         timing = timing or ValveTiming()
         settings = settings or PwpfSettings()
         settings.check(timing)
         law = PwpfLaw(len(allocator.array), settings)
-        super().__init__(allocator, timing, law, cycle or CycleSettings())
+        super().__init__(allocator, timing, law, cycle or CycleSettings(), bank)
 
 
 class BangBang(_Switched):
@@ -262,6 +292,7 @@ class BangBang(_Switched):
         timing: ValveTiming | None = None,
         settings: BangBangSettings | None = None,
         cycle: CycleSettings | None = None,
+        bank: ValveBank | None = None,
     ) -> None:
         law = BangBangLaw(settings or BangBangSettings())
-        super().__init__(allocator, timing or ValveTiming(), law, cycle or CycleSettings(horizon=self.HORIZON))
+        super().__init__(allocator, timing or ValveTiming(), law, cycle or CycleSettings(horizon=self.HORIZON), bank)

@@ -89,6 +89,19 @@ class ValveBank(ValveLedger):
         burnt = np.where(self.is_open, self.time - np.where(self.is_open, self.since, self.time), 0.0)
         return self.timing.max_burn - burnt
 
+    def shut(self, valves: npt.NDArray[np.bool_]) -> ValveCommand | None:
+        """The command from `time` that closes some valves, (n,), as soon as their shortest pulse allows and opens none
+        of them, while the others keep the edges to come; None: those to come do so."""
+        opening, closing = np.round(self._to_come - self.time, 6)
+        hold = np.round(self.hold(), 6)
+        goes_on = self.is_open & ~(closing <= hold)
+        if not (valves & (goes_on | np.isfinite(opening))).any():
+            return None
+        opening = np.where(valves, np.nan, opening)
+        closing = np.where(valves, np.where(self.is_open, hold, np.nan), closing)
+        window = float(np.nanmax([*opening, *closing], initial=self.timing.min_on))
+        return ValveCommand(self.time, window, opening, closing)
+
     def close_all(self, start: float, window: float) -> ValveCommand:
         """The command from `start`, near `time`, that closes every valve as soon as its shortest pulse allows."""
         return ValveCommand(

@@ -95,6 +95,7 @@ def fill_allocation(message: Allocation, telemetry: Telemetry) -> None:
     message.state = STATES[telemetry.state]
     message.activity = ACTIVITIES[telemetry.activity]
     message.attitude_mode = ATTITUDE_MODES[telemetry.attitude_mode]
+    message.modulator = telemetry.modulator
     message.refusal = telemetry.refusal
     message.refused = telemetry.refused
     way = telemetry.way
@@ -125,6 +126,8 @@ def fill_allocation(message: Allocation, telemetry: Telemetry) -> None:
     message.cluster_temperature = array("f", limits.heat.temperature.values())
     message.heat_factor = array("f", limits.heat.by_cluster.values())
     message.health = array("B", [HEALTH[condition] for condition in telemetry.conditions])
+    message.inhibit = array("f", limits.inhibition.factor.tolist())
+    message.inhibit_reason = limits.inhibition.reason
     message.level = array("f", telemetry.levels.tolist())
     message.uncontrollable = list(telemetry.uncontrollable)
     message.authority = array("f", telemetry.authority.values())

@@ -55,6 +55,8 @@ def of_limits(latest: Telemetry | None) -> Health:
         "power limit": f"{limits.energy.power_limit:.0f} W",
         "clusters tripped": ", ".join(limits.heat.tripped) or "none",
         "mode": latest.mode.value,
+        "modulator": latest.modulator,
+        "inhibited": _inhibited(latest),
     }
     if warnings:
         stale = "; ".join(warnings)
@@ -88,6 +90,13 @@ def of_thrust(latest: Telemetry | None) -> Health:
         "solve time": _number(latest.solve_time * 1e6, "us"),
     }
     return Health(Level.OK, latest.activity.value, values)
+
+
+def _inhibited(latest: Telemetry) -> str:
+    """Thrusters that are inhibited, with the reason."""
+    order = latest.limits.inhibition
+    bounds = [f"{i}: {factor:.0%}" for i, factor in enumerate(order.factor.tolist()) if factor < 1.0]
+    return f"{', '.join(bounds)} ({order.reason or 'no reason'})" if bounds else "none"
 
 
 def _count(value: int | None) -> str:

@@ -10,10 +10,10 @@ from nav_msgs.msg import Odometry
 from qiki_allocator.checks import RefusalError, refusing
 from qiki_allocator.ros import conversions
 from qiki_allocator.ros.host import Host
-from qiki_msgs.msg import Energy, Thermal, ThrusterState
+from qiki_msgs.msg import Energy, Thermal, ThrusterInhibit, ThrusterState
 from qiki_node import stamps
 from qiki_node.health import Health, Level
-from qiki_node.qos import STATE, TELEMETRY
+from qiki_node.qos import COMMAND, STATE, TELEMETRY
 from qiki_node.terminal import printable
 
 T = TypeVar("T")
@@ -29,6 +29,7 @@ class Inputs:
         node.create_subscription(Energy, "energy", self._timely(self._take_energy), TELEMETRY)
         node.create_subscription(Thermal, "thermal", self._timely(self._take_thermal), TELEMETRY)
         node.create_subscription(ThrusterState, "thruster_state", self._timely(self._take_valves), TELEMETRY)
+        node.create_subscription(ThrusterInhibit, "inhibit", self._timely(self._take_inhibition), COMMAND)
         node.create_subscription(Odometry, "odom", self._timely(self._take_odometry), TELEMETRY)
         node.create_subscription(InertiaStamped, own, partial(self._take_mass, own, False), STATE)
         node.create_subscription(InertiaStamped, composite, partial(self._take_mass, composite, True), STATE)
@@ -62,6 +63,14 @@ class Inputs:
         now = self._node.seconds()
         time = stamps.seconds(message.header.stamp) - self._node.time.ahead
         self._node.controller.update_thermal(now, time, conversions.temperatures(message))
+
+    def _take_inhibition(self, message: ThrusterInhibit) -> None:
+        controller, now = self._node.controller, self._node.seconds()
+        time = stamps.seconds(message.header.stamp) - self._node.time.ahead
+        try:
+            self._node.act(controller.inhibit(now, time, message.bound, message.reason))
+        except RefusalError as error:
+            self._node.log.warning("inhibit refused", throttle=1.0, reason=str(error))
 
     def _take_valves(self, message: ThrusterState) -> None:
         controller, now = self._node.controller, self._node.seconds()

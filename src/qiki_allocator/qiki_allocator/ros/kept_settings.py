@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from qiki_allocator.checks import RefusalError
 from qiki_allocator.flight.settings import Settings
 from qiki_allocator.flight.settings_file import SettingsFile
 from qiki_allocator.ros.host import Host
@@ -27,11 +28,14 @@ class KeptSettings:
         self._kept = node.controller.settings.now
 
     def _restore(self, file: SettingsFile) -> None:
+        core = self._node.controller
         try:
             kept = file.read()
-        except ConfigurationError as error:
+            if kept is not None and kept.settings != Settings():
+                core.settings.restore(_shifted(kept.settings, -self._node.time.ahead), kept.stamp)
+        except (ConfigurationError, RefusalError) as error:
             self._lose(" ".join(str(error).splitlines()))
-            self._node.controller.journal.restart(f"start; settings of operators lost: {self._lost}")
+            core.journal.restart(f"start; settings of operators lost: {self._lost}")
             return
         if kept is None:
             return
@@ -39,7 +43,6 @@ class KeptSettings:
             self._lose("later changes could not be written")
         if kept.settings == Settings():
             return
-        self._node.controller.settings.restore(kept.settings, kept.stamp)
         self._restored = str(kept.settings)
         self._node.log.warning("settings of operators restored", settings=self._restored, stamp=kept.stamp)
 
@@ -61,7 +64,8 @@ class KeptSettings:
             return
         before, self._unwritten = self._unwritten, ""
         try:
-            self._file.write(self._kept, self._node.seconds() + self._node.time.ahead)
+            ahead = self._node.time.ahead
+            self._file.write(_shifted(self._kept, ahead), self._node.seconds() + ahead)
         except OSError as error:
             self._unwritten = str(error)
             if not before:
@@ -82,3 +86,11 @@ class KeptSettings:
         if self._file is None and self._kept != Settings():
             return Health(Level.WARN, would_forget, values)
         return Health(Level.OK, "not kept" if self._file is None else "kept", values)
+
+
+def _shifted(settings: Settings, ahead: float) -> Settings:
+    """Settings whose times are those of a clock that is ahead by some s."""
+    if settings.turning is None:
+        return settings
+    turn, since = settings.turning
+    return settings._replace(turning=(turn, since + ahead))

@@ -12,7 +12,7 @@ from qiki_allocator.limits.energy_gate import Gate
 
 _GATES = (Gate.STABILISE, Gate.HOLD, Gate.BOOST)
 _AXES = ("fx", "fy", "fz", "tx", "ty", "tz")
-_KINDS = ("power", "thruster", "heat", "burn time", "dead", "weak", "stuck", "mode", "gate")
+_KINDS = ("power", "thruster", "heat", "burn time", "dead", "weak", "stuck", "mode", "gate", "inhibit")
 """Beginnings of the names of binding limits."""
 
 

@@ -21,7 +21,7 @@ class AllocatorParameters(NodeParameters):
     )
     settings_folder: str = parameter(
         "",
-        "folder where mode, attitude mode and thruster health that operators set outlive the process; empty: none",
+        "folder where mode, modulator, attitude mode and health that operators set outlive the process; empty: none",
         read_only=True,
     )
     control_rate: float = parameter(
@@ -59,9 +59,6 @@ class AllocatorParameters(NodeParameters):
         minimum=0.0,
         maximum=1.0,
         read_only=True,
-    )
-    precise: bool = parameter(
-        False, "lift pulses below the shortest through the null space in every window", read_only=True
     )
 
 

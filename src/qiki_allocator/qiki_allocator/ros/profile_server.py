@@ -117,7 +117,7 @@ class ProfileServer:
                     check_name("command_id", request.command_id)
                 name = request.command_id
             segments = self._segments(request.segments)
-            self._node.controller.start_profile(self._node.seconds(), segments, name)
+            self._node.controller.start_profile(self._node.seconds(), segments, name, request.modulator)
         except Exception as error:
             self._refuse(goal, name, error)
             if not isinstance(error, RefusalError):

@@ -9,7 +9,7 @@ from std_srvs.srv import Trigger
 from qiki_allocator.checks import RefusalError
 from qiki_allocator.ros import conversions
 from qiki_allocator.ros.host import Host
-from qiki_msgs.srv import ListGroups, SetAllocatorMode, SetAttitudeMode, SetThrusterHealth
+from qiki_msgs.srv import ListGroups, SetAllocatorMode, SetAttitudeMode, SetModulator, SetThrusterHealth
 
 _MODES = {number: mode for mode, number in conversions.MODES.items()}
 _NO_TARGET = ((0.0, 0.0, 0.0, 1.0), (0.0, 0.0, 0.0, 0.0))
@@ -26,6 +26,7 @@ class Services:
             (Trigger, "~/brake", self._brake),
             (SetAllocatorMode, "~/set_mode", self._set_mode),
             (SetAttitudeMode, "~/set_attitude_mode", self._set_attitude_mode),
+            (SetModulator, "~/set_modulator", self._set_modulator),
             (SetThrusterHealth, "~/set_thruster_health", self._set_health),
         ]
         for kind, name, do in served:
@@ -76,10 +77,18 @@ class Services:
         q = request.target
         given = (q.x, q.y, q.z, q.w)
         target = None if request.current and given in _NO_TARGET else np.array(given)
-        needs_target = mode is _ATTITUDE_MODES[SetAttitudeMode.Request.HOLD]
-        self._node.controller.set_attitude(self._node.seconds(), mode, target if needs_target else None)
+        holds = mode is _ATTITUDE_MODES[SetAttitudeMode.Request.HOLD]
+        turn = np.array([request.rate.x, request.rate.y, request.rate.z])
+        if not holds:
+            target, turn = None, np.zeros(3)
+        self._node.controller.set_attitude(self._node.seconds(), mode, target, turn)
         self._node.act(None)
         return str(mode.name)
+
+    def _set_modulator(self, request: Any) -> str:
+        self._node.controller.set_modulator(self._node.seconds(), request.modulator)
+        self._node.act(None)
+        return str(request.modulator)
 
     def _set_health(self, request: Any) -> str:
         condition = _choice("health", request.health, conversions.CONDITIONS)

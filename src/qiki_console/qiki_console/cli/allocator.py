@@ -13,6 +13,7 @@ Q = TypeVar("Q")
 A = TypeVar("A", bound=Answer)
 
 _MODES = ("AUTO", "ADAPTIVE", "MANUAL_OVERRIDE")
+_MODULATORS = ("pulse_width", "pwpf", "bang_bang", "impulse_bit")
 _HEALTH = {"ok": "OK", "stuck_closed": "STUCK_CLOSED", "stuck_open": "STUCK_OPEN", "weak": "WEAK"}
 
 
@@ -32,6 +33,16 @@ def mode(bot: str, mode: str, *, arm: bool) -> None:
 
     request = SetAllocatorMode.Request(mode=getattr(Allocation, f"MODE_{mode.upper()}"), arm=arm)
     _echo(bot, call(bot, SetAllocatorMode, "set_mode", request))
+
+
+@allocator.command()
+@click.argument("bot", shell_complete=complete_bots)
+@click.argument("name", type=click.Choice(_MODULATORS))
+def modulator(bot: str, name: str) -> None:
+    """Set how forces become pulses: impulse_bit for a gentle touch, pulse_width for all else."""
+    from qiki_msgs.srv import SetModulator
+
+    _echo(bot, call(bot, SetModulator, "set_modulator", SetModulator.Request(modulator=name)))
 
 
 @allocator.command()

@@ -91,6 +91,7 @@ def allocation(message: Allocation) -> AllocationStatus:
         commanded=wrench(message.commanded),
         achieved=wrench(message.achieved),
         unhealthy=_unhealthy(message.health),
+        modulator=message.modulator,
     )
 
 

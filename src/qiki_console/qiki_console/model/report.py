@@ -73,6 +73,7 @@ def _allocation(status: AllocationStatus) -> dict[str, Any]:
     return {
         "state": status.state,
         "mode": status.mode,
+        "modulator": status.modulator or None,
         "refusal": status.refusal,
         "commanded": _wrench(status.commanded),
         "achieved": _wrench(status.achieved),

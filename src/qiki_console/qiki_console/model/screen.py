@@ -161,7 +161,7 @@ def _valves(thrusters: Thrusters) -> str:
 
 
 def _allocation(status: AllocationStatus) -> str:
-    return f"{status.state} {status.mode}"
+    return f"{status.state} {status.mode} {status.modulator}".rstrip()
 
 
 _ROWS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (

@@ -103,7 +103,10 @@ class Thrusters:
 
 @dataclass(frozen=True)
 class AllocationStatus:
-    """Last report of the allocator: wrenches as (force N, torque N m), thrusters that it believes to be unhealthy."""
+    """Last report of the allocator: wrenches as (force N, torque N m), thrusters that it believes to be unhealthy.
+
+    modulator: empty if unknown.
+    """
 
     state: str
     mode: str
@@ -111,6 +114,7 @@ class AllocationStatus:
     commanded: tuple[Vector, Vector]
     achieved: tuple[Vector, Vector]
     unhealthy: Mapping[int, str] = field(default_factory=dict)
+    modulator: str = ""
 
 
 DATA = ("motion", "power", "hottest", "thrusters", "mass", "allocation")

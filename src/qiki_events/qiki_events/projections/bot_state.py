@@ -68,6 +68,7 @@ class BotState:
         gate: STABILISE, HOLD, BOOST.
         gate_reason: reason of the gate; empty if unknown.
         attitude_mode: OFF, DAMP, HOLD.
+        modulator: pulse_width, pwpf, bang_bang, impulse_bit.
         thrusters: by index, as far as they are known.
         profile: that is flown.
         last_profile: that was flown last.
@@ -81,6 +82,7 @@ class BotState:
     gate: str | None = None
     gate_reason: str = ""
     attitude_mode: str | None = None
+    modulator: str | None = None
     thrusters: Mapping[int, Thruster] = field(default_factory=dict)
     profile: Profile | None = None
     last_profile: EndedProfile | None = None
@@ -99,6 +101,7 @@ def _configured(state: BotState, event: StoredEvent, data: Mapping[str, Any]) ->
         gate=data["gate"],
         gate_reason="",
         attitude_mode=data["attitude_mode"],
+        modulator=data["modulator"],
         thrusters={index: Thruster(**thruster) for index, thruster in enumerate(data["health"])},
         profile=None if command_id is None else known or Profile(command_id, None),
         changed=event.time,
@@ -119,6 +122,10 @@ def _gate_changed(state: BotState, event: StoredEvent, data: Mapping[str, Any]) 
 
 def _attitude_mode_changed(state: BotState, event: StoredEvent, data: Mapping[str, Any]) -> BotState:
     return replace(state, attitude_mode=data["attitude_mode"], changed=event.time)
+
+
+def _modulator_changed(state: BotState, event: StoredEvent, data: Mapping[str, Any]) -> BotState:
+    return replace(state, modulator=data["modulator"], changed=event.time)
 
 
 def _health_changed(state: BotState, event: StoredEvent, data: Mapping[str, Any]) -> BotState:
@@ -146,7 +153,7 @@ def _watchdog_stopped(state: BotState, event: StoredEvent, _data: Mapping[str, A
 
 BOT_STATE: Final = Fold(
     "bot",
-    1,
+    2,
     BotState,
     {
         "allocator.configured": _configured,
@@ -155,6 +162,7 @@ BOT_STATE: Final = Fold(
         "allocator.disarmed": _armed,
         "allocator.gate_changed": _gate_changed,
         "allocator.attitude_mode_changed": _attitude_mode_changed,
+        "allocator.modulator_changed": _modulator_changed,
         "allocator.thruster_health_changed": _health_changed,
         "allocator.profile_started": _profile_started,
         "allocator.profile_ended": _profile_ended,

@@ -1,9 +1,15 @@
 """Events of a bot's allocator: streams `<bot>/allocator`."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from qiki_events.proto import allocator_pb2 as proto
 from qiki_events.registry import Schema
+
+
+def _with_modulator(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**data, "modulator": None}
+
 
 SCHEMAS: Final = (
     Schema("allocator.armed", (proto.Arming,), stream="<bot>/allocator", when="MANUAL_OVERRIDE was set"),
@@ -15,7 +21,8 @@ SCHEMAS: Final = (
     ),
     Schema(
         "allocator.configured",
-        (proto.Configured,),
+        (proto.Configured, proto.ConfiguredV2),
+        (_with_modulator,),
         stream="<bot>/allocator",
         when="first call; first after the clock was set back: the state before is void",
     ),
@@ -33,6 +40,12 @@ SCHEMAS: Final = (
         when="in the cycle in which the new gate counts",
     ),
     Schema("allocator.mode_changed", (proto.ModeChanged,), stream="<bot>/allocator", when="the mode is another"),
+    Schema(
+        "allocator.modulator_changed",
+        (proto.ModulatorChanged,),
+        stream="<bot>/allocator",
+        when="another modulator is in use: by request, or a thrust profile with its own begins or ends",
+    ),
     Schema(
         "allocator.profile_ended",
         (proto.ProfileEnded,),
