@@ -80,7 +80,7 @@ class Allocator:
         self._commands = node.create_publisher(ThrusterCommand, "thruster_command", None)
         self._message = ThrusterCommand()
         self.clock_runs, self.time = True, SimpleNamespace(ahead=0.0)
-        self._inputs = Inputs(self)
+        self._inputs = Inputs(self, world.bot(bot).vehicle.identity)
 
     clock_runs = True
 
