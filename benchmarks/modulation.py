@@ -1,4 +1,4 @@
-"""Each modulator in one attitude loop: on-time against the ideal, firings, pointing.
+"""Each modulator in one attitude loop: on-time against the ideal, firings, propellant, pointing, time of a cycle.
 
     ./qiki env python benchmarks/modulation.py [--quick] [--seconds 300]
 
@@ -40,12 +40,16 @@ START = np.array([0.5, -0.3, 0.4])
 SETTLE = 30.0
 """s from the start that do not count."""
 MODULATORS = {
-    "pulse width": ("pulse_width", False),
-    "pulse width, precise": ("pulse_width", True),
-    "PWPF": ("pwpf", False),
-    "bang-bang": ("bang_bang", False),
+    "pulse width": "pulse_width",
+    "PWPF": "pwpf",
+    "bang-bang": "bang_bang",
+    "impulse bit": "impulse_bit",
 }
-"""Kind and `precise`, by name."""
+"""Kinds by name."""
+GRAVITY = 9.80665
+"""m/s2, of the specific impulse."""
+GENTLE = 0.2
+"""deg/s, limit of the rates at a contact."""
 
 
 class RigidBody:
@@ -96,6 +100,7 @@ class Throttled:
         self._limits = limits
         self.on_time = np.zeros(len(allocator.array))
         self.firings = 0
+        self.cpu = [0.0]
 
     def pieces(self, _now: float, wrench: Floats) -> list[tuple[float, Floats]]:
         """(duration, s; thrust, (n,) N) of the next cycle."""
@@ -116,10 +121,13 @@ class Valves:
         self._edges: list[tuple[float, int, bool]] = []
         self.on_time = np.zeros(n)
         self.firings = 0
+        self.cpu: list[float] = []
 
     def pieces(self, now: float, wrench: Floats) -> list[tuple[float, Floats]]:
         """(duration, s; thrust, (n,) N) of the next cycle."""
+        begun = time.process_time()
         command = self._modulator.step(now, wrench, self._limits)
+        self.cpu.append(time.process_time() - begun)
         if command is not None:
             self._take(command)
         end = now + 1.0 / RATE
@@ -143,14 +151,18 @@ class Valves:
 
 @dataclass(frozen=True)
 class Result:
-    """In the time that counts, s: on_time, s, and firings ; error, deg, rms and largest; rate, deg/s, rms."""
+    """In the time that counts, s: on_time, s, impulse, N s, and firings; error, deg, rms and largest; rate, deg/s, rms;
+    gentle: share of the time with a rate below `GENTLE`; cpu, s of a step, mean and largest."""
 
     time: float
     on_time: float
+    impulse: float
     firings: int
     error: float
     largest: float
     rate: float
+    gentle: float
+    cpu: tuple[float, float]
 
 
 def run(
@@ -161,32 +173,39 @@ def run(
     target = np.array([0.0, 0.0, 0.0, 1.0])
     settled = round(SETTLE * RATE)
     errors, rates = [], []
-    on_time, firings = 0.0, 0
+    on_time, impulse, firings = 0.0, 0.0, 0
     for k in range(round((SETTLE + seconds) * RATE)):
         if k == settled:
             on_time, firings = float(actuators.on_time.sum()), actuators.firings
+            impulse = 0.0
         if k >= settled:
             errors.append(np.linalg.norm(attitude_error(plant.attitude, target)))
             rates.append(np.linalg.norm(plant.rates))
         wrench = attitude_hold(plant.attitude, plant.rates, target, body, config)
         for duration, thrust in actuators.pieces(1.0 + k / RATE, wrench):
             plant.advance(effectiveness[3:].dot(thrust) + DISTURBANCE, duration)
+            impulse += float(thrust.sum()) * duration
     error, rate = np.degrees(errors), np.degrees(rates)
     return Result(
         time=seconds,
         on_time=float(actuators.on_time.sum()) - on_time,
+        impulse=impulse,
         firings=actuators.firings - firings,
         error=float(np.sqrt(np.mean(error**2))),
         largest=float(error.max()),
         rate=float(np.sqrt(np.mean(rate**2))),
+        gentle=float(np.mean(rate < GENTLE)),
+        cpu=(float(np.mean(actuators.cpu)), max(actuators.cpu)),
     )
 
 
-def show(name: str, result: Result, ideal: Result) -> None:
+def show(name: str, result: Result, ideal: Result, isp: float) -> None:
     """One row."""
-    print(f"{name:24}{result.on_time / ideal.on_time:12.1f}{3600.0 * result.on_time / result.time:12.0f}"
-          f"{3600.0 * result.firings / result.time:13.0f}{result.error:11.3f}{result.largest:9.3f}"
-          f"{result.rate:11.4f}", flush=True)  # fmt: skip
+    mean, longest = result.cpu
+    print(f"{name:20}{result.on_time / ideal.on_time:9.1f}{3600.0 * result.on_time / result.time:9.0f}"
+          f"{3600.0 * result.firings / result.time:11.0f}{3600.0 * result.impulse / result.time / isp / GRAVITY:8.1f}"
+          f"{result.error:9.3f}{result.largest:9.3f}{result.rate:11.4f}{100.0 * result.gentle:8.1f}"
+          f"{1e6 * mean:9.0f}{1e3 * longest:9.1f}", flush=True)  # fmt: skip
 
 
 def main() -> None:
@@ -204,19 +223,22 @@ def main() -> None:
     def allocator() -> Allocator:
         return Allocator(array, vehicle.propulsion.watts_per_newton)
 
-    def valves(kind: str, precise: bool) -> Valves:
-        return Valves(build_modulator(vehicle, kind, allocator(), rate=RATE, lead=LEAD, precise=precise), limits)
+    def valves(kind: str, body: MassProperties) -> Valves:
+        modulator = build_modulator(vehicle, kind, allocator(), rate=RATE, lead=LEAD)
+        modulator.move(body)
+        return Valves(modulator, limits)
 
     config = ControlConfig(**vehicle.control.attitude.model_dump())
     bodies = {"J 1000 kg m2": (1000.0,) * 3, vehicle.name: vehicle.body.inertia}
     for title, inertia in bodies.items():
         body = MassProperties(mass=vehicle.body.mass, inertia=np.diag(inertia), com=np.array(vehicle.body.com))
         print(f"\n{title}, {seconds:g} s after {SETTLE:g} s")
-        print(f"{'':24}{'x ideal':>12}{'on s/h':>12}{'firings/h':>13}{'rms deg':>11}{'max':>9}{'rms deg/s':>11}")
+        print(f"{'':20}{'x ideal':>9}{'on s/h':>9}{'firings/h':>11}{'kg/h':>8}{'rms deg':>9}{'max':>9}{'rms deg/s':>11}"
+              f"{'gentle %':>9}{'us/step':>8}{'max ms':>9}")  # fmt: skip
         ideal = run(Throttled(allocator(), limits), effectiveness, body, config, seconds)
-        show("ideal (throttled)", ideal, ideal)
-        for name, (kind, precise) in MODULATORS.items():
-            show(name, run(valves(kind, precise), effectiveness, body, config, seconds), ideal)
+        show("ideal (throttled)", ideal, ideal, vehicle.body.isp)
+        for name, kind in MODULATORS.items():
+            show(name, run(valves(kind, body), effectiveness, body, config, seconds), ideal, vehicle.body.isp)
     print(f"\n{time.perf_counter() - begun:.0f} s", file=sys.stderr)
 
 
