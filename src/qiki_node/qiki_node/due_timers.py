@@ -9,7 +9,7 @@ Timers whose callbacks last longer than their periods leave time for the rest.
 
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 _LOOK = 0.005
 """s between two looks for timers that are due, at least."""
@@ -23,8 +23,6 @@ class PeriodicTimer(Protocol):
 
     @property
     def timer_period_ns(self) -> int: ...
-    @property
-    def clock(self) -> Any: ...
     def time_until_next_call(self) -> int | None: ...
     def reset(self) -> None: ...
 
@@ -40,18 +38,25 @@ class DueTimer:
     def __init__(self, callback: Callable[[], None], is_over: Callable[[], bool]) -> None:
         self._callback, self.is_over = callback, is_over
         self._timer: PeriodicTimer | None = None
+        self._now: Callable[[], int] = time.monotonic_ns
+        self._period = 1
         self._served: int | None = None
 
-    def of(self, timer: PeriodicTimer) -> None:
-        """Take the timer, whose own callback is `run`, and note when it is started again."""
+    def of(self, timer: PeriodicTimer, now: Callable[[], int]) -> None:
+        """Take the timer, whose own callback is `run`, and note when it is started again.
+
+        Args:
+            now: ns of the timer's clock.
+        """
         reset = timer.reset
 
         def start_again() -> None:
             reset()
+            self._period = max(timer.timer_period_ns, 1)
             self._served = self._begin()
 
         timer.reset = start_again  # type: ignore[method-assign]
-        self._timer = timer
+        self._timer, self._now, self._period = timer, now, max(timer.timer_period_ns, 1)
         self._served = self._begin()
 
     def run(self) -> None:
@@ -62,38 +67,31 @@ class DueTimer:
         if self._is_served(begin):
             return
         self._served = begin
-        started, period = self._now(), self._timer.timer_period_ns
+        started = self._now()
         self._callback()
         # A timer that is always due would leave nothing to messages and requests. One that was late only, and whose
         # callback is shorter than the period, catches up instead.
-        if self._now() - started >= period and self._begin() is not None:
+        if self._now() - started >= self._period and self._begin() is not None:
             self._timer.reset()
 
     def _is_served(self, begin: int) -> bool:
         # Both are multiples of the period, but for the time between two readings of clocks.
-        assert self._timer is not None
-        return self._served is not None and abs(begin - self._served) < self._timer.timer_period_ns / 2
+        return self._served is not None and abs(begin - self._served) < self._period / 2
 
     def _begin(self) -> int | None:
         """ns of the timer's clock at which its period of now began; None while it is canceled."""
         if self._timer is None or self.is_over():
             return None
-        period = max(self._timer.timer_period_ns, 1)
         for _ in range(_READINGS):
             before, left, now = self._now(), self._timer.time_until_next_call(), self._now()
             if left is None:
                 return None
-            if abs(now - before) < period / 4:
+            if abs(now - before) < self._period / 4:
                 break  # the thread was not set aside between the readings
         assert left is not None
         # Overdue by any number of periods, or called too early by the executor and so more than one period ahead.
-        periods_ahead = -(-left // period)
-        return now + left - periods_ahead * period
-
-    def _now(self) -> int:
-        """ns of the timer's clock."""
-        assert self._timer is not None
-        return int(self._timer.clock.now().nanoseconds)
+        periods_ahead = -(-left // self._period)
+        return now + left - periods_ahead * self._period
 
 
 class DueTimers:

@@ -114,7 +114,8 @@ class GuardedNode(LifecycleNode):
         life = Life()
         due = DueTimer(self.callbacks.guard(f"timer {name}", callback, life=life), lambda: life.is_over)
         timer: Timer = life.of(super().create_timer(timer_period_sec, due.run, *arguments, **options))
-        due.of(timer)
+        clock = timer.clock.handle  # its `now` makes objects that cost more than the reading
+        due.of(timer, lambda: int(clock.get_now().nanoseconds))
         self.due_timers.add(due)
         return timer
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from itertools import pairwise
-from types import SimpleNamespace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +18,6 @@ class Clock:
 
     def __init__(self) -> None:
         self.ns, self.next, self.timer_period_ns = 0, PERIOD, PERIOD
-        self.clock = SimpleNamespace(now=lambda: SimpleNamespace(nanoseconds=self.ns))
 
     def seconds(self) -> float:
         return self.ns * SECOND
@@ -38,7 +36,7 @@ class Clock:
 
 def due(clock: Clock, callback: Callable[[], None]) -> tuple[DueTimer, DueTimers]:
     timer, timers = DueTimer(callback, lambda: False), DueTimers(clock.seconds)
-    timer.of(clock)
+    timer.of(clock, lambda: clock.ns)
     timers.add(timer)
     return timer, timers
 
@@ -121,7 +119,7 @@ def test_a_timer_that_its_callback_ends_is_not_started_again() -> None:
         over.append(True)
 
     timer, timers = DueTimer(end, lambda: bool(over)), DueTimers(clock.seconds)
-    timer.of(clock)
+    timer.of(clock, lambda: clock.ns)
     timers.add(timer)
     clock.ns = PERIOD
     timers.run()
