@@ -38,11 +38,11 @@ def flight(graph, peer) -> Iterator[Flight]:
 
 
 def operate(peer: Peer, mode: int, attitude: int, health: int) -> None:
-    """Set the mode, the attitude mode and the health of thruster 3 of alpha."""
+    """Set the mode, the attitude mode and the health of thruster 3 of alpha, which motion cannot contradict."""
     for kind, service, request in (
         (SetAllocatorMode, "set_mode", SetAllocatorMode.Request(mode=mode)),
         (SetAttitudeMode, "set_attitude_mode", SetAttitudeMode.Request(mode=attitude)),
-        (SetThrusterHealth, "set_thruster_health", SetThrusterHealth.Request(thruster=3, health=health, level=0.5)),
+        (SetThrusterHealth, "set_thruster_health", SetThrusterHealth.Request(thruster=3, health=health, level=0.99)),
     ):
         answer = peer.call(kind, f"/alpha/allocator/{service}", request)
         assert answer.success, answer.message

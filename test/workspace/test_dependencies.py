@@ -32,6 +32,7 @@ PIP = {
     "mcap": "mcap",
     "psycopg": "psycopg",
     "psycopg_pool": "psycopg",
+    "transitions": "transitions",
     "uuid_utils": "uuid_utils",
     "zstandard": "zstandard",
 }

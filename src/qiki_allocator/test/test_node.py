@@ -369,7 +369,7 @@ def test_what_the_valves_report_is_absorbed(bench):
     assert bench.allocation().uncontrollable
 
 
-@pytest.mark.requirement("ALLOC-18")
+@pytest.mark.requirement("ALLOC-21")
 def test_nothing_is_flown_with_the_hardware_of_another_vehicle(bench, vehicle):
     """As after `sim load` of a scenario with another vehicle: allocations for this one would be other wrenches."""
     own = vehicle.identity
