@@ -111,7 +111,7 @@ def test_a_goal_whose_cancellation_failed_ends_with_its_profile(node, monkeypatc
     """rclpy has not noted the cancellation then, and never will."""
     ended: list[str] = []
     goal = SimpleNamespace(
-        request=SimpleNamespace(command_id="burn", segments=[]),
+        request=SimpleNamespace(command_id="burn", segments=[], modulator=""),
         goal_id=SimpleNamespace(uuid=[0] * 16),
         is_cancel_requested=False,
         execute=lambda: None,

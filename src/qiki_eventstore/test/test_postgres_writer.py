@@ -105,6 +105,11 @@ def stands_by(server: Server) -> bool:
     ) == [(True,)]
 
 
+def nobody_writes(server: Server) -> bool:
+    """Whether the last session of a writer has ended: the server commits what a killed process had sent."""
+    return server.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory')") == [(False,)]
+
+
 def check_acknowledged(store: EventStore, *writers: Writer) -> None:
     """Nothing acknowledged is missing or doubled, and the chain holds."""
     events = list(store.read_all())
@@ -183,6 +188,7 @@ def test_who_stands_by_takes_over_after_kill_9(
         assert wait_until(lambda: bool(second.acknowledged)) < TAKEOVER
         wait_until(lambda: len(second.acknowledged) > 50)
         second.kill()
+        wait_until(lambda: nobody_writes(postgres_server))
         check_acknowledged(reader, first, second)
 
 
@@ -211,6 +217,7 @@ def test_who_stands_by_takes_over_when_the_server_fails_over_too(writer: Callabl
         assert wait_until(lambda: bool(second.acknowledged)) < TAKEOVER
         wait_until(lambda: len(second.acknowledged) > 50)
         second.kill()
+        wait_until(lambda: nobody_writes(replica))
         with opened(where, "&mode=ro") as reader:
             check_acknowledged(reader, first, second)
     finally:
