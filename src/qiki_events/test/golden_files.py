@@ -69,7 +69,8 @@ def _example_of(field: FieldDescriptor) -> Any:
     if field.message_type is not None and field.message_type.full_name == "google.protobuf.Struct":
         return {"level": 0.5, "names": ["+x", "-x"], "nested": {"flag": True, "nothing": None}}
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
-        return {"bots": "alpha"}
+        value = field.message_type.fields_by_name["value"]
+        return {"bots": "alpha"} if value.type == FieldDescriptor.TYPE_STRING else {"bots": _single_example(value)}
     one = _single_example(field)
     return [one, one] if field.is_repeated else one
 

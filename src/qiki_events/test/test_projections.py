@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from random_events import mappings
 
 from qiki_events import REGISTRY
-from qiki_events.projections import BOT_STATE, COMMAND_LEDGER, ENERGY_LEDGER, PROJECTIONS, Fold
+from qiki_events.projections import BOT_STATE, COMMAND_LEDGER, DOCKING, ENERGY_LEDGER, PROJECTIONS, Fold
 from qiki_events.projections.table import Table
 
 
@@ -109,7 +109,7 @@ def test_types_that_a_projection_does_not_know_leave_its_state(projection: Fold[
 
 
 def test_all_projections_are_there_by_name() -> None:
-    assert set(PROJECTIONS) == {"bot", "energy", "commands"}
+    assert set(PROJECTIONS) == {"bot", "energy", "commands", "docking"}
     assert all(name == projection.name for name, projection in PROJECTIONS.items())
     assert set(_TYPES) <= set(REGISTRY.types), "a projection handles a type that is not registered"
 
@@ -295,3 +295,30 @@ def test_a_table_is_a_mapping_whose_older_versions_stay(entries: list[tuple[str,
     for table, model in versions:
         assert table == model
         assert len(table) == len(model)
+
+
+# Docking --------------------------------------------------------------------------------------------------------------
+
+
+def test_docking_has_the_newest_state_of_the_machine_and_the_last_report() -> None:
+    order = {"partner": "station", "partner_port": "A", "own_port": "B", "profile": "FULL"}
+    numbers = {"hold": 0, "tries": 0, "retry": False, "reason": 0, "cause": 0}
+    changes = [
+        Happening("docking.phase_changed", {**order, **numbers, "phase": phase, "step": step, "passed": ["lock"]}, time)
+        for time, (phase, step) in enumerate([("APPROACH", "hold"), ("HARD_DOCK", "pull")], 1)
+    ]
+    report = {"docking_id": "d1", "outcome": "FAILED", "code": 501, "tries": 1, "seconds": {"APPROACH": 12.5}}
+    edge = {"edge": "alpha:B-station:A", "state": "CLOSED", "before": "SOFT_START"}
+    state = folded(
+        DOCKING,
+        Happening("docking.started", {**order, "docking_id": "d1"}, 1),
+        *changes,
+        Happening("bridge.edge_changed", edge, 7),
+        Happening("bridge.shed", {"shed": ["alpha/charge"], "before": []}, 8),
+        Happening("docking.ended", report, 9),
+    )
+    assert (state.state["phase"], state.state["step"], state.state["passed"]) == ("HARD_DOCK", "pull", ["lock"])
+    assert {name: state.state[name] for name in order} == order
+    assert (state.docking_id, state.started, state.changed) == ("d1", 1, 9)
+    assert (state.edges, state.shed) == ({"alpha:B-station:A": "CLOSED"}, ("alpha/charge",))
+    assert (state.last.ended, state.last.report["code"], state.last.report["seconds"]) == (9, 501, {"APPROACH": 12.5})
