@@ -301,24 +301,24 @@ def test_a_table_is_a_mapping_whose_older_versions_stay(entries: list[tuple[str,
 
 
 def test_docking_has_the_newest_state_of_the_machine_and_the_last_report() -> None:
-    order = {"docking_id": "d1", "partner": "station", "partner_port": "A", "own_port": "B", "profile": "FULL"}
+    order = {"partner": "station", "partner_port": "A", "own_port": "B", "profile": "FULL"}
     numbers = {"hold": 0, "tries": 0, "retry": False, "reason": 0, "cause": 0}
     changes = [
         Happening("docking.phase_changed", {**order, **numbers, "phase": phase, "step": step, "passed": ["lock"]}, time)
         for time, (phase, step) in enumerate([("APPROACH", "hold"), ("HARD_DOCK", "pull")], 1)
     ]
-    report = {"docking_id": "d1", "outcome": "FAILED", "reason": 501, "tries": 1, "phases": {"APPROACH": 12.5}}
-    edge = {"edge": "alpha:B-station:A", "state": "CLOSED"}
+    report = {"docking_id": "d1", "outcome": "FAILED", "code": 501, "tries": 1, "seconds": {"APPROACH": 12.5}}
+    edge = {"edge": "alpha:B-station:A", "state": "CLOSED", "before": "SOFT_START"}
     state = folded(
         DOCKING,
+        Happening("docking.started", {**order, "docking_id": "d1"}, 1),
         *changes,
-        Happening("docking.edge_changed", edge, 7),
-        Happening("docking.shed", {"loads": ["alpha/charge"]}, 8),
-        Happening("docking.role_changed", {"role": "SINK", "before": "RELAY"}, 8),
+        Happening("bridge.edge_changed", edge, 7),
+        Happening("bridge.shed", {"shed": ["alpha/charge"], "before": []}, 8),
         Happening("docking.ended", report, 9),
     )
     assert (state.state["phase"], state.state["step"], state.state["passed"]) == ("HARD_DOCK", "pull", ["lock"])
     assert {name: state.state[name] for name in order} == order
-    assert (state.role, state.changed) == ("SINK", 9)
+    assert (state.docking_id, state.started, state.changed) == ("d1", 1, 9)
     assert (state.edges, state.shed) == ({"alpha:B-station:A": "CLOSED"}, ("alpha/charge",))
-    assert (state.last.ended, state.last.report["reason"], state.last.report["phases"]) == (9, 501, {"APPROACH": 12.5})
+    assert (state.last.ended, state.last.report["code"], state.last.report["seconds"]) == (9, 501, {"APPROACH": 12.5})

@@ -22,6 +22,8 @@ class DockingState:
 
     Attributes:
         state: fields of the newest `docking.phase_changed`, which is the whole state of the machine.
+        docking_id: of the docking under way or the last one; empty: none.
+        started: event time, ns, of it.
         role: SOURCE, SINK, RELAY.
         edges: state of the switchgear of each own bridge that was ever closed.
         shed: loads that are cut, as body/load.
@@ -30,6 +32,8 @@ class DockingState:
     """
 
     state: Mapping[str, Any] | None = None
+    docking_id: str = ""
+    started: int | None = None
     role: str | None = None
     edges: Mapping[str, str] | None = None
     shed: tuple[str, ...] = ()
@@ -41,6 +45,10 @@ def _phase_changed(state: DockingState, event: StoredEvent, data: Mapping[str, A
     return replace(state, state=data, changed=event.time)
 
 
+def _started(state: DockingState, event: StoredEvent, data: Mapping[str, Any]) -> DockingState:
+    return replace(state, docking_id=data["docking_id"], started=event.time, changed=event.time)
+
+
 def _ended(state: DockingState, event: StoredEvent, data: Mapping[str, Any]) -> DockingState:
     return replace(state, last=EndedDocking(event.time, data), changed=event.time)
 
@@ -50,7 +58,7 @@ def _edge_changed(state: DockingState, event: StoredEvent, data: Mapping[str, An
 
 
 def _shed(state: DockingState, event: StoredEvent, data: Mapping[str, Any]) -> DockingState:
-    return replace(state, shed=tuple(data["loads"]), changed=event.time)
+    return replace(state, shed=tuple(data["shed"]), changed=event.time)
 
 
 def _role_changed(state: DockingState, event: StoredEvent, data: Mapping[str, Any]) -> DockingState:
@@ -63,9 +71,10 @@ DOCKING: Final = Fold(
     DockingState,
     {
         "docking.phase_changed": _phase_changed,
+        "docking.started": _started,
         "docking.ended": _ended,
-        "docking.edge_changed": _edge_changed,
-        "docking.shed": _shed,
-        "docking.role_changed": _role_changed,
+        "bridge.edge_changed": _edge_changed,
+        "bridge.shed": _shed,
+        "bridge.role_changed": _role_changed,
     },
 )

@@ -8,6 +8,14 @@ from qiki_events.registry import Schema
 _STREAM: Final = "<body>/docking"
 
 SCHEMAS: Final = (
+    Schema(
+        "bridge.edge_changed",
+        (proto.BridgeEdgeChanged,),
+        stream=_STREAM,
+        when="the switchgear of an own bridge changed",
+    ),
+    Schema("bridge.role_changed", (proto.BridgeRoleChanged,), stream=_STREAM, when="by `set_bridge`"),
+    Schema("bridge.shed", (proto.BridgeShed,), stream=_STREAM, when="the loads that are cut are others than before"),
     Schema("docking.check_passed", (proto.DockingCheckPassed,), stream=_STREAM, when="a check of hard docking passed"),
     Schema(
         "docking.clock_set_back",
@@ -22,12 +30,11 @@ SCHEMAS: Final = (
         when="at contact, by the last motion before it",
     ),
     Schema(
-        "docking.edge_changed",
-        (proto.DockingEdgeChanged,),
+        "docking.ended",
+        (proto.DockingEnded,),
         stream=_STREAM,
-        when="the switchgear of an own bridge changed",
+        when="docked, or back in FREE, or in FAULT: the report of one order",
     ),
-    Schema("docking.ended", (proto.DockingEnded,), stream=_STREAM, when="docked, or back in FREE, or in FAULT"),
     Schema(
         "docking.phase_changed",
         (proto.DockingPhaseChanged,),
@@ -49,11 +56,5 @@ SCHEMAS: Final = (
         stream=_STREAM,
         when="an own port is reserved for a body, or free again",
     ),
-    Schema(
-        "docking.role_changed",
-        (proto.DockingRoleChanged,),
-        stream=_STREAM,
-        when="by `set_bridge`; a restart takes the newest role",
-    ),
-    Schema("docking.shed", (proto.DockingShed,), stream=_STREAM, when="the loads that are cut are others than before"),
+    Schema("docking.started", (proto.DockingStarted,), stream=_STREAM, when="an order to dock is accepted"),
 )
