@@ -7,6 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from qiki_vehicle.files import Fraction, Integer, NonNegative, Number, Positive, Section
+from qiki_vehicle.guidance import Steering
 
 _Count = Annotated[Integer, Field(ge=1, le=100)]
 
@@ -135,6 +136,7 @@ class Docking(Section):
     reservation: Positive  # s, lease of a port
     restart_timeout: Positive  # s, for the sensors to confirm a rebuilt state
     approach: Approach
+    guidance: Steering
     align: Align
     soft: Soft
     checks: Checks
@@ -151,6 +153,12 @@ class Docking(Section):
             raise ValueError(
                 f"align.predict_from {self.align.predict_from} m; "
                 f"allowed: below the last of hold_points ({points[-1]} m)"
+            )
+        box = self.contact_box
+        if not box.closing_min < self.guidance.closing < box.closing_max:
+            raise ValueError(
+                f"guidance.closing {self.guidance.closing} m/s; allowed: above contact_box.closing_min "
+                f"({box.closing_min} m/s), below closing_max ({box.closing_max} m/s)"
             )
         return self
 

@@ -1,0 +1,150 @@
+"""Law of guidance: the commands for each motion that docking requests."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from qiki_docking.guidance import drift, in_corridor, speed_limit
+from qiki_docking.phases import Guidance, Request
+from qiki_docking.pilot.navigation import Fix
+from qiki_docking.pilot.steering import Steering
+from qiki_vehicle import Port, Vehicle, quaternion
+from qiki_vehicle.vectors import cross
+
+Floats = npt.NDArray[np.float64]
+
+
+class Law:
+    """Velocity of the own centre of mass in the partner's turning frame, and the force that brings it about.
+
+    Along the corridor the velocity falls with the distance of the hold point. Outside of it the way leads around the
+    partner, in legs of `detour_step` on a sphere just outside of the first hold point, to that hold point.
+    """
+
+    def __init__(self, vehicle: Vehicle, own: Port, partner: Port, radius: float | None) -> None:
+        """radius: m, of the partner's hull; None: not known."""
+        self._rules = vehicle.docking
+        self._own, self._partner = own, partner
+        self._axis = np.array(partner.axis)
+        reach = max(float(np.linalg.norm(vehicle.hull.vertices, axis=1).max()), math.hypot(*own.position) + own.length)
+        if radius is None:
+            radius = math.hypot(math.hypot(*partner.position), vehicle.docking.guidance.unknown_width)
+        self.radius = radius
+        """m, of the partner's hull."""
+        self.hulls = radius + reach
+        """m, distance of the own centre from the partner's at which the hulls may touch."""
+        self.mass = vehicle.body.mass
+        """kg."""
+        self.deceleration = 0.0
+        """m/s^2 towards the outside that is certain after one more failure."""
+
+    def steer(self, request: Request, fix: Fix) -> Steering:
+        """Commands for a motion other than OFF and STILL."""
+        target = quaternion.product(fix.partner.orientation, fix.mated.orientation)
+        force = self.force(request, fix)
+        fine = fix.motion.range < self._rules.guidance.fine_range
+        if request.guidance is Guidance.SEAT:
+            return Steering(force, modulator="impulse_bit")
+        return Steering(force, target, fix.partner.turning, "impulse_bit" if fine else "")
+
+    def force(self, request: Request, fix: Fix) -> Floats:
+        """(3,) N in base_link."""
+        if request.guidance is Guidance.SEAT:
+            return request.force * np.array(self._own.axis)
+        rules = self._rules.guidance
+        place, drifting, frame = self.relative(fix)
+        wanted = self.velocity(request, fix, place)
+        missing = wanted - drifting
+        along = float(missing @ self._axis)
+        push = (missing - along * self._axis) / rules.response + along / rules.closing_response * self._axis
+        size = float(np.linalg.norm(push))
+        if size > rules.acceleration:
+            push *= rules.acceleration / size
+        world = quaternion.rotate(frame, push)
+        return self.mass * quaternion.rotate(quaternion.conjugate(fix.own.orientation), world)
+
+    def relative(self, fix: Fix) -> tuple[Floats, Floats, Floats]:
+        """(3,) m own centre of mass from the partner's origin and (3,) m/s its change, both in the partner's turning
+        frame; (4,) that frame's orientation."""
+        frame = fix.partner.orientation
+        back = quaternion.conjugate(frame)
+        away = fix.own.com - fix.centre
+        change = fix.own.velocity - fix.centre_velocity - cross(fix.partner.turning, away)
+        return quaternion.rotate(back, away), quaternion.rotate(back, change), frame
+
+    def velocity(self, request: Request, fix: Fix, place: Floats) -> Floats:
+        """(3,) m/s wanted, in the partner's turning frame."""
+        rules, motion, axis = self._rules, fix.motion, self._axis
+        face = fix.mated.point(fix.com)
+        error = place - face
+        distance = float(error @ axis)
+        across = error - distance * axis
+        inside = in_corridor(motion.range, motion.lateral_offset, rules) and motion.range > -0.5
+        steer = rules.guidance
+        if request.guidance in (Guidance.HOLD, Guidance.RETREAT) and not inside:
+            return self._around(face, place, fix)
+        sideways = -steer.gain * across
+        size, most = float(np.linalg.norm(sideways)), rules.approach.near_speed
+        if size > most:
+            sideways *= most / size
+        if request.guidance is Guidance.CLOSE:
+            return sideways - steer.closing * axis
+        if request.guidance is Guidance.PUSH_OFF:
+            return sideways + steer.push_off * axis
+        outward = steer.gain * (request.range - distance)
+        if request.guidance is Guidance.RETREAT:
+            outward = max(outward, 0.0)
+        if outward > 0.0:
+            return sideways + min(outward, rules.approach.near_speed) * axis
+        limit = min(-outward, speed_limit(motion.range, self.deceleration, rules))
+        if motion.range <= steer.passive_range:
+            return sideways - limit * axis
+        return self._safe(sideways - limit * axis, place, fix)
+
+    def _around(self, face: Floats, place: Floats, fix: Fix) -> Floats:
+        """On the way to the first hold point from outside of the corridor."""
+        rules, axis = self._rules, self._axis
+        gate = face + rules.hold_points[0] * axis
+        away = float(np.linalg.norm(place))
+        radius = float(np.linalg.norm(gate))
+        cosine = float(place @ gate) / (away * radius) if away > 0.0 else 1.0
+        aim = gate
+        if math.acos(min(max(cosine, -1.0), 1.0)) > rules.guidance.detour_step:
+            # In the plane of both; straight behind the partner, any plane.
+            side = gate - (gate @ place) * place / away**2
+            if float(np.linalg.norm(side)) < 1e-6 * radius:
+                side = cross(place, np.eye(3)[int(np.argmin(np.abs(place)))])
+            side /= np.linalg.norm(side)
+            step = rules.guidance.detour_step
+            aim = (radius + rules.guidance.detour) * (math.cos(step) * place / away + math.sin(step) * side)
+        way = aim - place
+        length = float(np.linalg.norm(way))
+        distance = away - radius + rules.hold_points[0]
+        speed = min(rules.guidance.gain * length, self._zone(distance))
+        return self._safe(way * (speed / length if length > 0.0 else 0.0), place, fix)
+
+    def _zone(self, distance: float) -> float:
+        """Speed limit outside of the corridor, at the same distance as that range."""
+        rules = self._rules
+        return rules.approach.far_speed if distance > rules.hold_points[0] else rules.approach.near_speed
+
+    def _safe(self, velocity: Floats, place: Floats, fix: Fix) -> Floats:
+        """The velocity, cut down so far that the bot would miss the partner if no thruster fired any more."""
+        rules = self._rules
+        if float(velocity @ place) >= 0.0:
+            return velocity
+        carried = cross(quaternion.rotate(quaternion.conjugate(fix.partner.orientation), fix.partner.turning), place)
+        deviations = (fix.deviations.position, fix.deviations.velocity)
+        size = float(np.linalg.norm(velocity))
+
+        def misses(speed: float) -> bool:
+            return drift(place, carried + velocity * (speed / size), deviations, self.hulls, rules).misses
+
+        if size == 0.0 or misses(size + rules.guidance.passive_margin):
+            return velocity
+        low, high = 0.0, size
+        for _ in range(6):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if misses(middle + rules.guidance.passive_margin) else (low, middle)
+        return velocity * (low / size)
