@@ -20,7 +20,7 @@ from qiki_allocator.ros.kept_settings import KeptSettings
 from qiki_allocator.ros.log import log_occurrence
 from qiki_allocator.ros.markers import ForceMarkers
 from qiki_allocator.ros.metrics import TelemetryMetrics
-from qiki_allocator.ros.parameters import AllocatorParameters, vehicle_path
+from qiki_allocator.ros.parameters import AllocatorParameters
 from qiki_allocator.ros.profile_server import ProfileServer
 from qiki_allocator.ros.services import Services
 from qiki_events import REGISTRY
@@ -28,6 +28,7 @@ from qiki_msgs.msg import Allocation, ThrusterCommand, ThrusterLevels
 from qiki_node.node import QikiNode
 from qiki_node.qos import COMMAND, TELEMETRY
 from qiki_node.run import run
+from qiki_node.shared_files import shared_file
 from qiki_vehicle import Vehicle
 
 _REPEAT = 1.0  # s of wall time after which the last status is repeated where the clock stands still
@@ -65,7 +66,7 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
     def on_configure_node(self) -> None:
         params = self.params
         self.configured.callback(self._forget)
-        vehicle = Vehicle.from_file(vehicle_path(params.vehicle_file))
+        vehicle = Vehicle.from_file(shared_file("vehicle_file", params.vehicle_file, "vehicles"))
         self._controller = assemble(
             vehicle,
             policy=params.policy,

@@ -9,7 +9,9 @@ Public modules (import-linter refuses the others outside of this package):
     log              log records with fields, as text or JSON
     qos              quality of service of every topic, by name
     deferred         services that answer later, from any thread
+    prompt_action    an action server without tasks of the executor
     executor         the executor that costs least, and how to spin it
+    shared_files     files of qiki_bringup by name
     service_type     type of a service class, for generic functions
     session          `Session`: a tool's node for as long as one command lasts
     errors           errors that a command ends with, and their exit codes

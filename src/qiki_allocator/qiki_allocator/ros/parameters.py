@@ -1,15 +1,11 @@
 """Parameters of the allocator node."""
 
 from dataclasses import dataclass
-from pathlib import Path
-
-from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 
 from qiki_allocator.allocation.allocator import POLICIES, UNATTAINABLE
 from qiki_allocator.assembly import MODULATORS
 from qiki_allocator.groups.selection import LOST_BELOW
 from qiki_node.parameters import NodeParameters, parameter
-from qiki_vehicle import ConfigurationError
 
 
 @dataclass(frozen=True)
@@ -60,19 +56,3 @@ class AllocatorParameters(NodeParameters):
         maximum=1.0,
         read_only=True,
     )
-
-
-def vehicle_path(name: str) -> Path:
-    """Path of a vehicle file that is given as a path, or as a name in qiki_bringup's `config/vehicles`.
-
-    Raises:
-        ConfigurationError: it is a name, and the package is not found.
-    """
-    path = Path(name)
-    if "/" in name or path.suffix == ".yaml":
-        return path
-    try:
-        share = Path(get_package_share_directory("qiki_bringup"))
-    except (PackageNotFoundError, ValueError) as error:
-        raise ConfigurationError(f"vehicle_file: {name!r}: package qiki_bringup is not found: {error}") from error
-    return share / "config" / "vehicles" / f"{name}.yaml"

@@ -1,11 +1,10 @@
 """The action `execute_thrust_profile`, served by the allocator's controller."""
 
 import math
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action import CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 
 from qiki_allocator.checks import RefusalError, refusing
@@ -15,28 +14,7 @@ from qiki_allocator.ros import conversions
 from qiki_allocator.ros.host import Host
 from qiki_events.fields import check_name
 from qiki_msgs.action import ExecuteThrustProfile
-
-
-class _PromptServer(ActionServer):
-    """An action server whose goals begin in the callback that accepts them and end where `finish` is called.
-
-    rclpy executes a goal, and sends its result, in tasks of the executor: a cancellation can overtake them, and a node
-    that ends never runs them.
-    """
-
-    def notify_execute(self, goal_handle: ServerGoalHandle, execute_callback: Any) -> None:
-        """Overrides rclpy's: there is no task to schedule."""
-
-    def add_future(self, future: Any) -> None:
-        """Overrides rclpy's: the executor does not know the future of a result, so that its callbacks run at once."""
-
-    def remove_future(self, future: Any) -> None:
-        """Overrides rclpy's, see `add_future`."""
-
-    def finish(self, goal: ServerGoalHandle, result: Any) -> None:
-        """Send the result of a goal that has its final state to those who wait for it, and keep it for others."""
-        with suppress(StopIteration):  # the coroutine awaits nothing
-            self._execute_goal(lambda _: result, goal).send(None)  # type: ignore[no-untyped-call]
+from qiki_node.prompt_action import PromptActionServer
 
 
 @dataclass(eq=False)
@@ -55,7 +33,7 @@ class ProfileServer:
     def __init__(self, node: Host) -> None:
         self._node = node
         self._flight: _Flight | None = None
-        self._server = _PromptServer(  # type: ignore[no-untyped-call]
+        self._server = PromptActionServer(  # type: ignore[no-untyped-call]
             node,
             ExecuteThrustProfile,
             "~/execute_thrust_profile",

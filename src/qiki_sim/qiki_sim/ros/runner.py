@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from rosgraph_msgs.msg import Clock
 from visualization_msgs.msg import MarkerArray
 
 from qiki_node.qos import CLOCK, TELEMETRY
+from qiki_node.shared_files import shared_file
 from qiki_node.stamps import set_nanoseconds
 from qiki_sim.occurrences import Watch
 from qiki_sim.pacer import Pacer
@@ -40,13 +39,10 @@ def load_world(name: str, seed: int) -> World:
     Raises:
         ConfigurationError: it is refused.
     """
-    path = Path(name)
-    if "/" not in name and path.suffix != ".yaml":
-        try:
-            share = Path(get_package_share_directory("qiki_bringup"))
-        except (PackageNotFoundError, ValueError) as error:
-            raise ConfigurationError(f"scenario = {name!r}: package qiki_bringup is not found: {error}") from error
-        path = share / "config" / "scenarios" / f"{name}.yaml"
+    try:
+        path = shared_file("scenario", name, "scenarios")
+    except LookupError as error:
+        raise ConfigurationError(str(error)) from error
     return World.from_file(path, None if seed < 0 else seed)
 
 
