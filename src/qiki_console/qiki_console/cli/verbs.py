@@ -20,6 +20,7 @@ from qiki_node.terminal import READER_GONE, drop_output
 
 VERBS = {
     "allocator": "Control a bot's allocator: mode, hold, brake, stop, health.",
+    "run": "Run a procedure: commands and conditions, step by step, from a YAML file.",
     "groups": "Thrust groups of a bot, as a table and as a picture.",
     "sim": "Control the simulator: pause, resume, reset, step, speed, load, fault, clear.",
     "status": "One screen of the graph: nodes, bots, energy, heat, allocation.",

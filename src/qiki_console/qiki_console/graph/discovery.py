@@ -5,7 +5,7 @@ import time
 from rclpy.qos import QoSProfile
 
 from qiki_console.graph.endpoints import full_name, visible
-from qiki_console.model.names import bots_of
+from qiki_console.model.names import bodies_of, bots_of
 from qiki_console.model.screen import clock_warning
 from qiki_node.errors import CommandError, UnknownNameError, UnreachableError, up_hint
 from qiki_node.qos import strictest
@@ -71,6 +71,20 @@ def require_bot(session: Session, bot: str) -> None:
     if others := bots(session):
         raise UnknownNameError("bot", bot, others)
     raise UnreachableError(f"bot: {bot!r} is not there, and no other bot either", hint=up_hint())
+
+
+def require_body(session: Session, name: str) -> None:
+    """Wait for a bot or another body with docking ports.
+
+    Raises:
+        UnknownNameError: only other bodies are on the graph; names them.
+        UnreachableError: no body is on the graph.
+    """
+    if session.wait_for(lambda: name in bodies_of(session.topics()), session.discovery):
+        return
+    if others := bodies_of(session.topics()):
+        raise UnknownNameError("body", name, others)
+    raise UnreachableError(f"body: {name!r} is not there, and no other body either", hint=up_hint())
 
 
 def require_topic(session: Session, topic: str) -> str:

@@ -28,4 +28,16 @@ SCHEMAS: Final = (
     Schema(
         "operator.command_issued", (proto.CommandIssued,), stream="operator/<name>", when="an operator gave a command"
     ),
+    Schema(
+        "procedure.ended", (proto.ProcedureEnded,), stream="operator/<name>", when="a procedure ended, for any reason"
+    ),
+    Schema(
+        "procedure.started", (proto.ProcedureStarted,), stream="operator/<name>", when="`qiki run` began a procedure"
+    ),
+    Schema(
+        "procedure.step_ended",
+        (proto.ProcedureStepEnded,),
+        stream="operator/<name>",
+        when="a step of it ended, those of a failure too",
+    ),
 )
