@@ -7,6 +7,7 @@ from typing import Literal
 
 from transitions import Machine
 
+from qiki_docking.arming import Arming
 from qiki_docking.conditions import Judge, Settings
 from qiki_docking.entry import entered
 from qiki_docking.evidence import Evidence, Sample
@@ -66,8 +67,7 @@ class DockingMachine:
         self._now = -math.inf
         self._since = -math.inf
         self._repeats = 0
-        self._armed: tuple[int, float] | None = None
-        self._codes = 0
+        self._arming = Arming(rules.undock.arm_time)
         self._pending: Order | None = None
         self._refused: tuple[object, ...] = ()
         self._occurrences: list[Occurrence] = []
@@ -104,6 +104,11 @@ class DockingMachine:
         """Events since the last call."""
         taken, self._occurrences = self._occurrences, []
         return taken
+
+    def forget(self) -> None:
+        """Void all measurements so far: another port, or another partner, is measured from now on."""
+        self._evidence.clear()
+        self._touch.clear()
 
     def observe(self, sample: Sample, now: float) -> None:
         """Take a measurement in; one that is not valid ends the series of its quantities."""
@@ -193,21 +198,21 @@ class DockingMachine:
         self._pass_time(now)
         if self.phase in (Phase.FREE, Phase.APPROACH, Phase.EMERGENCY_RELEASE):
             return self._refuse("arm", Reason.NOTHING_TO_RELEASE, f"in {self.phase}")
-        self._codes += 1
-        self._armed = (self._codes, now)
-        self._emit("docking.release_armed", {"code": self._codes, "seconds": self._rules.undock.arm_time})
-        return Answer(True, Reason.NONE, f"armed for {self._rules.undock.arm_time:g} s", self._codes)
+        code = self._arming.arm(now)
+        self._emit("docking.release_armed", {"code": code, "seconds": self._arming.time})
+        return Answer(True, Reason.NONE, f"armed for {self._arming.time:g} s", code)
 
     def emergency_release(self, code: int, now: float) -> Answer:
         """Second step: open contacts and latches at once, under current too."""
         self._pass_time(now)
-        armed, self._armed = self._armed, None
-        if armed is None:
-            return self._refuse("release", Reason.NOT_ARMED)
-        if now - armed[1] > self._rules.undock.arm_time:
-            return self._refuse("release", Reason.ARM_EXPIRED)
-        if code != armed[0]:
-            return self._refuse("release", Reason.WRONG_ARM_CODE)
+        reason = self._arming.use(code, now)
+        if reason is not Reason.NONE:
+            return self._refuse("release", reason)
+        return self.released(now)
+
+    def released(self, now: float) -> Answer:
+        """Follow the partner, which has released both ends after its own two steps."""
+        self._pass_time(now)
         self._guards.armed = True
         fired = self._fire(Trigger.RELEASE)
         self._guards.armed = False
@@ -222,6 +227,11 @@ class DockingMachine:
             return self._refuse("reset", Reason.NOT_SEPARATE if self.confirmed else Reason.UNCONFIRMED)
         return self._accept()
 
+    def refuse(self, order: str, reason: Reason, now: float, detail: str = "") -> Answer:
+        """Refuse an order for a reason that lies outside of the machine, and report it."""
+        self._pass_time(now)
+        return self._refuse(order, reason, detail)
+
     @property
     def _step(self) -> Step:
         return next(step for step in STEPS[self._state.phase] if step.name == self._state.step)
@@ -232,9 +242,9 @@ class DockingMachine:
         if self._now == -math.inf:
             self._since = now
         elif now < self._now:
-            self._evidence.clear()
-            self._touch.clear()
-            self._armed, self._since = None, now
+            self.forget()
+            self._arming.disarm()
+            self._since = now
             self._emit("docking.clock_set_back", {"from": self._now, "text": Reason.CLOCK_SET_BACK.meaning}, now)
         self._now = now
 

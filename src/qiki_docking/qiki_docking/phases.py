@@ -21,6 +21,10 @@ class Phase(StrEnum):
     EMERGENCY_RELEASE = "EMERGENCY_RELEASE"
 
 
+HELD = frozenset({Phase.SOFT_DOCK, Phase.HARD_DOCK, Phase.BRIDGE})
+"""Phases in which the partner is captured or locked."""
+
+
 class Guidance(StrEnum):
     """Motion that docking asks of guidance."""
 

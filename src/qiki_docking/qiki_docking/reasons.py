@@ -28,6 +28,9 @@ class Reason(IntEnum):
     NOTHING_TO_CANCEL = 112
     WRONG_ORDER = 113
     NOT_IN_FAULT = 114
+    PORT_UNFIT = 115
+    ROLE_REFUSED = 116
+    PASSIVE_ONLY = 117
 
     NAVIGATION_LOST = 200
     APPROACH_TIMEOUT = 201
@@ -105,6 +108,9 @@ _MEANINGS = {
     Reason.NOTHING_TO_RELEASE: "no port is captured or locked",
     Reason.NOTHING_TO_CANCEL: "no docking is under way",
     Reason.NOT_IN_FAULT: "only a fault is reset",
+    Reason.PORT_UNFIT: "a fault on board stands against the use of the port",
+    Reason.ROLE_REFUSED: "the network of bridges does not allow the role",
+    Reason.PASSIVE_ONLY: "this body is docked to, and does not dock itself",
     Reason.WRONG_ORDER: "a field of the order is not allowed",
     Reason.NAVIGATION_LOST: "no valid relative navigation for too long",
     Reason.APPROACH_TIMEOUT: "a hold point was not reached in time",

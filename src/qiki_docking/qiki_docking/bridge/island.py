@@ -72,7 +72,7 @@ class Island:
         )
         if found is None:
             return None
-        volts = {name: float(found[i]) for name, i in index.items()}
+        volts = {name: found[i] for name, i in index.items()}
         currents = {}
         for name in names:
             above = volts.get(self.parent[name], self.source.volts)

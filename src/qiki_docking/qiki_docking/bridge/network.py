@@ -3,11 +3,6 @@
 import math
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
-
-Floats = npt.NDArray[np.float64]
-
 _ITERATIONS = 100
 _TOLERANCE = 1e-13  # of the source's volts
 
@@ -23,36 +18,45 @@ def chain_volts(volts: float, resistance: float, power: float) -> float:
     return 0.5 * (volts + math.sqrt(left)) if left >= 0.0 else math.nan
 
 
-def solve(volts: float, parents: Sequence[int], resistances: Sequence[float], powers: Sequence[float]) -> Floats | None:
-    """Volts (n,) at each node of a tree, or None if no solution exists: the loads are beyond what the lines carry.
+def solve(
+    volts: float, parents: Sequence[int], resistances: Sequence[float], powers: Sequence[float]
+) -> list[float] | None:
+    """Volts at each node of a tree, or None if no solution exists: the loads are beyond what the lines carry.
 
-    Node i hangs on node `parents[i]` (-1: on the source) by a line of `resistances[i]` ohm and draws `powers[i]` W.
+    Node i hangs on node `parents[i]` < i (-1: on the source) by a line of `resistances[i]` ohm and draws `powers[i]` W.
 
     With G the conductance matrix the volts solve G (v - V) + p / v = 0. Each equation is convex in v, and above the
     highest solution the Jacobian G - diag(p / v^2) is a positive definite M-matrix. Newton's method that starts at V
     therefore falls monotonically to the highest solution, the stable one, and loses definiteness if there is none.
+    On a tree the Jacobian is eliminated from the leaves without fill-in: definite means that each pivot is positive.
     """
     count = len(parents)
-    conductance = np.zeros((count, count))
-    for node, (parent, resistance) in enumerate(zip(parents, resistances, strict=True)):
-        conductance[node, node] += 1.0 / resistance
+    lines = [1.0 / resistance for resistance in resistances]
+    diagonal = list(lines)
+    for node, parent in enumerate(parents):
         if parent >= 0:
-            conductance[parent, parent] += 1.0 / resistance
-            conductance[node, parent] -= 1.0 / resistance
-            conductance[parent, node] -= 1.0 / resistance
-    load = np.array(powers, dtype=float)
-    found = np.full(count, volts)
+            diagonal[parent] += lines[node]
+    found = [volts] * count
     for _ in range(_ITERATIONS):
-        residual = conductance @ (found - volts) + load / found
-        jacobian = conductance - np.diag(load / found**2)
-        try:
-            np.linalg.cholesky(jacobian)
-            change = np.linalg.solve(jacobian, residual)
-        except np.linalg.LinAlgError:
+        pivot = [diagonal[node] - powers[node] / found[node] ** 2 for node in range(count)]
+        change = [diagonal[node] * (found[node] - volts) + powers[node] / found[node] for node in range(count)]
+        for node, parent in enumerate(parents):
+            if parent >= 0:
+                change[node] -= lines[node] * (found[parent] - volts)
+                change[parent] -= lines[node] * (found[node] - volts)
+        for node in range(count - 1, -1, -1):
+            if not pivot[node] > 0.0:
+                return None
+            if parents[node] >= 0:
+                pivot[parents[node]] -= lines[node] ** 2 / pivot[node]
+                change[parents[node]] += lines[node] / pivot[node] * change[node]
+        for node, parent in enumerate(parents):
+            if parent >= 0:
+                change[node] += lines[node] * change[parent]
+            change[node] /= pivot[node]
+        found = [value - less for value, less in zip(found, change, strict=True)]
+        if not all(value > 0.0 for value in found):
             return None
-        found = found - change
-        if not (found > 0.0).all():
-            return None
-        if float(np.abs(change).max(initial=0.0)) <= _TOLERANCE * volts:
+        if max(map(abs, change), default=0.0) <= _TOLERANCE * volts:
             return found
     return None

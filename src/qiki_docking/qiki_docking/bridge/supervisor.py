@@ -82,20 +82,27 @@ class EdgeSupervisor:
     A limit exceeded in one reading, or a reading that is no finite number, powers down at once, and the contacts open
     once no current flows. A fault stays until `reset`; welded contacts need a repair and a new supervisor.
     `now` in s, finite; a clock set back restarts the state's timer.
+
+    Args:
+        closed: the contacts are found closed, after a restart: they stay so while wanted.
     """
 
-    def __init__(self, vehicle: Vehicle) -> None:
+    def __init__(self, vehicle: Vehicle, *, closed: bool = False) -> None:
         self._rules, self._undock = vehicle.bridge, vehicle.docking.undock
+        self._latency = vehicle.docking.approach.latency
         self._volts_min = vehicle.avionics.voltage_min
         self._trip = vehicle.thermal.nodes["DOCK_BRIDGE"].trip
-        self.state = EdgeState.OPEN
+        self.state = EdgeState.CLOSED if closed else EdgeState.OPEN
         self.fault = EdgeFault.NONE
-        self._since = self._now = -math.inf
-        self._main = False
+        self._since = self._now = self._charging = -math.inf
+        self._main = closed
 
     @property
     def precharge_time(self) -> float:
-        """s, within which pre-charge has to reach its share: so many time constants R C."""
+        """s, within which pre-charge has to reach its share: so many time constants R C.
+
+        It counts from the last reading without volts, as the contacts close later than they are commanded.
+        """
         rules = self._rules
         return rules.precharge_time_constants * rules.precharge_resistance * rules.capacitance
 
@@ -147,7 +154,9 @@ class EdgeSupervisor:
             charged = reading.bus_volts >= self._rules.precharge_share * reading.source_volts
             if charged and reading.source_volts >= self._volts_min:
                 self._enter(EdgeState.SOFT_START)
-            elif passed >= self.precharge_time:
+            elif reading.bus_volts <= self._undock.volts_max and passed < self._latency:
+                self._charging = self._now
+            elif self._now - max(self._charging, self._since) >= self.precharge_time:
                 self._enter(EdgeState.POWER_DOWN, EdgeFault.PRECHARGE)
         elif self.state is EdgeState.SOFT_START and passed >= self._rules.soft_start:
             self._enter(EdgeState.CLOSED)

@@ -1,0 +1,338 @@
+"""End of a docking that a body does itself: its machine, pilot and switchgear, and their report."""
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from qiki_docking.bridge.supervisor import EdgeState
+from qiki_docking.bridge.values import Edge
+from qiki_docking.exchange import BridgeEdgeStatus, DockState, PortOffer
+from qiki_docking.machine import DockingMachine
+from qiki_docking.phases import HELD, Drive, Guidance, Phase, Request
+from qiki_docking.pilot import Pilot, Steering
+from qiki_docking.readings import is_mated, port_sample
+from qiki_docking.reasons import Reason
+from qiki_docking.record import Means, Record
+from qiki_docking.switchgear import Switchgear
+from qiki_docking.values import Answer, Occurrence, Order, State
+from qiki_vehicle import MassProperties, Port, Pose, Vehicle
+from qiki_vehicle.port_hardware import DockReading, Floats, PortCommand, PortReading, Sight
+
+_DRIVES = {Drive.KEEP: None, Drive.ON: True, Drive.OFF: False}
+
+
+class ActiveEnd:
+    """Docking that one body does itself. `now` and stamps in s.
+
+    Args:
+        state: rebuilt after a restart; None: nothing was under way. docking_id: of it.
+        nonces: gives an unpredictable text.
+    """
+
+    def __init__(
+        self,
+        vehicle: Vehicle,
+        body: str,
+        *,
+        flight: Literal["refuse", "cancel"],
+        state: State | None,
+        docking_id: str,
+        nonces: Callable[[], str],
+    ) -> None:
+        self._vehicle, self._body, self._nonces = vehicle, body, nonces
+        # A free body has nothing to confirm: nothing of it would move.
+        self.machine = DockingMachine(vehicle, flight, None if state is None or state.phase is Phase.FREE else state)
+        self.docking_id = docking_id
+        self.nonce = nonces() if self.machine.state.order else ""
+        self.pilot: Pilot | None = None
+        self.request = Request()
+        self.reading: PortReading | None = None
+        """Latest of the own port that docks."""
+        self._gear = Switchgear(vehicle)
+        self._edge_state = EdgeState.OPEN
+        self._record: Record | None = None
+        self._motions: deque[tuple[float, Pose, Floats]] = deque()
+        self._readings: deque[DockReading] = deque()
+        self._mass: MassProperties | None = None
+        self._authority: Floats | None = None
+        self._means = Means()
+        self._phase = self.machine.phase
+        self._occurrences: list[Occurrence] = []
+
+    # Measurements ---------------------------------------------------------------------------------------------------
+
+    def odometry(self, stamp: float, pose: Pose, twist: Floats) -> None:
+        """Own motion: base_link in world, twist (6,) m/s and rad/s in own axes."""
+        self._motions.append((stamp, pose, twist))
+        self._forget(stamp)
+        if self.pilot is not None:
+            self.pilot.odometry(stamp, pose, twist)
+
+    def read(self, reading: DockReading, now: float) -> None:
+        """Readings of the own ports, and sights."""
+        self._readings.append(reading)
+        self._forget(reading.stamp)
+        order = self.machine.state.order
+        if order is not None:
+            self._take(reading, order, now)
+
+    def mass(self, properties: MassProperties) -> None:
+        """Own mass properties."""
+        self._mass = properties
+        if self.pilot is not None:
+            self.pilot.body(properties)
+
+    def authority(self, bounds: Floats) -> None:
+        """Thrust that each thruster can give now, (n,) 0..1."""
+        self._authority = bounds
+        if self.pilot is not None:
+            self.pilot.authority(bounds)
+
+    def meters(self, *, working_mass: float | None = None, energy: float | None = None) -> None:
+        """Working mass left, kg, and energy of thrust so far, J."""
+        mass = self._means.working_mass if working_mass is None else working_mass
+        self._means = replace(self._means, working_mass=mass, energy=self._means.energy if energy is None else energy)
+
+    @property
+    def sights(self) -> tuple[Sight, ...]:
+        """Ports of other bodies in sight, of the latest reading."""
+        return self._readings[-1].sights if self._readings else ()
+
+    # Orders ---------------------------------------------------------------------------------------------------------
+
+    def dock(self, order: Order, partner: DockState | None, now: float) -> Answer:
+        """Dock; partner: its latest state, from which its port is known."""
+        machine = self.machine
+        offer = None if partner is None else partner.offer(order.partner_port)
+        if machine.phase is not Phase.FREE or not machine.confirmed:
+            return machine.dock(order, now)
+        if offer is None:
+            reason = Reason.PARTNER_SILENT if partner is None else Reason.WRONG_ORDER
+            ports = "" if partner is None else ", ".join(one.port for one in partner.offers)
+            detail = order.partner if partner is None else f"partner_port = {order.partner_port!r}; allowed: {ports}"
+            return machine.refuse("dock", reason, now, detail)
+        if offer.holder not in ("", self._body):
+            return machine.refuse("dock", Reason.PORT_RESERVED, now, f"{order.partner_port} for {offer.holder}")
+        # Bodies that are found mated, as at the start of a scenario, need no free port.
+        if not offer.fit and not self._is_mated(order.own_port):
+            return machine.refuse("dock", Reason.PORT_UNFIT, now, f"{order.partner_port}: {offer.reason}")
+        # Measurements of the last seconds are those of the ordered ports from now on.
+        machine.forget()
+        self._gear, self._edge_state, self.reading = Switchgear(self._vehicle), EdgeState.OPEN, None
+        if order.own_port in {port.name for port in self._vehicle.ports}:
+            self._fly(order, offer.position, offer.axis)
+            self._replay(order, now)
+        answer = machine.dock(order, now)
+        if not answer.accepted:
+            self.pilot = None
+            return answer
+        self.nonce = self._nonces()
+        self.docking_id = f"{self._body}-{self._nonces()[-12:]}"
+        self._record = Record(self.docking_id, False, order, self._means)
+        payload = {"docking_id": self.docking_id, "partner": order.partner, "partner_port": order.partner_port}
+        payload |= {"own_port": order.own_port, "profile": order.profile.value}
+        self._occurrences.append(Occurrence("docking.started", now, payload))
+        return answer
+
+    def requested(self, offer: PortOffer | None, now: float) -> None:
+        """Follow the partner, where it requests undocking, or has released both ends."""
+        if offer is None or offer.holder != self._body:
+            return
+        phase = self.machine.phase
+        if offer.phase is Phase.EMERGENCY_RELEASE and phase in HELD:
+            self.machine.released(now)
+        elif offer.undock and phase in (Phase.HARD_DOCK, Phase.BRIDGE):
+            self.machine.undock(now)
+
+    # Each cycle -----------------------------------------------------------------------------------------------------
+
+    def step(self, partner: DockState | None, now: float) -> tuple[PortCommand, ...]:
+        """Advance the machine; commands to the own port."""
+        order = self.machine.state.order
+        if order is not None and self.pilot is None and partner is not None:
+            offer = partner.offer(order.partner_port)
+            if offer is not None:
+                self._fly(order, offer.position, offer.axis)
+        if self.pilot is not None:
+            sample = self.pilot.sample(now)
+            if sample is not None:
+                self.machine.observe(sample, now)
+        self.request = self.machine.tick(now)
+        order = self.machine.state.order or order
+        commands = () if order is None else (self._command(order, now),)
+        self._follow(now)
+        self._watch(now)
+        if self.machine.state.order is None:
+            self.pilot = None
+        return commands
+
+    def steering(self, now: float, *, combined: bool) -> Steering | None:
+        """Commands to the flight core; None: it belongs to its operator.
+
+        combined: the flight lead of the assembly flies, while the bridge is closed.
+        """
+        if self.request.guidance is Guidance.OFF or (combined and self.machine.phase is Phase.BRIDGE):
+            return None
+        if self.pilot is None:
+            return still(len(self._vehicle.thrusters))
+        return self.pilot.steer(self.request, now)
+
+    @property
+    def edge(self) -> Edge | None:
+        """The bridge of the order; None: there is no order."""
+        order = self.machine.state.order
+        if order is None:
+            return None
+        resistance = self._vehicle.bridge.resistance
+        return Edge(self._body, order.own_port, order.partner, order.partner_port, order.profile, resistance)
+
+    def edges(self) -> tuple[BridgeEdgeStatus, ...]:
+        """The bridge, while it is one: from closing on, until its contacts are open."""
+        edge, state = self.edge, self.machine.state
+        if edge is None:
+            return ()
+        bridging = state.phase is Phase.BRIDGE or (state.phase is Phase.HARD_DOCK and state.step == "close")
+        live = self._gear.state not in (EdgeState.OPEN, EdgeState.GROUND)
+        if not bridging and not (live and edge.has_power):
+            return ()
+        profile = edge.profile if bridging or not self.machine.confirmed else type(edge.profile).POWER
+        reading = self.reading
+        measured = (math.nan,) * 3 if reading is None else (reading.inner_volts, reading.current, reading.temperature)
+        return (
+            BridgeEdgeStatus(
+                edge.name, edge.a_port, edge.b, edge.b_port, profile, self._gear.state, self._gear.fault,
+                edge.resistance, measured[0], measured[1], temperature=measured[2],
+            ),
+        )  # fmt: skip
+
+    def take_occurrences(self) -> list[Occurrence]:
+        """Events since the last call, in their order."""
+        self._collect()
+        taken, self._occurrences = self._occurrences, []
+        return taken
+
+    # --------------------------------------------------------------------------------------------------------------
+
+    def _fly(self, order: Order, position: Iterable[float], axis: Iterable[float]) -> None:
+        own = self._vehicle.port(order.own_port)
+        partner = Port(
+            name=order.partner_port,
+            position=tuple(position),  # type: ignore[arg-type]
+            axis=tuple(axis),  # type: ignore[arg-type]
+            radius=own.radius,
+            length=own.length,
+        )
+        self.pilot = Pilot(self._vehicle, own, partner)
+        if self._mass is not None:
+            self.pilot.body(self._mass)
+        if self._authority is not None:
+            self.pilot.authority(self._authority)
+
+    def _replay(self, order: Order, now: float) -> None:
+        motions, pilot = deque(self._motions), self.pilot
+        assert pilot is not None
+        for reading in self._readings:
+            while motions and motions[0][0] <= reading.stamp:
+                pilot.odometry(*motions.popleft())
+            self._take(reading, order, now)
+            sample = pilot.sample(now)
+            if sample is not None:
+                self.machine.observe(sample, now)
+        for motion in motions:
+            pilot.odometry(*motion)
+
+    def _take(self, reading: DockReading, order: Order, now: float) -> None:
+        own = next((port for port in reading.ports if port.port == order.own_port), None)
+        if own is not None:
+            self.reading = own
+            self._gear.read(own, reading.stamp)
+            self.machine.observe(port_sample(own, reading.stamp), now)
+        for sight in reading.sights:
+            seen = (sight.port, sight.target, sight.target_port)
+            if self.pilot is not None and seen == (order.own_port, order.partner, order.partner_port):
+                self.pilot.sight(reading.stamp, sight)
+
+    def _is_mated(self, port: str) -> bool:
+        ports = self._readings[-1].ports if self._readings else ()
+        return any(one.port == port and is_mated(one) for one in ports)
+
+    def _forget(self, stamp: float) -> None:
+        """Keep the measurements that the machine would take as valid."""
+        age = self._vehicle.docking.validity.max_age
+        while self._motions and not -age <= stamp - self._motions[0][0] <= age:
+            self._motions.popleft()
+        while self._readings and not -age <= stamp - self._readings[0].stamp <= age:
+            self._readings.popleft()
+
+    def _command(self, order: Order, now: float) -> PortCommand:
+        request, phase = self.request, self.machine.phase
+        release = phase is Phase.EMERGENCY_RELEASE and self.machine.state.step == "release"
+        if release:
+            self._gear.drop()
+        command = self._gear.step(request.power, request.contacts, now) if self.machine.confirmed else None
+        return PortCommand(
+            order.own_port,
+            _DRIVES[request.capture],
+            _DRIVES[request.latch],
+            None if command is None else command.ground,
+            None if command is None else command.precharge,
+            None if command is None else command.main,
+            None if command is None else command.current_limit,
+            _DRIVES[request.data],
+            self._vehicle.docking.checks.pull_force if request.test == "pull" else 0.0,
+            release,
+        )
+
+    def _follow(self, now: float) -> None:
+        state, before = self.machine.state, self._phase
+        self._phase = state.phase
+        self._collect()
+        if self._record is None and state.order is not None and before is Phase.BRIDGE is not state.phase:
+            self._record = Record(self.docking_id, True, state.order, self._means)
+        if self._record is None:
+            return
+        self._record.follow(state, now)
+        ended = self._record.ended(before, state, self._means)
+        if ended is not None:
+            self._occurrences.append(Occurrence("docking.ended", now, ended))
+            self._record = None
+
+    def _collect(self) -> None:
+        for occurrence in self.machine.take_occurrences():
+            payload = {**occurrence.payload, "docking_id": self.docking_id}
+            self._occurrences.append(replace(occurrence, payload=payload))
+            if occurrence.type == "docking.contact_judged" and self._record is not None:
+                margins = occurrence.payload["margins"]
+                self._record.margins = {name: value for name, value in margins.items() if value is not None}
+                self._record.contact = occurrence.payload["text"]
+
+    def _watch(self, now: float) -> None:
+        """Report a change of the switchgear."""
+        edge, before, state = self.edge, self._edge_state, self._gear.state
+        if edge is None or state is before:
+            return
+        self._edge_state, reading = state, self.reading
+        payload = {
+            "docking_id": self.docking_id,
+            "edge": edge.name,
+            "port": edge.a_port,
+            "partner": edge.b,
+            "partner_port": edge.b_port,
+            "profile": edge.profile.value,
+            "state": state.value,
+            "before": before.value,
+            "fault": self._gear.fault,
+        }
+        if reading is not None:
+            measured = {"volts": reading.inner_volts, "current": reading.current, "temperature": reading.temperature}
+            payload |= {name: value for name, value in measured.items() if math.isfinite(value)}  # type: ignore[misc]
+        self._occurrences.append(Occurrence("bridge.edge_changed", now, payload))
+
+
+def still(thrusters: int) -> Steering:
+    """No thrust at all."""
+    return Steering(bounds=np.zeros(thrusters), bounds_reason="docked")

@@ -1,0 +1,230 @@
+"""The network of bridges as one body computes it from the states of all bodies of its assembly."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from qiki_docking.bridge.graph import BridgeGraph
+from qiki_docking.bridge.supervisor import EdgeState
+from qiki_docking.bridge.values import Body, Edge, Flow, Load, Role, Verdict
+from qiki_docking.exchange import BridgeEdgeStatus, BridgeStatus
+from qiki_docking.values import Profile
+from qiki_vehicle import Vehicle
+
+LIVE = frozenset({EdgeState.SOFT_START, EdgeState.CLOSED})
+"""States in which an edge carries power; while it is pre-charged, nothing may draw."""
+
+
+def own_loads(vehicle: Vehicle, *, charge: float = 0.0, off: Iterable[str] = ()) -> tuple[Load, ...]:
+    """Loads of a body on the bridge, the most important first: base, loads that are never shed, the others, charging.
+
+    charge: W that the battery takes. off: names of loads that are switched off.
+    """
+    rules, without = vehicle.avionics, set(off)
+    kept = [name for name in rules.loads if name not in rules.shed_order]
+    order = ["base", *kept, *reversed(rules.shed_order)]
+    watts = {"base": rules.base_power, **rules.loads}
+    priority = {name: (0 if name == "base" else 1) for name in ("base", *kept)}
+    priority |= {name: 2 + index for index, name in enumerate(reversed(rules.shed_order))}
+    loads = [Load(name, 0.0 if name in without else watts[name], priority[name]) for name in order]
+    return (*loads, Load("charge", charge, 2 + len(rules.shed_order), divisible=True))
+
+
+class BridgeNetwork:
+    """Bodies and bridges of one's own assembly, from `BridgeStatus` of all, and one's own part in it.
+
+        network = BridgeNetwork(vehicle, "alpha", Role.RELAY)
+        network.update(status)                        # of each other body
+        network.edges = (edge, ...)                   # own ones
+        status = network.status(now)
+
+    Each body computes the same flow. An edge carries power while all ends that report it show it closed; one that is
+    being powered down feeds nothing any more, so that loads behind it are shed before it opens.
+    """
+
+    def __init__(
+        self,
+        vehicle: Vehicle,
+        body: str,
+        role: Role,
+        *,
+        source_power: float | None = None,
+        commanders: Sequence[str] = (),
+    ) -> None:
+        self._vehicle, self._body = vehicle, body
+        self._source_power = vehicle.avionics.dock.power_max if source_power is None else source_power
+        self._commanders = tuple(commanders)
+        self.role = role
+        self.loads: tuple[Load, ...] = () if role is Role.SOURCE else own_loads(vehicle)
+        self.edges: tuple[BridgeEdgeStatus, ...] = ()
+        self._others: dict[str, BridgeStatus] = {}
+        self._cleared: dict[str, tuple[object, str]] = {}
+        self._known: tuple[object, BridgeGraph, Flow] | None = None
+
+    def update(self, status: BridgeStatus) -> None:
+        """Take another body's state in; one that is older than the last is ignored."""
+        known = self._others.get(status.body)
+        age = self._vehicle.docking.validity.max_age
+        if status.body != self._body and not (known and known.stamp - age <= status.stamp <= known.stamp):
+            self._others[status.body] = status
+
+    def knows(self, body: str) -> bool:
+        """The body's state has been received."""
+        return body in self._others
+
+    def edge(self, name: str) -> BridgeEdgeStatus | None:
+        """An own edge as its other end reports it; None: it does not."""
+        found = (edge for status in self._others.values() for edge in status.edges if edge.name == name)
+        return next(found, None)
+
+    def flow(self) -> Flow:
+        """Flow of all islands of the assembly."""
+        return self._solved()[1]
+
+    def data_peers(self) -> tuple[str, ...]:
+        """Bodies that are reached over data bridges, by name."""
+        graph = self._solved()[0]
+        tree = [graph.edges[name] for name in sorted(graph.data_tree())]
+        reached = [self._body]
+        for body in reached:
+            reached += [
+                edge.other(body) for edge in tree if body in (edge.a, edge.b) and edge.other(body) not in reached
+            ]
+        return tuple(sorted(reached[1:]))
+
+    def clearance(self, edge: Edge) -> str:
+        """Text of why the edge may not close; empty: it may. Its power needs a source, and the most important loads."""
+        if not edge.has_power:
+            return ""
+        bodies = self._bodies({edge.a, edge.b})
+        key = (tuple(bodies.values()), self._edges(bodies))
+        known = self._cleared.get(edge.name)
+        if known is None or known[0] != (edge, key):
+            known = self._cleared[edge.name] = ((edge, key), self._judge(edge, bodies))
+        return known[1]
+
+    def _judge(self, edge: Edge, bodies: dict[str, Body]) -> str:
+        graph = BridgeGraph.of(self._vehicle)
+        missing = [end for end in (edge.a, edge.b) if end not in bodies]
+        if missing:
+            return f"{edge.name}: no bridge state of {missing[0]}"
+        self._fill(graph, bodies)
+        verdict = graph.close(edge)
+        return verdict.text if not verdict.accepted else _shortage(graph, edge)
+
+    def set_role(self, role: Role) -> Verdict:
+        """Change the own role; a refused one changes nothing."""
+        before, self.role = self.role, role
+        graph = BridgeGraph.of(self._vehicle)
+        verdict = self._fill(graph, self._bodies(set()))
+        if not verdict.accepted:
+            self.role = before
+        return verdict
+
+    def behind(self, name: str) -> tuple[tuple[str, str], ...]:
+        """(body, load) to be switched off before the edge opens, in this order."""
+        graph = self._solved()[0]
+        return graph.removal(name).shed if name in graph.edges else ()
+
+    def status(self, now: float) -> BridgeStatus:
+        """Own part of the network. `now`: s."""
+        graph, flow = self._solved()
+        own, source = graph.bodies[self._body], self._body
+        feeding = {far: name for name, far in flow.toward.items()}
+        while source in feeding:
+            source = graph.edges[feeding[source]].other(source)
+        inward = {name: flow.toward.get(name) == self._body for name in flow.currents}
+        expected = {name: amperes if inward[name] else -amperes for name, amperes in flow.currents.items()}
+        peers = self.data_peers()
+        is_source = own.role is Role.SOURCE
+        return BridgeStatus(
+            now,
+            self._body,
+            own.role,
+            own.volts if is_source else math.nan,
+            own.power_max if is_source else math.nan,
+            tuple(load.name for load in own.loads),
+            tuple(load.watts for load in own.loads),
+            tuple(load.priority for load in own.loads),
+            tuple(load.divisible for load in own.loads),
+            tuple(flow.served[self._body, load.name] for load in own.loads),
+            tuple(replace(edge, expected=expected.get(edge.name, math.nan)) for edge in self.edges),
+            "" if source == self._body else source,
+            flow.depth.get(self._body, 0),
+            tuple(f"{body}/{load}" for body, load in flow.shed),
+            peers,
+            tuple(body for body in self._commanders if body in peers),
+        )
+
+    def _solved(self) -> tuple[BridgeGraph, Flow]:
+        bodies = self._bodies(set())
+        edges = self._edges(bodies)
+        key = (tuple(bodies.values()), edges)
+        if self._known is None or self._known[0] != key:
+            graph = BridgeGraph.of(self._vehicle)
+            self._fill(graph, bodies)
+            self._known = (key, graph, graph.flow())
+        return self._known[1], self._known[2]
+
+    def _reports(self, body: str) -> tuple[BridgeEdgeStatus, ...]:
+        if body == self._body:
+            return self.edges
+        status = self._others.get(body)
+        return () if status is None else status.edges
+
+    def _bodies(self, further: set[str]) -> dict[str, Body]:
+        """Bodies that edges reach from the own one and from `further`, as far as they are known; by name."""
+        reached = [self._body, *sorted(further - {self._body})]
+        for body in reached:
+            reached += [edge.partner for edge in self._reports(body) if edge.partner not in reached]
+        found = {}
+        for name in sorted(reached):
+            if name == self._body:
+                volts = self._vehicle.avionics.voltage_nominal if self.role is Role.SOURCE else math.nan
+                power = self._source_power if self.role is Role.SOURCE else math.inf
+                found[name] = Body(name, self.role, self.loads, volts, power)
+            elif name in self._others:
+                found[name] = _body(self._others[name])
+        return found
+
+    def _edges(self, bodies: Iterable[str]) -> tuple[Edge, ...]:
+        """Edges whose reporting ends agree on a service that they carry, by name."""
+        parts: dict[str, frozenset[str]] = {}
+        ends: dict[str, tuple[str, BridgeEdgeStatus]] = {}
+        known = set(bodies)
+        for body in known:
+            for edge in self._reports(body):
+                carried = edge.profile.parts if edge.state in LIVE else edge.profile.parts - {"power"}
+                parts[edge.name] = parts.get(edge.name, carried) & carried
+                ends.setdefault(edge.name, (body, edge))
+        found = []
+        for name in sorted(parts):
+            body, edge = ends[name]
+            services = next((profile for profile in Profile if profile.parts == parts[name]), None)
+            if services is not None and edge.partner in known:
+                found.append(Edge(body, edge.port, edge.partner, edge.partner_port, services, edge.resistance))
+        return tuple(found)
+
+    def _fill(self, graph: BridgeGraph, bodies: dict[str, Body]) -> Verdict:
+        """Add bodies and edges; the first refusal among them."""
+        verdicts = [graph.add(body) for body in bodies.values()] + [graph.close(edge) for edge in self._edges(bodies)]
+        return next((verdict for verdict in verdicts if not verdict.accepted), verdicts[0])
+
+
+def _body(status: BridgeStatus) -> Body:
+    rows = zip(status.loads, status.wanted, status.priority, status.divisible, strict=True)
+    loads = tuple(Load(name, watts, priority, divisible) for name, watts, priority, divisible in rows)
+    power = status.source_power if status.role is Role.SOURCE else math.inf
+    return Body(status.body, status.role, loads, status.source_volts, power)
+
+
+def _shortage(graph: BridgeGraph, edge: Edge) -> str:
+    flow = graph.flow()
+    if not flow.depth.keys() >= {edge.a, edge.b}:
+        return f"{edge.name}: neither end is fed, or feeds"
+    for body in graph.bodies.values():
+        for load in body.loads:
+            served = flow.served[body.name, load.name]
+            if load.priority == 0 and body.name in flow.depth and served < load.watts:
+                return f"{edge.name}: {load.name} of {body.name} would get {served:.4g} W of {load.watts:g} W"
+    return ""
