@@ -37,12 +37,15 @@ class Reason(IntEnum):
     RESERVATION_LOST = 202
     PARTNER_SILENT = 203
     CANCELLED = 204
+    CORRIDOR = 205
+    KEEP_OUT = 206
 
     SETTLE_TIMEOUT = 300
     CLOSE_TIMEOUT = 301
     CONTACT_BOX = 302
     CONTACT_LOST = 303
     CAPTURE_TIMEOUT = 304
+    PREDICTION = 305
 
     CAPTURE_LOST = 400
     DAMPING_TIMEOUT = 401
@@ -117,11 +120,14 @@ _MEANINGS = {
     Reason.RESERVATION_LOST: "the partner's port is not reserved for this bot",
     Reason.PARTNER_SILENT: "the partner's docking node does not answer",
     Reason.CANCELLED: "cancelled by order or by a flight command",
+    Reason.CORRIDOR: "the bot left the corridor",
+    Reason.KEEP_OUT: "the bot came too near to the partner outside of the corridor",
     Reason.SETTLE_TIMEOUT: "angles and rates did not settle at the last hold point",
     Reason.CLOSE_TIMEOUT: "no contact in time",
     Reason.CONTACT_BOX: "the motion at contact, or predicted for it, lies outside of the contact box",
     Reason.CONTACT_LOST: "contact was lost before capture",
     Reason.CAPTURE_TIMEOUT: "contact without capture, after the seat push too",
+    Reason.PREDICTION: "the contact, as predicted, would not be certain to lie in the contact box",
     Reason.CAPTURE_LOST: "the capture sensor shows the partner lost",
     Reason.DAMPING_TIMEOUT: "the motion between the ports was not damped in time",
     Reason.LOCK: "the latches are not locked by both sensors",

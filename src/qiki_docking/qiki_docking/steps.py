@@ -14,6 +14,7 @@ _CHECKS, _UNDOCK = "docking.checks.", "docking.undock."
 LINK = (yes("link_alive", Reason.PARTNER_SILENT), yes("port_reserved", Reason.RESERVATION_LOST))
 NO_CURRENT = most("bridge_current", _UNDOCK + "current_max", Reason.CURRENT_REMAINS)
 UNLOCKED = (no("latch_1", Reason.UNLOCK_JAMMED), no("latch_2", Reason.UNLOCK_JAMMED))
+PATH = (yes("in_corridor", Reason.CORRIDOR), yes("clear", Reason.KEEP_OUT))
 TOUCHING = (yes("contact", Reason.CONTACT_LOST), yes("capture", Reason.CAPTURE_TIMEOUT))
 
 
@@ -72,7 +73,7 @@ STEPS: dict[Phase, tuple[Step, ...]] = {
             "hold",
             Request(Guidance.HOLD),
             (*_at_hold(Reason.APPROACH_TIMEOUT), *LINK),
-            (valid("range", Reason.NAVIGATION_LOST), ALIVE),
+            (valid("range", Reason.NAVIGATION_LOST), *PATH, ALIVE),
             blind=_APPROACH + "blind",
             timeout=_APPROACH + "timeout",
             ends=True,
@@ -83,7 +84,7 @@ STEPS: dict[Phase, tuple[Step, ...]] = {
             "settle",
             Request(Guidance.HOLD),
             _SETTLED,
-            (valid("range", Reason.NAVIGATION_LOST), *LINK),
+            (valid("range", Reason.NAVIGATION_LOST), *PATH, *LINK),
             blind=_ALIGN + "blind",
             timeout=_ALIGN + "settle_timeout",
         ),
@@ -91,7 +92,7 @@ STEPS: dict[Phase, tuple[Step, ...]] = {
             "close",
             Request(Guidance.CLOSE, capture=Drive.ON),
             (yes("contact", Reason.CLOSE_TIMEOUT),),
-            (valid("range", Reason.NAVIGATION_LOST), *LINK),
+            (valid("range", Reason.NAVIGATION_LOST), *PATH, yes("prediction_inside", Reason.PREDICTION), *LINK),
             blind=_ALIGN + "blind",
             timeout=_ALIGN + "close_timeout",
         ),

@@ -7,6 +7,7 @@ from typing import Any
 
 from qiki_docking.contact import ContactBox, Judgement, PortMotion
 from qiki_docking.evidence import Evidence, Sample
+from qiki_docking.guidance import in_corridor
 from qiki_vehicle.docking import Docking
 
 _NAMES = tuple(field.name for field in fields(PortMotion))
@@ -72,9 +73,11 @@ class Touch:
         return near and not any(self._box.judge(motion).inside for motion in motions)
 
     def first_hold(self, now: float) -> int:
-        """Index of the first hold point that lies inside of the range, or the last one."""
+        """Index of the first hold point that lies inside of the range, or the last one; outside of the corridor 0."""
         points = self._rules.hold_points
-        latest = self._evidence.latest("range", now)
+        latest, aside = self._evidence.latest("range", now), self._evidence.latest("lateral_offset", now)
+        if latest is not None and aside is not None and not in_corridor(latest[1], aside[1], self._rules):
+            return 0
         distance = math.inf if latest is None else latest[1] + self._rules.approach.position_tolerance
         return next((i for i, point in enumerate(points) if point <= distance), len(points) - 1)
 

@@ -49,6 +49,7 @@ class Plant:
         values = {
             "range": self.range, "closing": self.closing, "lateral_offset": 0.01, "lateral_rate": 0.001,
             "tilt": 0.005, "tilt_rate": 0.0002, "roll": -0.004, "roll_rate": 0.0001,
+            "prediction_inside": 1.0, "in_corridor": 1.0, "clear": 1.0,
             "contact": float(self.touching), "capture": float(self.captured), "latch_1": locked, "latch_2": locked,
             "pull_force": 498.0 if pulled else 0.0, "slip_1": 0.0002 * pulled, "slip_2": 0.0003 * pulled,
             "umbilical": float(locked), "temperature": 30.0,

@@ -14,6 +14,8 @@ from qiki_vehicle.vectors import cross
 
 Floats = npt.NDArray[np.float64]
 
+_TOUCHING = 0.5  # m; a range below its negative is no touching port, but a place beside the partner
+
 
 class Law:
     """Velocity of the own centre of mass in the partner's turning frame, and the force that brings it about.
@@ -38,6 +40,8 @@ class Law:
         """kg."""
         self.deceleration = 0.0
         """m/s^2 towards the outside that is certain after one more failure."""
+        self.outward = 0.0
+        """m/s, change of the speed away from the partner that was wanted last."""
 
     def steer(self, request: Request, fix: Fix) -> Steering:
         """Commands for a motion other than OFF and STILL."""
@@ -51,18 +55,29 @@ class Law:
     def force(self, request: Request, fix: Fix) -> Floats:
         """(3,) N in base_link."""
         if request.guidance is Guidance.SEAT:
+            self.outward = 0.0
             return request.force * np.array(self._own.axis)
         rules = self._rules.guidance
         place, drifting, frame = self.relative(fix)
         wanted = self.velocity(request, fix, place)
         missing = wanted - drifting
-        along = float(missing @ self._axis)
+        along = self.outward = float(missing @ self._axis)
         push = (missing - along * self._axis) / rules.response + along / rules.closing_response * self._axis
         size = float(np.linalg.norm(push))
         if size > rules.acceleration:
             push *= rules.acceleration / size
         world = quaternion.rotate(frame, push)
         return self.mass * quaternion.rotate(quaternion.conjugate(fix.own.orientation), world)
+
+    def clear(self, fix: Fix) -> bool:
+        """The own hull keeps out of the partner's surroundings, or is in the corridor, or leaves them."""
+        if in_corridor(fix.motion.range, fix.motion.lateral_offset, self._rules) and fix.motion.range > -_TOUCHING:
+            return True
+        place, moving, _ = self.relative(fix)
+        away = float(np.linalg.norm(place))
+        if away >= self.hulls + self._rules.guidance.keep_out:
+            return True
+        return float(moving @ place) > -self._rules.approach.speed_tolerance * away
 
     def relative(self, fix: Fix) -> tuple[Floats, Floats, Floats]:
         """(3,) m own centre of mass from the partner's origin and (3,) m/s its change, both in the partner's turning
@@ -80,7 +95,7 @@ class Law:
         error = place - face
         distance = float(error @ axis)
         across = error - distance * axis
-        inside = in_corridor(motion.range, motion.lateral_offset, rules) and motion.range > -0.5
+        inside = in_corridor(motion.range, motion.lateral_offset, rules) and motion.range > -_TOUCHING
         steer = rules.guidance
         if request.guidance in (Guidance.HOLD, Guidance.RETREAT) and not inside:
             return self._around(face, place, fix)

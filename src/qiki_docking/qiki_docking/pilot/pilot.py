@@ -1,15 +1,19 @@
 """Pilot of a docking: from odometry and sights to commands of the flight core."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from qiki_docking.contact import PortMotion
 from qiki_docking.evidence import Sample
+from qiki_docking.guidance import in_corridor
 from qiki_docking.phases import Guidance, Request
+from qiki_docking.pilot.authority import Authority
 from qiki_docking.pilot.law import Law
 from qiki_docking.pilot.navigation import Deviations, Fix, Navigator
+from qiki_docking.pilot.plume import Plumes
+from qiki_docking.pilot.prediction import Prediction, Predictor
 from qiki_docking.pilot.steering import Steering
 from qiki_vehicle import MassProperties, Port, Pose, Vehicle
 from qiki_vehicle.port_hardware import Sight
@@ -37,12 +41,20 @@ class Pilot:
 
     def __init__(self, vehicle: Vehicle, own: Port, partner: Port, *, partner_radius: float | None = None) -> None:
         self._rules = vehicle.docking
-        self._law = Law(vehicle, own, partner, partner_radius)
         self._navigator = Navigator(vehicle, own, partner)
-        self._mass = vehicle.body.mass
+        self._law = Law(vehicle, own, partner, partner_radius)
+        self._plumes = Plumes(vehicle, self._law.radius)
+        # Forces away from the partner are those against the own port's axis, once the ports face each other.
+        self._authority = Authority(vehicle, -np.array(own.axis))
+        self._predictor = Predictor(vehicle.docking, vehicle.control.attitude.natural_frequency)
+        self._properties = MassProperties.of(vehicle.body)
         self._bounds = np.ones(len(vehicle.thrusters))
+        self._request = Request()
         self._fix: Fix | None = None
         self._sampled = -np.inf
+        self._prediction: Prediction | None = None
+
+    # Inputs ---------------------------------------------------------------------------------------------------------
 
     def odometry(self, stamp: float, pose: Pose, twist: Floats) -> None:
         """Take own odometry in.
@@ -59,31 +71,63 @@ class Pilot:
 
     def body(self, properties: MassProperties) -> None:
         """Own mass properties."""
-        self._mass = properties.mass
+        self._properties = properties
         self._navigator.body(properties.com)
+        self._fix = None
 
     def authority(self, bounds: Floats) -> None:
-        """Thrust that each thruster can give now, (n,) 0..1."""
-        self._bounds = np.clip(np.asarray(bounds, dtype=float), 0.0, 1.0)
+        """Thrust that each thruster can give now, (n,) 0..1.
+
+        Raises:
+            ValueError: not one finite number for each thruster.
+        """
+        given = np.asarray(bounds, dtype=float)
+        if given.shape != self._bounds.shape or not np.isfinite(given).all():
+            raise ValueError(f"bounds: {given.tolist()}; allowed: {self._bounds.size} numbers 0..1")
+        self._bounds = np.clip(given, 0.0, 1.0)
+
+    def fired(self, on_times: Floats) -> None:
+        """Count the time that each thruster has been open since the last call, (n,) s, for the plume impulse."""
+        fix = self._now()
+        if fix is not None:
+            self._plumes.fired(np.asarray(on_times, dtype=float), fix)
+
+    # Outputs --------------------------------------------------------------------------------------------------------
 
     def sample(self, now: float) -> Sample | None:
         """Quantities for the docking machine, at the time of the last odometry; None: there is nothing new."""
         fix = self._now()
-        if fix is None or fix.own.stamp <= self._sampled:
-            return None
-        if now - fix.own.stamp > self._rules.validity.max_age:
+        if fix is None or fix.own.stamp <= self._sampled or now - fix.own.stamp > self._rules.validity.max_age:
             return None
         self._sampled = fix.own.stamp
-        return Sample(fix.own.stamp, {name: getattr(fix.motion, name) for name in _MOTION}, fix.quality)
+        values = {name: float(getattr(fix.motion, name)) for name in _MOTION}
+        values |= {
+            "prediction_inside": float(self._closes_inside(fix)),
+            "in_corridor": float(self._in_corridor(fix)),
+            "clear": float(self._law.clear(fix)),
+        }
+        return Sample(fix.own.stamp, values, fix.quality)
 
     def steer(self, request: Request, now: float) -> Steering:
-        """Commands for a request; `now`: s."""
+        """Commands for a request; `now`: s. Without navigation no wrench is commanded, and the bot drifts."""
+        if request.guidance is not self._request.guidance:
+            self._predictor.reset()
+            self._prediction = None
+        self._request = request
         if request.guidance is Guidance.STILL:
-            return Steering(bounds=np.zeros(len(self._bounds)), bounds_reason="docked")
+            self._navigator.acceleration = 0.0
+            return Steering(bounds=np.zeros(self._bounds.size), bounds_reason="docked")
         fix = self._navigator.fix(now)
         if fix is None or request.guidance is Guidance.OFF:
             return Steering()
-        return self._law.steer(request, fix)
+        law = self._law
+        law.mass = self._properties.mass
+        law.deceleration = self._authority.deceleration(self._bounds, self._properties)
+        steering = law.steer(request, fix)
+        assert steering.force is not None
+        self._navigator.acceleration = float(np.linalg.norm(steering.force)) / law.mass
+        bounds = self._plumes.bounds(request.guidance, fix, law.outward)
+        return steering if bounds is None else replace(steering, bounds=bounds, bounds_reason="plume")
 
     @property
     def motion(self) -> PortMotion | None:
@@ -96,6 +140,44 @@ class Pilot:
         """Standard deviations of the relative motion; None: not known."""
         fix = self._now()
         return None if fix is None else fix.deviations
+
+    @property
+    def prediction(self) -> Prediction | None:
+        """Contact as predicted while closing; None: not predicted."""
+        return self._prediction
+
+    @property
+    def plume_impulse(self) -> float:
+        """N s, of the plumes that hit the partner so far."""
+        return self._plumes.impulse
+
+    @property
+    def deceleration(self) -> float:
+        """m/s^2 away from the partner that is certain after one more failure, as of the last cycle."""
+        return self._law.deceleration
+
+    @property
+    def hulls(self) -> float:
+        """m, distance of the centres at which the hulls may touch."""
+        return self._law.hulls
+
+    # Flags ----------------------------------------------------------------------------------------------------------
+
+    def _closes_inside(self, fix: Fix) -> bool:
+        if self._request.guidance is not Guidance.CLOSE:
+            return True
+        prediction = self._prediction = self._predictor.predict(fix.motion, fix.deviations)
+        align = self._rules.align
+        # Nearer, the ports may touch, and a touch changes the motion.
+        if align.predict_to <= fix.motion.range <= align.predict_from:
+            return self._predictor.watch(prediction)
+        return self._predictor.inside
+
+    def _in_corridor(self, fix: Fix) -> bool:
+        """Held to it: on the way inwards from the first hold point."""
+        request, rules = self._request, self._rules
+        held = request.guidance in (Guidance.HOLD, Guidance.CLOSE) and not request.range >= rules.hold_points[0]
+        return not held or in_corridor(fix.motion.range, fix.motion.lateral_offset, rules)
 
     def _now(self) -> Fix | None:
         if self._fix is None:
