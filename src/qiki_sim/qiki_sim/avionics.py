@@ -16,6 +16,8 @@ class AvionicsBus:
         """`sunlight` is the share of full solar power, 0 to 1."""
         self._config = config
         self.solar_power = config.solar_power * sunlight
+        self.dock_power = 0.0
+        """W taken from the bridges of docking; negative: fed into them."""
         self.loads = tuple(config.shed_order) + tuple(n for n in config.loads if n not in config.shed_order)
         """Names in shedding order, then those that are never shed."""
         self.load_on = dict.fromkeys(self.loads, True)
@@ -35,7 +37,7 @@ class AvionicsBus:
     @property
     def surplus(self) -> float:
         """W left over for the battery; negative: taken from it."""
-        return self.solar_power - self.power
+        return self.solar_power + self.dock_power - self.power
 
     def advance(self, seconds: float, battery_soc: float) -> None:
         """Pass time, then shed or restore at most one load."""
@@ -61,7 +63,7 @@ class AvionicsBus:
                 self._switch(off[0], True)
 
     def run_out(self) -> None:
-        """The battery is empty: everything goes off, unless the sun alone carries the loads."""
+        """The battery is empty: everything goes off, unless sun and dock carry the loads."""
         if self.surplus < 0.0:
             self.blackout = True
             self.power = 0.0

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import mujoco
 import numpy as np
 
+from qiki_sim.docking.welds import Welds, add_slots
 from qiki_sim.flow import wrench_of
 from qiki_sim.impacts import Impacts
 from qiki_sim.readings import Motion
 from qiki_sim.shapes import Box, Cylinder, Dodecahedron, Sphere
-from qiki_vehicle import ConfigurationError, quaternion
+from qiki_vehicle import ConfigurationError, Pose, quaternion
 from qiki_vehicle.hull import dodecahedron_vertices
 from qiki_vehicle.vectors import cross
 
@@ -44,7 +45,7 @@ class RigidBodies:
     """All bodies of a scenario: bots first, then the free bodies, then the scripted ones."""
 
     def __init__(self, scenario: Scenario) -> None:
-        """Raises: ConfigurationError: a body is impossible, or two overlap at the start."""
+        """Raises: ConfigurationError: a body is impossible."""
         file = scenario.file
         free = [body for body in file.bodies if not body.course]
         scripted = [body for body in file.bodies if body.course]
@@ -64,6 +65,11 @@ class RigidBodies:
             _add_bot(spec, bot, vehicle)
         for body in [*free, *scripted]:
             _add_body(spec, body)
+        with_ports = [
+            *((bot.name, len(vehicle.ports)) for bot, vehicle in zip(file.bots, scenario.vehicles, strict=True)),
+            *((body.name, len(body.ports)) for body in (*free, *scripted) if body.vehicle is not None),
+        ]
+        add_slots(spec, [name for name, _ in with_ports], sum(count for _, count in with_ports) // 2)
         for geom in spec.geoms:
             geom.friction[0] = file.physics.friction
         try:
@@ -80,10 +86,19 @@ class RigidBodies:
         self._step = float(spec.option.timestep)
         self._velocities = self.data.qvel.reshape(-1, 6)[:, :3]
         self._spins = self.data.qvel.reshape(-1, 6)[:, 3:]
+        ported = {entry.name: entry.ports for entry in (*free, *scripted)}
+        ported.update({bot.name: vehicle.ports for bot, vehicle in zip(file.bots, scenario.vehicles, strict=True)})
+        self._collars = {
+            (name, port.name): int(self.model.geom(f"{name}/collar_{port.name}").id)
+            for name, ports in ported.items()
+            for port in ports
+        }
         self._pairs = np.triu_indices(len(self.names), 1)
         self._radius = self._radii()
+        self._joined = np.zeros(len(self._pairs[0]), dtype=bool)
         self._reaches = self._radius[np.array(self._pairs)].sum(axis=0)
         self._impacts = Impacts(self.model, self._pairs, self._step)
+        self.welds = Welds(self.model, self.data, [*self._com, *[_NO_COM] * len(scripted)])
         self._far = False
         self._course_velocities = np.zeros((len(scripted), 3))
         self._course_speed = max(
@@ -91,6 +106,13 @@ class RigidBodies:
             default=0.0,
         )
         self.move_scripted(0.0)
+
+    def begin(self, scenario: Scenario) -> None:
+        """Compute the first contacts, once the bodies that are docked at the start are joined.
+
+        Raises:
+            ConfigurationError: two bodies overlap.
+        """
         mujoco.mj_forward(self.model, self.data)
         self._refuse_overlap(scenario)
 
@@ -147,6 +169,7 @@ class RigidBodies:
         places = np.concatenate([self.data.qpos.reshape(-1, 7)[:, :3], self.data.mocap_pos])
         velocities = np.concatenate([self._velocities, self._course_velocities])
         gap = np.linalg.norm(places[first] - places[second], axis=1) - self._reaches
+        gap[self._joined] = np.inf
         # The surface of a body that turns is faster than its centre.
         turning = np.zeros(len(self.names))
         turning[: self._free_count] = self._radius[: self._free_count] * np.linalg.norm(self._spins, axis=1)
@@ -165,11 +188,22 @@ class RigidBodies:
         apart = places[self._pairs[0]] - places[self._pairs[1]]
         speed = max(float(np.abs(self._velocities).max(initial=0.0)), self._course_speed)
         reach = self._reaches + 4.0 * speed * seconds
-        return bool((np.einsum("ij,ij->i", apart, apart) > reach * reach).all())
+        return bool(((np.einsum("ij,ij->i", apart, apart) > reach * reach) | self._joined).all())
 
     def _apply(self, wrench: Floats) -> None:
         self._force[:] = wrench[:, :3]
         self._torque[:] = wrench[:, 3:]
+
+    def join(self, first: int, second: int, pose: Pose, anchor: Floats, frequency: float) -> int:
+        """Join two bodies; see `Welds.join`."""
+        slot = self.welds.join(first, second, pose, anchor, frequency)
+        self._joined = self.welds.joined(self._pairs)
+        return slot
+
+    def part(self, slot: int) -> None:
+        """End a joint."""
+        self.welds.part(slot)
+        self._joined = self.welds.joined(self._pairs)
 
     def set_mass(self, bot: int, mass: float, moments: Floats) -> None:
         """Change a bot's mass, kg, and principal moments, (3,) kg m^2.
@@ -215,6 +249,59 @@ class RigidBodies:
         return Motion(
             self.data.mocap_pos[index].copy(), orientation, quaternion.matrix(orientation).T @ velocity, np.zeros(3)
         )
+
+    @property
+    def speed(self) -> float:
+        """m/s, of the fastest body, with what it turns at its port faces."""
+        turning = np.abs(self._spins).max(initial=0.0) * self._radius.max(initial=0.0)
+        return max(float(np.abs(self._velocities).max(initial=0.0)), self._course_speed) + float(turning)
+
+    def port_site(self, body: str, port: str) -> int:
+        """Number of a port's site, for `site_places`."""
+        return int(self.model.site(f"{body}/port_{port}").id)
+
+    def site_places(self, sites: NDArray[np.int_]) -> Floats:
+        """(..., 3) m in world, as of the last step."""
+        places: Floats = self.data.site_xpos[sites]
+        return places
+
+    def poses(self, names: Iterable[str]) -> dict[str, Pose]:
+        """base_link of bodies in world."""
+        motions = {name: self.motion(name, 0.0) for name in names}
+        return {name: Pose(motion.position, motion.orientation) for name, motion in motions.items()}
+
+    def is_hidden(self, begin: Floats, end: Floats, own: str, target: str) -> bool:
+        """A third body stands between two points in world, m."""
+        line = end - begin
+        distance = float(np.linalg.norm(line))
+        if distance < 1e-9 or len(self.names) < 3:
+            return False
+        hit = np.array([-1], dtype=np.int32)
+        own_body = self.names.index(own) + 1
+        at = mujoco.mj_ray(self.model, self.data, begin, line / distance, None, 1, own_body, hit, None)
+        return 0.0 <= at < distance and self.names[self.model.geom_bodyid[hit[0]] - 1] not in (own, target)
+
+    def contact_force(self, first: tuple[str, str], second: tuple[str, str]) -> float:
+        """N, of the contacts of two ports' collars now."""
+        collars = {self._collars[first], self._collars[second]}
+        total, force = 0.0, np.zeros(6)
+        for index in range(self.data.ncon):
+            if set(self.data.contact.geom[index].tolist()) == collars:
+                mujoco.mj_contactForce(self.model, self.data, index, force)
+                total += float(force[0])
+        return total
+
+    def touching_outside(self, ports: set[tuple[tuple[str, str], tuple[str, str]]]) -> set[tuple[str, str]]:
+        """Pairs of bodies in contact elsewhere than at pairs of ports."""
+        if self.data.ncon == 0:
+            return set()
+        allowed = {frozenset(self._collars[key] for key in pair) for pair in ports}
+        found = set()
+        for geoms, distance in zip(self.data.contact.geom.tolist(), self.data.contact.dist.tolist(), strict=True):
+            if distance < 0.0 and frozenset(geoms) not in allowed:
+                a, b = sorted(int(self.model.geom_bodyid[geom]) - 1 for geom in geoms)
+                found.add((self.names[a], self.names[b]))
+        return found
 
     def touching(self) -> set[tuple[str, str]]:
         """Pairs of bodies in contact."""
@@ -292,6 +379,7 @@ def _add_ports(body: Any, ports: Iterable[Port], offset: Floats) -> None:
     for port in ports:
         face, axis = np.array(port.position) + offset, np.array(port.axis)
         body.add_geom(
+            name=f"{body.name}/collar_{port.name}",
             type=mujoco.mjtGeom.mjGEOM_CYLINDER,
             size=[port.radius, 0, 0],
             fromto=[*(face - port.length * axis), *face],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qiki_sim.avionics import AvionicsBus
+from qiki_sim.docking.hardware import NODE
 from qiki_sim.faults import STUCK_CLOSED, STUCK_OPEN, WEAK, FaultBook
 from qiki_sim.flow import THRUST, of_thruster
 from qiki_sim.power import PropulsionBus, used_up_us
@@ -18,6 +19,7 @@ from qiki_vehicle import MassProperties
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from qiki_sim.docking.hardware import DockHardware
     from qiki_sim.scenario import BotEntry
     from qiki_vehicle import Vehicle
 
@@ -39,6 +41,8 @@ class Bot:
         self.name = entry.name
         self.vehicle = vehicle
         self.faults = FaultBook()
+        self.dock: DockHardware | None = None
+        """Its docking hardware, set by the twin's docking."""
         count = len(vehicle.thrusters)
         body, stores = vehicle.body, vehicle.propulsion
         supercap_soc = stores.supercap.soc_initial if entry.supercap_soc is None else entry.supercap_soc
@@ -121,6 +125,8 @@ class Bot:
         """
         self._start_us = self._now_us
         self._schedule = None
+        if self.dock is not None:
+            self.avionics.dock_power = self.dock.power
         while True:
             at_us = min(self._next_event_us(), until_us)
             self._book(at_us)
@@ -152,7 +158,7 @@ class Bot:
         if passed_us == 0:
             return
         seconds = passed_us * 1e-6
-        given = self.bus.book(seconds, self.avionics.solar_power, self.avionics.power)
+        given = self.bus.book(seconds, self.avionics.solar_power, self.avionics.power, self.avionics.dock_power)
         if self._total[_FLOW] > 0.0 or any(self._open):
             self._on_us += passed_us * self._open_row
             self.working_mass = max(0.0, self.working_mass - float(self._total[_FLOW]) * seconds)
@@ -229,6 +235,8 @@ class Bot:
         for node, now, before in zip(("PDU", "SUPERCAP", "BATTERY", "CORE"), energies, self._booked, strict=True):
             heat[self.thermal.names.index(node)] += (now - before) / seconds
         self._booked = energies
+        if self.dock is not None:
+            heat[self.thermal.names.index(NODE)] += self.dock.take_heat() / seconds
         changed = self.thermal.advance(heat)
         blackout = self.avionics.blackout
         self.avionics.advance(seconds, bus.battery_soc)
@@ -291,7 +299,7 @@ class Bot:
             loads=avionics.loads,
             load_on=tuple(on and not avionics.blackout for on in avionics.load_on.values()),
             solar_power=avionics.solar_power,
-            dock_power=0.0,
+            dock_power=avionics.dock_power,
         )
 
     @property

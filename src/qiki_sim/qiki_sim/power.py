@@ -42,6 +42,8 @@ class PropulsionBus:
         self.avionics_energy = 0.0
         self.solar_energy = 0.0
         """J taken from the solar array; a full battery leaves the rest there."""
+        self.dock_energy = 0.0
+        """J taken from the bridges of docking, less those fed into them."""
         self.supercap_heat = 0.0
         self.battery_heat = 0.0
         self.trips = 0
@@ -107,8 +109,9 @@ class PropulsionBus:
         """W out of the battery into valves and supercapacitor."""
         return self.thrust_power - self.supercap_power + self.recharge_power
 
-    def book(self, seconds: float, solar: float, avionics: float) -> float:
-        """Pass time with the present draw; `solar` W from the sun, `avionics` W drawn by the avionics.
+    def book(self, seconds: float, solar: float, avionics: float, dock: float = 0.0) -> float:
+        """Pass time with the present draw; `solar` W from the sun, `avionics` W drawn by the avionics, `dock` W
+        from the bridges of docking, negative: into them.
 
         A store that is used up within the time, by less than a microsecond, gives only what it has.
 
@@ -120,21 +123,25 @@ class PropulsionBus:
         into_cap = min(recharge * seconds, (self._cap_max - self.supercap_energy) / (1.0 - loss)) if recharge else 0.0
 
         into_valves, into_avionics, from_sun = (draw - boost) * seconds, avionics * seconds, solar * seconds
-        out, loss = into_valves + into_avionics + into_cap - from_sun, self._battery_loss
+        from_dock, into_dock = max(dock, 0.0) * seconds, max(-dock, 0.0) * seconds
+        out, loss = into_valves + into_avionics + into_cap + into_dock - from_sun - from_dock, self._battery_loss
         if out > 0.0:
             share = min(1.0, self.battery_energy / (out * (1.0 + loss)))
             into_valves, into_avionics, into_cap = share * into_valves, share * into_avionics, share * into_cap
-            from_sun, out = share * from_sun, share * out
+            from_sun, from_dock, into_dock, out = share * from_sun, share * from_dock, share * into_dock, share * out
             self.battery_energy = max(self.battery_energy - out * (1.0 + loss), 0.0)
         else:
             room = max(self._battery_max - self.battery_energy, 0.0)
             lost = max(0.0, -out - room / (1.0 - loss))
-            from_sun, out = from_sun - lost, out + lost
+            # The sun's surplus stays in its array first.
+            left = max(lost - from_sun, 0.0)
+            from_sun, from_dock, out = max(from_sun - lost, 0.0), from_dock - left, out + lost
             full = max(self._battery_max, self.battery_energy)
             self.battery_energy = min(self.battery_energy - out * (1.0 - loss), full)
         self.battery_heat += loss * abs(out)
         self.avionics_energy += into_avionics
         self.solar_energy += from_sun
+        self.dock_energy += from_dock - into_dock
         self.thrust_energy += into_valves + out_of_cap
 
         loss = self._supercap_loss

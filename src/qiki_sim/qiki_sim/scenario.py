@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from qiki_sim.faults import check_fault
 from qiki_sim.shapes import Shape  # noqa: TC001  (pydantic reads the annotation)
-from qiki_vehicle import Port, Vehicle
+from qiki_vehicle import Port, Pose, Vehicle, mated
 from qiki_vehicle.files import (
     ConfigurationError,
     Fraction,
@@ -26,6 +27,9 @@ from qiki_vehicle.files import (
     Vector,
     load,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TICK_US = 10_000
 """Microseconds between two instants at which stores, masses and scripted bodies are brought up to date."""
@@ -84,6 +88,8 @@ class BodyEntry(Section):
     orientation: UnitQuaternion = (0.0, 0.0, 0.0, 1.0)
     velocity: Vector = (0.0, 0.0, 0.0)  # m/s, in world
     angular_velocity: Vector = (0.0, 0.0, 0.0)  # rad/s, in body axes
+    vehicle: str | None = None  # file of the vehicle whose port hardware its ports have, relative to the scenario file
+    source_power: NonNegative = 0.0  # W that its bus converter feeds into the bridges
     course: tuple[Waypoint, ...] = ()  # straight lines at constant speed; at rest before the first and after the last
 
     @model_validator(mode="after")
@@ -95,10 +101,19 @@ class BodyEntry(Section):
         fixed = {"position", "velocity", "angular_velocity", "inertia"} & self.model_fields_set
         if self.course and fixed:
             raise ValueError(f"{', '.join(sorted(fixed))}: not allowed together with course")
+        if self.source_power and self.vehicle is None:
+            raise ValueError(
+                f"source_power {self.source_power} W; allowed: 0 without vehicle, the file of its hardware"
+            )
+        if self.vehicle is not None and not self.ports:
+            raise ValueError("vehicle: docking hardware without ports; allowed: with at least one of ports")
         times = [point.time for point in self.course]
         if any(b <= a for a, b in pairwise(times)):
             raise ValueError(f"course times {times}; allowed: each later than the one before")
         return self
+
+
+Entry = BotEntry | BodyEntry
 
 
 class FaultEntry(Section):
@@ -110,6 +125,16 @@ class FaultEntry(Section):
     duration: NonNegative = 0.0  # s, 0: until cleared
 
 
+class DockedEntry(Section):
+    """A body that is docked at the start: its pose and motion follow from the other's."""
+
+    body: Name
+    port: Name
+    to: Name
+    to_port: Name
+    latched: bool = True  # False: only captured by the magnets
+
+
 class ScenarioFile(Section):
     """A scenario file as it stands."""
 
@@ -119,6 +144,7 @@ class ScenarioFile(Section):
     environment: Environment = Environment()
     bots: tuple[BotEntry, ...]
     bodies: tuple[BodyEntry, ...] = ()
+    docked: tuple[DockedEntry, ...] = ()  # each after the one that it is docked to
     faults: tuple[FaultEntry, ...] = ()
 
     @model_validator(mode="after")
@@ -141,6 +167,64 @@ class Scenario:
     path: Path
     file: ScenarioFile
     vehicles: tuple[Vehicle, ...]
+    hardware: dict[str, Vehicle]
+    """Vehicle whose port hardware each body has: all bots, and the bodies that name one."""
+
+
+def ports_of(file: ScenarioFile, hardware: Mapping[str, Vehicle]) -> dict[str, dict[str, Port]]:
+    """Ports with docking hardware, by body and name."""
+    ports = {bot.name: hardware[bot.name].ports for bot in file.bots}
+    ports.update({body.name: body.ports for body in file.bodies if body.name in hardware})
+    return {name: {port.name: port for port in known} for name, known in ports.items()}
+
+
+def placed(file: ScenarioFile, ports: Mapping[str, Mapping[str, Port]]) -> ScenarioFile:
+    """The file with the bodies that are docked at the start where they are mated.
+
+    Raises:
+        ValueError: an entry is impossible; the text names field, value and allowed range.
+    """
+    entries: dict[str, Entry] = {bot.name: bot for bot in file.bots}
+    entries.update({body.name: body for body in file.bodies})
+    taken: set[tuple[str, str]] = set()
+    fixed: set[str] = set()
+    for index, docked in enumerate(file.docked):
+        where = f"docked[{index}]"
+        ends = (("body", docked.body, "port", docked.port), ("to", docked.to, "to_port", docked.to_port))
+        for body_field, body, port_field, port in ends:
+            if body not in ports:
+                raise ValueError(f"{where}.{body_field} = {body!r}: allowed: {', '.join(ports)}")
+            if port not in ports[body] or (body, port) in taken:
+                left = ", ".join(name for name in ports[body] if (body, name) not in taken)
+                raise ValueError(f"{where}.{port_field} = {port!r}: allowed: free ports of {body}: {left or 'none'}")
+            taken.add((body, port))
+        moved = entries[docked.body]
+        if docked.body in fixed or docked.body == docked.to or (isinstance(moved, BodyEntry) and moved.course):
+            raise ValueError(
+                f"{where}.body = {docked.body!r}: allowed: another body than {docked.to}, without course, that stands "
+                "in no entry before"
+            )
+        fixed |= {docked.body, docked.to}
+        pose = mated(ports[docked.to][docked.to_port], ports[docked.body][docked.port])
+        entries[docked.body] = _carried(moved, entries[docked.to], pose)
+    bots = tuple(entries[bot.name] for bot in file.bots)
+    return file.model_copy(update={"bots": bots, "bodies": tuple(entries[body.name] for body in file.bodies)})
+
+
+def _carried(moved: Entry, by: Entry, pose: Pose) -> Entry:
+    """A body that moves along with another, at a pose in its frame."""
+    course = by.course if isinstance(by, BodyEntry) else ()
+    base = Pose(np.array(course[0].position if course else by.position), np.array(by.orientation))
+    arm, spin = base.vector(pose.position), np.array(by.angular_velocity)
+    there = base.then(pose)
+    return moved.model_copy(
+        update={
+            "position": tuple(there.position.tolist()),
+            "orientation": tuple(there.orientation.tolist()),
+            "velocity": tuple((np.array(by.velocity) + np.cross(base.vector(spin), arm)).tolist()),
+            "angular_velocity": tuple(pose.inverse().vector(spin).tolist()),
+        }
+    )
 
 
 def load_scenario(path: str | Path) -> Scenario:
@@ -161,12 +245,25 @@ def load_scenario(path: str | Path) -> Scenario:
                 f"{path}: bots[{index}].working_mass = {bot.working_mass}: allowed: 0 to {limit} kg"
             )
     vehicles = tuple(loaded[bot.vehicle] for bot in file.bots)
+    hardware = {bot.name: vehicle for bot, vehicle in zip(file.bots, vehicles, strict=True)}
+    for body in file.bodies:
+        if body.vehicle is not None:
+            if body.vehicle not in loaded:
+                loaded[body.vehicle] = Vehicle.from_file(path.parent / body.vehicle)
+            hardware[body.name] = loaded[body.vehicle]
+    ports = ports_of(file, hardware)
+    try:
+        file = placed(file, ports)
+    except ValueError as error:
+        raise ConfigurationError(f"{path}: {error}") from error
     arrays = {bot.name: len(vehicle.thrusters) for bot, vehicle in zip(file.bots, vehicles, strict=True)}
     for index, fault in enumerate(file.faults):
-        if fault.bot not in arrays:
-            raise ConfigurationError(f"{path}: faults[{index}].bot = {fault.bot!r}: allowed: {', '.join(arrays)}")
+        if fault.bot not in hardware:
+            raise ConfigurationError(f"{path}: faults[{index}].bot = {fault.bot!r}: allowed: {', '.join(hardware)}")
+        thrusters = arrays.get(fault.bot, 0)
         try:
-            check_fault(fault.kind, fault.target, fault.value, fault.duration, arrays[fault.bot])
+            names = tuple(ports[fault.bot])
+            check_fault(fault.kind, fault.target, fault.value, fault.duration, thrusters, ports=names)
         except ValueError as error:
             raise ConfigurationError(f"{path}: faults[{index}].{error}") from error
-    return Scenario(path, file, vehicles)
+    return Scenario(path, file, vehicles, hardware)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qiki_sim.readings import EnergyReading, StoreReading, ThermalReading
     from qiki_vehicle.sensors import Noise
 
-_NOISY = ("odom", "energy", "thermal", "battery", "supercap")
+_NOISY = ("odom", "energy", "thermal", "battery", "supercap", "dock", "dock/ports", "dock/dropout")
 
 
 class Sensors:
@@ -42,9 +42,9 @@ class Sensors:
     def odom(self, truth: Motion, time_us: int) -> Motion | None:
         if self.lost("odom"):
             return None
-        noise, draw = self._noise, self._generator("odom", time_us).standard_normal((4, 3))
+        noise, draw = self._noise, self.generator("odom", time_us).standard_normal((4, 3))
         sigmas = noise.position, noise.orientation, noise.velocity, noise.angular_velocity
-        draw *= np.array([self._sigma("odom", sigma) for sigma in sigmas])[:, None]
+        draw *= np.array([self.sigma("odom", sigma) for sigma in sigmas])[:, None]
         turn = quaternion.from_rotation_vector(draw[1].tolist())
         return Motion(
             position=truth.position + draw[0],
@@ -56,37 +56,38 @@ class Sensors:
     def energy(self, truth: EnergyReading, time_us: int) -> EnergyReading | None:
         if self.lost("energy"):
             return None
-        draw = self._generator("energy", time_us).standard_normal(3)
-        soc = self._sigma("energy", self._noise.soc)
+        draw = self.generator("energy", time_us).standard_normal(3)
+        soc = self.sigma("energy", self._noise.soc)
         supercap = min(max(truth.supercap_soc + soc * draw[0], 0.0), 1.0)
         battery = min(max(truth.battery_soc + soc * draw[1], 0.0), 1.0)
-        voltage = truth.bus_voltage + self._sigma("energy", self._noise.bus_voltage) * draw[2]
+        voltage = truth.bus_voltage + self.sigma("energy", self._noise.bus_voltage) * draw[2]
         return replace(truth, supercap_soc=supercap, battery_soc=battery, bus_voltage=max(voltage, 0.0))
 
     def thermal(self, truth: ThermalReading, time_us: int) -> ThermalReading | None:
         if self.lost("thermal"):
             return None
-        draw = self._generator("thermal", time_us).standard_normal(len(truth.names))
-        sigma = self._sigma("thermal", self._noise.temperature)
+        draw = self.generator("thermal", time_us).standard_normal(len(truth.names))
+        sigma = self.sigma("thermal", self._noise.temperature)
         return replace(truth, temperature=truth.temperature + sigma * draw)
 
     def store(self, sensor: str, truth: StoreReading, time_us: int) -> StoreReading | None:
         """`sensor` is battery or supercap."""
         if self.lost(sensor):
             return None
-        draw = self._generator(sensor, time_us).standard_normal(2)
-        soc = min(max(truth.soc + self._sigma("energy", self._noise.soc) * draw[0], 0.0), 1.0)
+        draw = self.generator(sensor, time_us).standard_normal(2)
+        soc = min(max(truth.soc + self.sigma("energy", self._noise.soc) * draw[0], 0.0), 1.0)
         return replace(
-            truth, soc=soc, temperature=truth.temperature + self._sigma("thermal", self._noise.temperature) * draw[1]
+            truth, soc=soc, temperature=truth.temperature + self.sigma("thermal", self._noise.temperature) * draw[1]
         )
 
-    def _sigma(self, sensor: str, nominal: float) -> float:
+    def sigma(self, sensor: str, nominal: float) -> float:
+        """Standard deviation of a sample, with the noise fault that may hold for the sensor."""
         factor = self._faults.noise(sensor)
         if factor is None:
             return nominal
         return nominal * factor if nominal > 0.0 else factor
 
-    def _generator(self, sensor: str, time_us: int) -> np.random.Generator:
+    def generator(self, sensor: str, time_us: int) -> np.random.Generator:
         """The stream of a sensor at that time: its generator with the counter set, faster than a new one."""
         generator, state = self._streams[sensor]
         state["state"]["counter"][:] = 0, time_us, 0, 0

@@ -9,6 +9,7 @@ import numpy as np
 
 from qiki_sim.bodies import RigidBodies
 from qiki_sim.bot import Bot
+from qiki_sim.docking.twin import DockingTwin
 from qiki_sim.faults import Fault, check_fault
 from qiki_sim.flow import THRUST
 from qiki_sim.scenario import TICK_US, Scenario, load_scenario
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from qiki_sim.docking.joint import Joint
     from qiki_sim.faults import FaultBook
     from qiki_sim.readings import EnergyReading, Motion, StoreReading, ThermalReading, ValveReading
     from qiki_sim.valves import ValveCommand
     from qiki_vehicle import MassProperties
+    from qiki_vehicle.port_hardware import DockCommand, DockReading
 
 
 class World:
@@ -67,6 +70,10 @@ class World:
         self._sensors = {
             name: Sensors(self.seed, name, bot.vehicle.sensors.noise, bot.faults) for name, bot in self._bots.items()
         }
+        self.docking = DockingTwin(self.scenario, self.bodies, self._bots, self.seed)
+        self.bodies.begin(self.scenario)
+        self._books = [*(bot.faults for bot in self._bots.values())]
+        self._books += [one.faults for one in self.docking.hardware.values() if one.bot is None]
         self._time_us = 0
         self._timed = sorted(file.faults, key=lambda fault: fault.time)
         self._thrust = np.zeros((TICK_US // self._step_us, len(self._bots), THRUST))
@@ -117,6 +124,7 @@ class World:
 
     def _advance(self, until_us: int) -> None:
         steps = (until_us - self._time_us) // self._step_us
+        self.docking.begin_step(self._time_us, until_us)
         thrust = self._thrust[:steps]
         constant = True
         for index, bot in enumerate(self._bots.values()):
@@ -125,8 +133,12 @@ class World:
             # Mass in the middle of the time: its change from tick to tick then costs no accuracy.
             self._set_mass(index, bot, 0.5 * (before + bot.mass))
         self.bodies.move_scripted(self.time)
-        self.bodies.advance(thrust, constant)
-        self._time_us = until_us
+        # Ports that may touch are looked at after every step.
+        stride = 1 if self.docking.is_close(steps * self._step_us * 1e-6) else steps
+        for first in range(0, steps, stride):
+            self.bodies.advance(thrust[first : first + stride], constant or stride == 1)
+            self._time_us += stride * self._step_us
+            self.docking.end_step(self._time_us, stride * self._step_us * 1e-6)
 
     def _set_mass(self, index: int, bot: Bot, mass: float) -> None:
         if mass != self._mass[index]:
@@ -146,30 +158,41 @@ class World:
         """Put a fault in force now, or clear faults; `duration` s, 0: until cleared. Kinds are in `faults`.
 
         Raises:
-            KeyError: there is no such bot.
+            KeyError: there is no such bot, nor a body with docking hardware.
             ValueError: the fault is refused: field, value, allowed range.
         """
-        hardware = self.bot(bot)
-        check_fault(kind, target, value, duration, hardware.driver.count)
+        book, hardware = self.faults(bot), self._bots.get(bot)
+        thrusters = 0 if hardware is None else hardware.driver.count
+        ports = tuple(self.docking.hardware[bot].ports) if bot in self.docking.hardware else ()
+        check_fault(kind, target, value, duration, thrusters, ports=ports)
         until_us = self._time_us + self._whole_steps_us(duration) if duration else None
-        hardware.faults.inject(Fault(kind, target, value, until_us))
-        hardware.apply_faults()
+        book.inject(Fault(kind, target, value, until_us))
+        if hardware is not None:
+            hardware.apply_faults()
+
+    def command_dock(self, body: str, command: DockCommand) -> None:
+        """Give a body's docking hardware a command now.
+
+        Raises:
+            KeyError: the body has no docking hardware.
+            CommandError: the command is refused; nothing has changed.
+        """
+        self.docking.command(body, command)
 
     def _whole_steps_us(self, seconds: float) -> int:
         return math.ceil(round(seconds * 1e6) / self._step_us) * self._step_us
 
     def _next_fault_us(self) -> int:
         """Time of the next begin or end of a fault, after now."""
-        times = [t for bot in self._bots.values() if (t := bot.faults.next_expiry_us) is not None]
+        times = [t for book in self._books if (t := book.next_expiry_us) is not None]
         if self._timed:
             times.append(self._whole_steps_us(self._timed[0].time))
         return min(times, default=self._time_us + TICK_US)
 
     def _apply_due_faults(self) -> None:
-        for bot in self._bots.values():
-            expiry_us = bot.faults.next_expiry_us
-            if expiry_us is not None and expiry_us <= self._time_us:
-                bot.faults.expire(self._time_us)
+        expired = [book.expire(self._time_us) for book in self._books]
+        for bot, changed in zip(self._bots.values(), expired, strict=False):
+            if changed:
                 bot.apply_faults()
         while self._timed and self._whole_steps_us(self._timed[0].time) <= self._time_us:
             fault = self._timed.pop(0)
@@ -184,12 +207,31 @@ class World:
     def mass_properties(self, bot: str) -> MassProperties:
         return self.bot(bot).mass_properties
 
-    def faults(self, bot: str) -> FaultBook:
-        return self.bot(bot).faults
+    def faults(self, body: str) -> FaultBook:
+        """Faults of a bot, or of a body with docking hardware.
+
+        Raises:
+            KeyError: there is no such body.
+        """
+        if body in self._bots:
+            return self._bots[body].faults
+        if body in self.docking.hardware:
+            return self.docking.hardware[body].faults
+        raise KeyError(f"bot = {body!r}: allowed: {', '.join(dict.fromkeys((*self._bots, *self.docking.hardware)))}")
+
+    @property
+    def docks(self) -> tuple[str, ...]:
+        """Names of the bodies with docking hardware, bots first."""
+        return tuple(self.docking.hardware)
+
+    def docked(self) -> tuple[Joint, ...]:
+        """True joints of the ports, captured or latched."""
+        return tuple(self.docking.joints.values())
 
     def state(self) -> NDArray[np.float64]:
         """The state of everything in one vector, for comparing two runs bit by bit."""
-        parts = [np.array([self._time_us]), self.bodies.state(), *(bot.state() for bot in self._bots.values())]
+        bots = (bot.state() for bot in self._bots.values())
+        parts = [np.array([self._time_us]), self.bodies.state(), *bots, self.docking.state()]
         return np.concatenate(parts)
 
     # What the sensors report, None while a sensor is lost -----------------------------------------------------------
@@ -209,6 +251,14 @@ class World:
     def thermal(self, bot: str) -> ThermalReading | None:
         hardware = self.bot(bot)
         return self._sensors[bot].thermal(hardware.heat, self._time_us)
+
+    def dock(self, body: str) -> DockReading | None:
+        """Docking sensors of a bot, or of a body with docking hardware.
+
+        Raises:
+            KeyError: the body has none.
+        """
+        return self.docking.read(body, self._time_us)
 
     def battery(self, bot: str) -> StoreReading | None:
         return self._store(bot, "battery", self.bot(bot).battery)

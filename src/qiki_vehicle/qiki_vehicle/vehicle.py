@@ -11,6 +11,7 @@ from qiki_vehicle.control import Control, Modulation
 from qiki_vehicle.docking import Bridge, Docking
 from qiki_vehicle.files import ConfigurationError, Name, Section, load, read, validate
 from qiki_vehicle.hull import Hull
+from qiki_vehicle.mechanism import PortHardware
 from qiki_vehicle.power import Avionics, Propulsion
 from qiki_vehicle.sensors import Sensors
 from qiki_vehicle.thermal import Thermal
@@ -33,6 +34,7 @@ class Vehicle(Section):
     thermal: Thermal
     sensors: Sensors
     ports: tuple[Port, ...]
+    port_hardware: PortHardware
     docking: Docking
     bridge: Bridge
     modulation: Modulation
@@ -66,6 +68,19 @@ class Vehicle(Section):
         pulse, least, most = self.modulation.impulse_bit.longest_pulse, self.valves.min_on, window - self.valves.min_off
         if not least < pulse < most:
             raise ValueError(f"modulation.impulse_bit.longest_pulse {pulse} s; allowed: above {least:g} to {most:g} s")
+        magnets, box = self.port_hardware.magnets, self.docking.contact_box
+        for name, most, limit in (
+            ("lateral_max", magnets.lateral_max, box.lateral_offset),
+            ("tilt_max", magnets.tilt_max, box.tilt),
+            ("roll_max", magnets.roll_max, box.roll),
+            ("closing_max", magnets.closing_max, box.closing_max),
+            ("lateral_rate_max", magnets.lateral_rate_max, box.lateral_rate),
+            ("rate_max", magnets.rate_max, max(box.tilt_rate, box.roll_rate)),
+        ):
+            if most < limit:
+                raise ValueError(
+                    f"port_hardware.magnets.{name} {most}; allowed: at least that of docking.contact_box ({limit})"
+                )
         ports = [port.name for port in self.ports]
         if len(set(ports)) != len(ports):
             raise ValueError(f"ports {ports}; allowed: each name once")

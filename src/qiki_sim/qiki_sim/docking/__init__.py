@@ -1,0 +1,1 @@
+"""Docking hardware of the digital twin: ports, joints, the power network, cameras."""

@@ -1,0 +1,308 @@
+"""Docking of a world: touch, capture, latches, loads of joints, power, and readings of the docking sensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qiki_sim.docking.camera import Camera
+from qiki_sim.docking.hardware import SLOW_US, DockHardware
+from qiki_sim.docking.joint import LATCHED_FREQUENCY, End, Joint
+from qiki_sim.docking.mating import Mating, PortPair, catches, is_slow
+from qiki_sim.docking.ports import PortNoise, read_port
+from qiki_sim.docking.power import PowerNetwork
+from qiki_sim.faults import FaultBook
+from qiki_sim.scenario import ports_of
+from qiki_sim.sensors import Sensors
+from qiki_vehicle import Pose
+from qiki_vehicle.port_hardware import DockReading
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from qiki_sim.bodies import RigidBodies
+    from qiki_sim.bot import Bot
+    from qiki_sim.scenario import Scenario
+    from qiki_vehicle.port_hardware import DockCommand
+
+Key = tuple[str, str]
+"""Body and port."""
+
+_NEAR = 0.15
+"""M between the rims of two ports, within which every physics step is looked at."""
+_APART = 0.02
+"""M of gap, from which a touch is over."""
+_COLLISION_US = 500_000
+"""Microseconds without contact, after which two bodies collide anew."""
+
+
+@dataclass
+class _Touch:
+    """Two ports that touch. peak: N, largest contact force. is_slow: the magnets could follow the motion so far."""
+
+    peak: float = 0.0
+    is_slow: bool = True
+
+
+class DockingTwin:
+    """Docking hardware of all bodies of a world, and the joints between them."""
+
+    def __init__(self, scenario: Scenario, bodies: RigidBodies, bots: Mapping[str, Bot], seed: int) -> None:
+        self._bodies = bodies
+        powers = {body.name: body.source_power for body in scenario.file.bodies}
+        self.hardware: dict[str, DockHardware] = {}
+        for name, ports in ports_of(scenario.file, scenario.hardware).items():
+            bot = bots.get(name)
+            book = FaultBook() if bot is None else bot.faults
+            one = DockHardware(name, tuple(ports.values()), scenario.hardware[name], book, powers.get(name))
+            one.bot = bot
+            if bot is not None:
+                bot.dock = one
+            self.hardware[name] = one
+        self._sensors = {
+            name: Sensors(seed, name, one.vehicle.sensors.noise, one.faults) for name, one in self.hardware.items()
+        }
+        self._cameras = {
+            name: Camera(one, self._sensors[name], self.hardware, bodies.is_hidden)
+            for name, one in self.hardware.items()
+        }
+        self.power = PowerNetwork(list(self.hardware.values()))
+        self._pairs = self._port_pairs()
+        self._sites = np.array([[bodies.port_site(*key) for key in pair] for pair in self._pairs], dtype=int)
+        self._reach = np.array([sum(port.radius for port in (p.own, p.other)) for p in self._pairs.values()]) + _NEAR
+        self.joints: dict[frozenset[Key], Joint] = {}
+        self._last: dict[tuple[Key, Key], Mating] = {}
+        self._touching: dict[tuple[Key, Key], _Touch] = {}
+        self._colliding: dict[tuple[str, str], int] = {}
+        self._found: list[tuple[str, str, dict[str, Any]]] = []
+        for entry in scenario.file.docked:
+            self._begin_docked((entry.body, entry.port), (entry.to, entry.to_port), entry.latched)
+
+    def _port_pairs(self) -> dict[tuple[Key, Key], PortPair]:
+        ends = [(name, port) for name, one in self.hardware.items() for port in one.ports.values()]
+        pairs = {}
+        for index, (name, port) in enumerate(ends):
+            for other_name, other in ends[index + 1 :]:
+                if other_name != name:
+                    pairs[(name, port.name), (other_name, other.name)] = PortPair(port, other)
+        return pairs
+
+    def _begin_docked(self, own: Key, to: Key, latched: bool) -> None:
+        pair = (own, to) if (own, to) in self._pairs else (to, own)
+        joint = self._join(pair, self._mating(pair, 0))
+        joint.end(own[0]).actuators.capture = True
+        if latched:
+            joint.end(own[0]).actuators.latch = True
+            joint.progress, joint.latched = 1.0, True
+            self._bodies.welds.stiffen(joint.slot, LATCHED_FREQUENCY)
+
+    # Commands -------------------------------------------------------------------------------------------------------
+
+    def command(self, body: str, command: DockCommand) -> None:
+        """Take a command.
+
+        Raises:
+            KeyError: the body has no docking hardware.
+            CommandError: it is refused; nothing has changed.
+        """
+        for port in self.of(body).command(command):
+            joint = self.joint((body, port))
+            ends = [End(self.of(body), port)] if joint is None else joint.ends
+            for end in ends:
+                end.actuators.release()
+            if joint is not None:
+                self._part(joint, "released")
+
+    def of(self, body: str) -> DockHardware:
+        """Docking hardware of a body.
+
+        Raises:
+            KeyError: it has none.
+        """
+        if body not in self.hardware:
+            raise KeyError(f"body = {body!r}: allowed: {', '.join(self.hardware) or 'none has docking hardware'}")
+        return self.hardware[body]
+
+    def joint(self, key: Key) -> Joint | None:
+        """The joint of a port."""
+        return next((joint for keys, joint in self.joints.items() if key in keys), None)
+
+    # Time -----------------------------------------------------------------------------------------------------------
+
+    def begin_step(self, now_us: int, until_us: int) -> None:
+        """Run latch drives and power up to `until_us`."""
+        seconds = (until_us - now_us) * 1e-6
+        for joint in list(self.joints.values()):
+            if not joint.held:
+                self._part(joint, "released")
+            elif joint.drive(seconds):
+                frequency = joint.first.hardware.vehicle.port_hardware.magnets.frequency
+                self._bodies.welds.stiffen(joint.slot, LATCHED_FREQUENCY if joint.latched else frequency)
+                self._report("latched" if joint.latched else "unlatched", joint, peak_force_n=joint.peak)
+        self.power.step(self.joints.values(), seconds, until_us)
+        if until_us % SLOW_US == 0:
+            for body in self.hardware.values():
+                body.slow_step()
+
+    def is_close(self, seconds: float) -> bool:
+        """True if ports may touch, or magnets damp, within that time: then every physics step counts."""
+        return any(not joint.latched for joint in self.joints.values()) or bool(self._near(seconds))
+
+    def _near(self, seconds: float) -> list[tuple[Key, Key]]:
+        if len(self._sites) == 0:
+            return []
+        places = self._bodies.site_places(self._sites)
+        apart = np.linalg.norm(places[:, 0] - places[:, 1], axis=1)
+        near = apart < self._reach + 4.0 * self._bodies.speed * seconds
+        if not near.any():
+            return []
+        taken = {key for keys in self.joints for key in keys}
+        pairs = list(self._pairs)
+        return [pairs[index] for index in np.flatnonzero(near) if not taken & set(pairs[index])]
+
+    def end_step(self, now_us: int, seconds: float) -> None:
+        """Look at ports that may touch and at the loads of the joints, after a step of that many s."""
+        for joint in list(self.joints.values()):
+            self._load(joint, now_us)
+        near = self._near(seconds)
+        for pair in near:
+            self._touch(pair, now_us)
+        for pair in set(self._touching) - set(near):
+            self._touching.pop(pair)
+        self._last = {pair: mating for pair, mating in self._last.items() if pair in near}
+        self._collide(now_us)
+
+    def _load(self, joint: Joint, now_us: int) -> None:
+        joint.load = float(np.linalg.norm(self._bodies.welds.force(joint.slot)))
+        joint.peak = max(joint.peak, joint.load)
+        if not joint.latched:
+            joint.mating = self._mating((joint.first.key, joint.second.key), now_us)
+        load = joint.load + joint.pull
+        if load > joint.strength:
+            self._part(joint, "latch_broken" if joint.latched else "capture_lost", force_n=load)
+
+    def _touch(self, pair: tuple[Key, Key], now_us: int) -> None:
+        mating, ports = self._mating(pair, now_us), self._pairs[pair]
+        before = self._last.get(pair, mating)
+        self._last[pair] = mating
+        ends = self._ends(pair)
+        hardware = ends[0].hardware.vehicle.port_hardware
+        touch = self._touching.get(pair)
+        if touch is None:
+            if not ports.touches(mating, hardware.contact_travel):
+                return
+            touch = self._touching[pair] = _Touch()
+            # Before the collars have pushed: the step before, if they are inside of each other already.
+            self._emit("port_contact", ends, **_quantities(mating if mating.gap >= 0.0 else before))
+        elif mating.gap > _APART:
+            del self._touching[pair]
+            self._emit("port_contact_ended", ends, peak_force_n=touch.peak)
+            return
+        touch.peak = max(touch.peak, self._bodies.contact_force(*pair))
+        touch.is_slow &= is_slow(mating, hardware)
+        if touch.is_slow and any(end.actuators.capture for end in ends) and catches(mating, hardware):
+            joint = self._join(pair, mating)
+            joint.peak = self._touching.pop(pair).peak
+            self._report("captured", joint)
+
+    def _mating(self, pair: tuple[Key, Key], now_us: int) -> Mating:
+        motions = [self._bodies.motion(name, now_us * 1e-6) for name, _ in pair]
+        return self._pairs[pair].mating(*motions)
+
+    def _ends(self, pair: tuple[Key, Key]) -> tuple[End, End]:
+        (first, port), (second, other) = pair
+        return End(self.hardware[first], port), End(self.hardware[second], other)
+
+    def _join(self, pair: tuple[Key, Key], mating: Mating) -> Joint:
+        ports, ends = self._pairs[pair], self._ends(pair)
+        frequency = ends[0].hardware.vehicle.port_hardware.magnets.frequency
+        first, second = (self._bodies.names.index(name) for name, _ in pair)
+        slot = self._bodies.join(first, second, ports.pose, np.array(ports.own.position), frequency)
+        joint = Joint(*ends, ports, slot, mating)
+        self.joints[frozenset(pair)] = joint
+        return joint
+
+    def _part(self, joint: Joint, kind: str, **payload: float) -> None:
+        current = abs(self.power.current(joint))
+        self._report(kind, joint, **payload)
+        if current > joint.first.hardware.vehicle.docking.undock.current_max:
+            volts = self.power.volts_of(joint.first.hardware.name)
+            self._report("hot_break", joint, current_a=current, volts_v=volts)
+        self._bodies.part(joint.slot)
+        pair = joint.first.key, joint.second.key
+        del self.joints[frozenset(pair)]
+        if joint.latched or joint.pair.touches(joint.mating, joint.first.hardware.vehicle.port_hardware.contact_travel):
+            self._touching[pair] = _Touch()
+
+    def _collide(self, now_us: int) -> None:
+        """Contacts of bodies outside of their port collars."""
+        joined = {(joint.first.key, joint.second.key) for joint in self.joints.values()}
+        for pair in self._bodies.touching_outside(joined | set(self._touching)):
+            if pair not in self._colliding:
+                a, b = (self._bodies.motion(name, now_us * 1e-6) for name in pair)
+                apart = Pose(a.position, a.orientation).vector(a.velocity) - Pose(b.position, b.orientation).vector(
+                    b.velocity
+                )
+                payload = {"bot": pair[0], "other": pair[1], "speed_mps": float(np.linalg.norm(apart))}
+                self._found.append((pair[0], "collision", payload))
+            self._colliding[pair] = now_us
+        self._colliding = {pair: at for pair, at in self._colliding.items() if now_us - at < _COLLISION_US}
+
+    # Readings -------------------------------------------------------------------------------------------------------
+
+    def read(self, body: str, now_us: int) -> DockReading | None:
+        """Docking sensors of a body now; None while they give nothing.
+
+        Raises:
+            KeyError: it has none.
+        """
+        one, camera = self.of(body), self._cameras[body]
+        if camera.lost(now_us):
+            return None
+        sights = camera.sights(self._bodies.poses(tuple(self.hardware)), now_us)
+        noise = PortNoise(self._sensors[body], now_us)
+        touching = {key for pair in self._touching for key in pair}
+        ports = []
+        for port in one.ports:
+            joint = self.joint((body, port))
+            touches = (body, port) in touching
+            if joint is not None:
+                travel = one.vehicle.port_hardware.contact_travel
+                touches = joint.latched or joint.pair.touches(joint.mating, travel)
+            ports.append(read_port(one, port, joint, touching=touches, power=self.power, noise=noise))
+        return DockReading(now_us * 1e-6, tuple(ports), sights)
+
+    def state(self) -> NDArray[np.float64]:
+        """State of everything in one vector, for comparison."""
+        joints = [(joint.slot, joint.progress, joint.latched, joint.load) for joint in self.joints.values()]
+        bodies = [(one.power, one.heat, one.draw, one.temperature) for one in self.hardware.values()]
+        return np.concatenate([np.ravel(joints), np.ravel(bodies), self.power.volts])
+
+    def take_occurrences(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """Body, kind and payload of all that has happened since the last time."""
+        found, self._found = self._found, []
+        return found
+
+    def _report(self, kind: str, joint: Joint, **payload: float) -> None:
+        self._emit(kind, joint.ends, **payload)
+
+    def _emit(self, kind: str, ends: tuple[End, End], **payload: float) -> None:
+        (bot, port), (partner, partner_port) = (end.key for end in ends)
+        where = {"bot": bot, "port": port, "partner": partner, "partner_port": partner_port}
+        self._found.append((bot, kind, {**where, **payload}))
+
+
+def _quantities(mating: Mating) -> dict[str, float]:
+    return {
+        "closing_mps": mating.closing,
+        "lateral_rate_mps": mating.lateral_rate,
+        "tilt_rate_radps": mating.tilt_rate,
+        "roll_rate_radps": mating.roll_rate,
+        "lateral_offset_m": mating.lateral_offset,
+        "tilt_rad": mating.tilt,
+        "roll_rad": mating.roll,
+    }
