@@ -68,7 +68,9 @@ def assemble(
 
     drive = Drive(
         Modulators(MODULATORS, build, modulator, bank, body),
-        levels=LevelPulses(allocator.watts_per_newton * array.f_max, window=pulses.window, lead=lead, gap=pulses.gap),
+        levels=LevelPulses(
+            allocator.watts_per_newton * array.f_max, allocator.bus, window=pulses.window, lead=lead, gap=pulses.gap
+        ),
         limiter=Limiter(
             allocator.watts_per_newton,
             energy_config(vehicle),

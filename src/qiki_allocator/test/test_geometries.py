@@ -265,7 +265,7 @@ def test_the_margin_without_facets_is_a_lower_bound(array, attainable_sets, seed
     exact, bound = attainable_sets
     results = []
     for found in (exact, bound):
-        found.limit(bounds / array.f_max, power)
+        found.limit(bounds / array.f_max, math.inf if power is None else power)
         results.append(found.scale_and_margin(wrench)[:2])
     (scale, margin), (low_scale, low_margin) = results
     assert low_scale == pytest.approx(scale, rel=1e-6, abs=1e-8)
@@ -273,7 +273,7 @@ def test_the_margin_without_facets_is_a_lower_bound(array, attainable_sets, seed
     assert low_margin <= margin + 1e-7
     # At rest with everything alive it is exact.
     whole = bound
-    whole.limit(np.ones(16), None)
+    whole.limit(np.ones(16), math.inf)
     assert whole.scale_and_margin(np.zeros(6))[1] == pytest.approx(1.0)
 
 

@@ -12,22 +12,27 @@ class Limits(NamedTuple):
     """Limits at a moment.
 
     Attributes:
-        power: W, electrical power of all thrusters together; None: no limit.
+        power: W, electrical power of all thrusters together; where they draw from several buses, one number for each;
+            None: no limit.
         bounds: (n,) N, largest force of each thruster, 0 = dead; None: f_max. More than f_max counts as f_max.
         names: n names of what sets each bound, for `Allocation.binding` (`heat:A`, `burn:3`, ...);
             None or an empty name: `dead:<i>` where the bound is 0, else `thruster:<i>`.
     """
 
-    power: float | None = None
+    power: float | tuple[float, ...] | None = None
     bounds: npt.ArrayLike | None = None
     names: tuple[str, ...] | None = None
+
+    def by_bus(self, count: int) -> Floats:
+        """(count,) W of each bus; inf: no limit."""
+        return np.full(count, np.inf) if self.power is None else np.array(self.power, dtype=float).reshape(count)
 
 
 class Certificate(NamedTuple):
     """Proof of an answer, computed from the answer and not believed from the solver.
 
     Attributes:
-        primal_violation: largest relative violation of a bound or of the power limit (0 = none).
+        primal_violation: largest relative violation of a bound or of a power limit (0 = none).
         gap: bound on how far the answer may be from the optimum, by weak duality, whatever multipliers the solver gave.
             Exact answers: nozzle thrust, relative to the thrust used. Closest answers: half the squared wrench error
             (of each priority), relative to half the squared commanded wrench, in scaled units. NaN if there is none.

@@ -15,6 +15,7 @@ import math
 
 import numpy as np
 
+from qiki_allocator.allocation.programs import Power
 from qiki_allocator.allocation.spans import OUTSIDE, axis_units, span
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
 
@@ -70,7 +71,7 @@ class AttainableSet:
         weights = np.column_stack([np.maximum(along, 0.0), self._is_powered])
         # By columns: each of these products is a sum of few long columns.
         self._weights = np.asfortranarray(per_reach[:, None] * weights)
-        self.limit(np.ones(len(array)), None)
+        self.limit(np.ones(len(array)), math.inf)
         self._place(array.com)
 
     def _place(self, com: Floats) -> None:
@@ -101,11 +102,11 @@ class AttainableSet:
         other._place(array.com)
         return other
 
-    def limit(self, bounds: Floats, power: float | None) -> None:
-        """Set the bounds, (n,) relative to f_max, and the power limit, W or None."""
+    def limit(self, bounds: Floats, power: Power) -> None:
+        """Set the bounds, (n,) relative to f_max, and the power limit, W or inf."""
         room = np.empty(len(bounds) + 1)
         room[:-1] = bounds
-        room[-1] = _UNLIMITED if power is None else power / self._power_unit
+        room[-1] = min(power / self._power_unit, _UNLIMITED)
         divisor = self._share = self._weights.dot(room)
         if divisor[divisor.argmin()] <= _TINY:
             # Where nothing reaches, any component along the normal is out of reach, rounding errors aside.

@@ -1,14 +1,15 @@
 """Bounds on how far an answer is from the optimum, by weak duality, and on how far it is outside its limits.
 
 Any multipliers give a valid bound: wrong ones give a bad bound, never a false proof. x, u, p, P as in `programs`;
-multipliers are pi of the power row (cut off at 0) and mu of the equality rows, in that order; rows are (1 + m, n), the
-power row first.
+multipliers are pi of the k power rows (cut off at 0) and mu of the equality rows, in that order; rows are (k + m, n),
+the power rows first.
 """
 
 import math
 
 import numpy as np
 
+from qiki_allocator.allocation.programs import Power
 from qiki_allocator.allocation.thrusters import Floats
 
 _FREE = 1e3
@@ -22,15 +23,20 @@ _ZERO = np.zeros(())
 """An array: a number would be converted in each call."""
 
 
-def exact_gap(used: float, cost: Floats, rows: Floats, right: Floats, *, multipliers: Floats, upper: Floats) -> float:
-    """Bound on (cost'x - least cost) / cost'x for rows[1:] @ x = right[1:], rows[0] @ x <= right[0], used = cost'x.
+def exact_gap(
+    used: float, cost: Floats, rows: Floats, right: Floats, *, multipliers: Floats, upper: Floats, powers: int = 1
+) -> float:
+    """Bound on (cost'x - least cost) / cost'x for rows[k:] @ x = right[k:], rows[:k] @ x <= right[:k], used = cost'x,
+    with k = `powers`.
 
-    The least cost is at least min over the box of the Lagrangian: sum_j u_j min(0, r_j) - mu'target - pi P with the
-    reduced costs r = cost + rows'mu + pi p. The optimum costs no more than x, so no component of it exceeds
+    The least cost is at least min over the box of the Lagrangian: sum_j u_j min(0, r_j) - mu'target - pi'P with the
+    reduced costs r = cost + rows'mu + p'pi. The optimum costs no more than x, so no component of it exceeds
     cost'x / cost_j: where the bounds leave the proof open the box is cut off there, which keeps the bound sharp for
     wrenches far smaller than the bounds.
     """
-    if not multipliers[0] > 0.0:
+    if powers > 1:
+        np.maximum(multipliers[:powers], _ZERO, out=multipliers[:powers])
+    elif not multipliers[0] > 0.0:
         multipliers[0] = 0.0
     reduced = multipliers.dot(rows)
     reduced += cost
@@ -44,28 +50,34 @@ def exact_gap(used: float, cost: Floats, rows: Floats, right: Floats, *, multipl
 
 
 def gradient_gap(
-    x: Floats, coefficients: Floats, rows: Floats, _gradient: int = 0, *, upper: Floats, limit: float
+    x: Floats, coefficients: Floats, rows: Floats, _gradient: int = 0, *, upper: Floats, limit: Power, powers: int = 1
 ) -> float:
     """Bound on phi(x) - min phi for a convex phi whose gradient at x is a sum of rows.
 
-    phi(x) - phi(y) <= gradient'(x - y) <= sum_j max over the box of r_j (x_j - y_j) + pi (P - p'x)
-    with r = gradient + rows'mu + pi p for all y that hold the rows of mu as x does; the largest of a component is
+    phi(x) - phi(y) <= gradient'(x - y) <= sum_j max over the box of r_j (x_j - y_j) + pi'(P - p x)
+    with r = gradient + rows'mu + p'pi for all y that hold the rows of mu as x does; the largest of a component is
     r_j x_j - u_j min(0, r_j).
 
     Args:
-        coefficients: (1 + m,) of the rows in r: pi first, cut off at 0; then, for each row, what the gradient has of it
+        coefficients: (k + m,) of the rows in r: pi first, cut off at 0; then, for each row, what the gradient has of it
             or, where y holds it, mu.
+        limit: (k,), or one number for k = 1.
+        powers: k.
     """
-    coefficients[0] = pi = max(float(coefficients[0]), 0.0)
+    pushing = [0.0] * powers
+    for i in range(powers):
+        coefficients[i] = pushing[i] = max(float(coefficients[i]), 0.0)
     reduced = coefficients.dot(rows)
     bound = float(reduced.dot(x)) - float(np.minimum(reduced, _ZERO).dot(upper))
-    if pi > 0.0:
-        bound += pi * max(limit - float(rows[0].dot(x)), 0.0)
+    for i, pi in enumerate(pushing):
+        if pi > 0.0:
+            most = limit if isinstance(limit, float) else float(limit[i])
+            bound += pi * max(most - float(rows[i].dot(x)), 0.0)
     return bound
 
 
 def sharpened_gap(
-    x: Floats, coefficients: Floats, rows: Floats, gradient: int, *, upper: Floats, limit: float
+    x: Floats, coefficients: Floats, rows: Floats, gradient: int, *, upper: Floats, limit: Power, powers: int = 1
 ) -> float:
     """The same bound as `gradient_gap` for phi = 1/2 |rows[gradient:] x - target|^2, with better coefficients.
 
@@ -74,11 +86,11 @@ def sharpened_gap(
     phi(y) >= (v + d)'(rows y - target) - |v + d|^2 / 2 gives the same bound with |d|^2 / 2 more.
 
     Args:
-        gradient: index of the first row of the gradient; the rows before it are held, or that of the power.
+        gradient: index of the first row of the gradient; the rows before it are held, or those of the power.
     """
-    best = gradient_gap(x, coefficients, rows, upper=upper, limit=limit)
+    best = gradient_gap(x, coefficients, rows, upper=upper, limit=limit, powers=powers)
     changes = np.where(np.arange(len(coefficients)) < gradient, _FREE, 1.0)
-    changes[0] = _FREE if coefficients[0] > 0.0 else 0.0
+    changes[:powers] = np.where(coefficients[:powers] > 0.0, _FREE, 0.0)
     changed, spoils = coefficients, np.zeros(len(x), dtype=bool)
     for _ in range(_ROUNDS):
         reduced = changed.dot(rows)
@@ -88,7 +100,8 @@ def sharpened_gap(
         least, *_ = np.linalg.lstsq(columns.T, coefficients.dot(rows)[spoils], rcond=1e-12)
         changed = coefficients - changes * least
         moved = changed[gradient:] - coefficients[gradient:]
-        bound = gradient_gap(x, changed.copy(), rows, upper=upper, limit=limit) + 0.5 * float(moved.dot(moved))
+        bound = gradient_gap(x, changed.copy(), rows, upper=upper, limit=limit, powers=powers)
+        bound += 0.5 * float(moved.dot(moved))
         best = min(best, bound)
     return best
 

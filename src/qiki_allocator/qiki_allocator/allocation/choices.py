@@ -7,11 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from qiki_allocator.allocation.answers import Certificate
-from qiki_allocator.allocation.programs import NO_LIMIT
 from qiki_allocator.allocation.ray import Ray
 from qiki_allocator.allocation.spans import WEAK, are_surely_strong, span, strong_and_weak
 from qiki_allocator.allocation.strategies import Found, Levels, Starts, nothing
-from qiki_allocator.allocation.task import Room, Scaling, Task
+from qiki_allocator.allocation.task import Room, Scaling, Task, as_limit
 from qiki_allocator.allocation.thrusters import Floats
 
 _KEPT = 64
@@ -108,8 +107,8 @@ class Bent:
         target = self._to_units.dot(self._scaling.per_reach * task.wanted)
         share = 1.0
         if float(target.dot(target)) > 0.0:
-            limit = task.room.power / self._scaling.power_unit
-            share, _ = self._ray.longest(target, task.room.relative, min(limit, NO_LIMIT))
+            limit = as_limit(task.room.power, self._scaling.power_unit)
+            share, _ = self._ray.longest(target, task.room.relative, limit)
         if not share > _NOTHING:
             return nothing(task, Certificate(0.0, 0.0))
         return self._levels.solve(Task(self._scaling, task.wanted * min(share, 1.0), task.room))

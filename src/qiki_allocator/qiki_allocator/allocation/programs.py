@@ -12,6 +12,9 @@ import numpy.typing as npt
 
 from qiki_allocator.allocation.thrusters import Floats
 
+Power = float | Floats
+"""Power limit of all thrusters together, or of each bus, (k,)."""
+
 NO_LIMIT = 1e30
 """Right side of a row that limits nothing."""
 EQUALITY = 5  # daqp: active from the start and never released
@@ -37,7 +40,7 @@ ERROR_CURVATURE = 1e-5
 
 
 class Solution(NamedTuple):
-    """x (n,), the multipliers of the linear rows (power first) and of the upper bounds; ok: the solver is content."""
+    """x (n,), the multipliers of the linear rows (powers first) and of the upper bounds; ok: the solver is content."""
 
     x: Floats
     rows: Floats
@@ -46,19 +49,19 @@ class Solution(NamedTuple):
 
 
 class Program:
-    """minimise cost'x + curvature/2 |x|^2 + 1/2 sum_i weights_i (target - wanted x)_i^2, 0 <= x <= u, p'x <= P.
+    """minimise cost'x + curvature/2 |x|^2 + 1/2 sum_i weights_i (target - wanted x)_i^2, 0 <= x <= u, p x <= P.
 
     Args:
         wanted: (m, n) rows, none of length 0.
         weights: (m,) of each row's squared error; None: wanted x = target exactly, rows independent.
         cost: (n,).
-        power: (n,) the power row.
+        power: (k, n) the power rows.
         curvature: > 0.
-        starts: (k, n + 1) guesses of what holds each x and the power row: 1 the upper limit, -1 the lower one,
+        starts: (s, n + k) guesses of what holds each x and the power rows: 1 the upper limit, -1 the lower one,
             0 neither.
 
     Attributes:
-        rows: (1 + m, n) the power row and the wanted ones.
+        rows: (k + m, n) the power rows and the wanted ones.
     """
 
     def __init__(
@@ -72,36 +75,37 @@ class Program:
         starts: npt.NDArray[np.int8] | None = None,
     ) -> None:
         self._n = n = len(cost)
-        m = len(wanted)
+        m, self._powers = len(wanted), len(power)
+        self._first = first = n + self._powers
         self.rows = np.vstack([power, wanted])
         # daqp scales rows to unit length, and with them what violates a soft one.
         length = np.linalg.norm(wanted, axis=1)
         self._length = None if np.abs(length - 1.0).max(initial=0.0) <= 1e-12 else length
         scaled = np.vstack([power, wanted / length[:, None]])
         self._cost, self._curvature, self._is_step = np.array(cost), curvature, False
-        self._limits = np.zeros((2, n + 1 + m))
+        self._limits = np.zeros((2, first + m))
         self._upper, self._lower = self._limits
         self._upper[:n] = 1.0
-        self._upper[n] = NO_LIMIT
-        self._lower[n] = -NO_LIMIT
-        self._bounds, self._targets = self._upper[:n], self._limits[:, n + 1 :]
-        self._sense = np.zeros(n + 1 + m, dtype=np.intc)
-        self._sense[n + 1 :] = EQUALITY if weights is None else EQUALITY | _SOFT
+        self._upper[n:first] = NO_LIMIT
+        self._lower[n:first] = -NO_LIMIT
+        self._bounds, self._targets = self._upper[:n], self._limits[:, first:]
+        self._sense = np.zeros(first + m, dtype=np.intc)
+        self._sense[first:] = EQUALITY if weights is None else EQUALITY | _SOFT
         self._starts = None if starts is None else _SIDES[starts]
         self._model = daqp.Model()
         self._model.settings = SETTINGS
         self._model.setup(curvature * np.eye(n), self._cost, scaled, self._upper, self._lower, self._sense)
         if weights is not None:
-            softness = np.ones(n + 1 + m)
-            softness[n + 1 :] = 1.0 / (np.asarray(weights) * length**2)
+            softness = np.ones(first + m)
+            softness[first:] = 1.0 / (np.asarray(weights) * length**2)
             self._model.soft_weights(rho_l=softness, rho_u=softness)
 
-    def solve(self, target: Floats, upper: Floats, power: float, start: int = -1) -> Solution:
-        """Solve for a target (m,), upper bounds (n,) and a power limit.
+    def solve(self, target: Floats, upper: Floats, power: Power, start: int = -1) -> Solution:
+        """Solve for a target (m,), upper bounds (n,) and power limits, (k,) or one number.
 
         It starts from where the last solve ended, or, where the target has jumped, from the guess of that index.
         """
-        n = self._n
+        n, first = self._n, self._first
         if self._length is not None:
             target = target / self._length
         if self._is_step:
@@ -113,12 +117,12 @@ class Program:
             if moved.dot(moved) > _JUMP**2:
                 guess = self._starts[start]
         self._bounds[:] = upper
-        self._upper[n] = power
+        self._upper[n:first] = power
         self._targets[:] = target
         if guess is None:
             self._model.update(bupper=self._upper, blower=self._lower)
         else:
-            self._sense[: n + 1] = guess
+            self._sense[:first] = guess
             self._model.update(bupper=self._upper, blower=self._lower, sense=self._sense)
         return self._solved()
 
@@ -145,5 +149,5 @@ class Program:
         multipliers = info["lam"]
         rows = multipliers[self._n :]
         if self._length is not None:
-            rows[1:] /= self._length
+            rows[self._powers :] /= self._length
         return Solution(x, rows, multipliers[: self._n], flag in _SOLVED)

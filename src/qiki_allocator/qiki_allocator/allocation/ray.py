@@ -6,8 +6,9 @@ import daqp
 import numpy as np
 import numpy.typing as npt
 
-from qiki_allocator.allocation.programs import EQUALITY, NO_LIMIT, SETTINGS
+from qiki_allocator.allocation.programs import EQUALITY, NO_LIMIT, SETTINGS, Power
 from qiki_allocator.allocation.spans import OUTSIDE, axis_units, span
+from qiki_allocator.allocation.task import as_limit
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
 
 _CURVATURE = 1e-4
@@ -25,28 +26,29 @@ _LIFTS = 64
 
 
 class Ray:
-    """maximise s with units x = s target, 0 <= x <= u, p'x <= P; solved warm.
+    """maximise s with units x = s target, 0 <= x <= u, p x <= P; solved warm.
 
     Args:
         units: (r, n) orthonormal rows.
-        power: (n,) the power row.
+        power: (k, n) the power rows.
     """
 
     def __init__(self, units: Floats, power: Floats) -> None:
         rank, n = units.shape
-        self._units, self._n = units, n
+        self._units, self._n, self._first = units, n, n + len(power)
+        first = self._first
         self._rows = np.vstack([power, units[1:]])
-        self._limits = np.zeros((2, n + rank))
+        self._limits = np.zeros((2, first + rank - 1))
         self._upper, self._lower = self._limits
         self._upper[:n] = 1.0
-        self._upper[n], self._lower[n] = NO_LIMIT, -NO_LIMIT
-        sense = np.zeros(n + rank, dtype=np.intc)
-        sense[n + 1 :] = EQUALITY
+        self._upper[n:first], self._lower[n:first] = NO_LIMIT, -NO_LIMIT
+        sense = np.zeros(first + rank - 1, dtype=np.intc)
+        sense[first:] = EQUALITY
         self._model = daqp.Model()
         self._model.settings = {**SETTINGS, "primal_tol": _TOLERANCE}
         self._model.setup(_CURVATURE * np.eye(n), np.zeros(n), self._rows, self._upper, self._lower, sense)
 
-    def longest(self, target: Floats, upper: Floats, limit: float) -> tuple[float, Floats]:
+    def longest(self, target: Floats, upper: Floats, limit: Power) -> tuple[float, Floats]:
         """(s, x (n,)) for a target (r,) that is not zero; NaN if the solver finds none.
 
         s is that of x and so never above the true one, rounding errors aside. A proximal step from x that does not move
@@ -58,9 +60,10 @@ class Ray:
         along = mirror.dot(self._units)
         mirror[0] += math.copysign(1.0, mirror[0])
         mirror /= math.sqrt(float(mirror.dot(mirror)))
-        np.subtract(self._units[1:], np.multiply.outer(2.0 * mirror[1:], mirror.dot(self._units)), out=self._rows[1:])
+        across = self._rows[self._first - self._n :]
+        np.subtract(self._units[1:], np.multiply.outer(2.0 * mirror[1:], mirror.dot(self._units)), out=across)
         self._upper[: self._n] = upper
-        self._upper[self._n] = limit
+        self._upper[self._n : self._first] = limit
         self._model.update(f=-along, A=self._rows, bupper=self._upper, blower=self._lower)
         x, _, flag, _ = self._model.solve()
         for _ in range(_STEPS):
@@ -86,30 +89,32 @@ class RaySet:
     Args:
         array: the thrusters.
         watts: (n,) W per newton.
+        buses: (k, n) 1 where a thruster draws from a bus, else 0; None: all from one.
     """
 
     sides = None
 
-    def __init__(self, array: ThrusterArray, watts: Floats) -> None:
+    def __init__(self, array: ThrusterArray, watts: Floats, buses: Floats | None = None) -> None:
         self._watts = watts
+        self._buses = np.ones((1, len(array))) if buses is None else buses
         self._per_unit = 1.0 / axis_units(array)
         self._directions, reach, self._units = span(self._per_unit[:, None] * array.effectiveness * array.f_max)
         self._to_units = (self._directions / reach).T * self._per_unit
         self._power_unit = float((watts * array.f_max).max()) or 1.0
-        self._power = watts * array.f_max / self._power_unit
+        self._power = self._buses * (watts * array.f_max / self._power_unit)
         self._ray = Ray(self._units, self._power)
         self._even = self._opened(np.zeros(len(self._units)), np.ones(len(array)))
         self._lifts: dict[bytes, Floats | None] = {}
-        self.limit(np.ones(len(array)), None)
+        self.limit(np.ones(len(array)), math.inf)
 
     def moved(self, array: ThrusterArray) -> "RaySet":
         """The set of the same thrusters with another centre of mass."""
-        return RaySet(array, self._watts)
+        return RaySet(array, self._watts, self._buses)
 
-    def limit(self, bounds: Floats, power: float | None) -> None:
-        """Set the bounds, (n,) relative to f_max, and the power limit, W or None."""
+    def limit(self, bounds: Floats, power: Power) -> None:
+        """Set the bounds, (n,) relative to f_max, and the power limit, W or inf, or those of the buses, (k,)."""
         self._upper = bounds
-        self._limit = NO_LIMIT if power is None else power / self._power_unit
+        self._limit = as_limit(power, self._power_unit)
         alive = bounds > 0.0
         key = alive.tobytes()
         if key not in self._lifts:
@@ -119,8 +124,9 @@ class RaySet:
         lift = self._lifts[key]
         self._at_rest = 0.0
         if lift is not None:
-            used = float(self._power.dot(lift))
-            self._at_rest = min(float((bounds[alive] / lift[alive]).min()), self._limit / used if used > 0.0 else 1.0)
+            used = self._power.dot(lift)
+            by_power = np.divide(self._limit, used, out=np.ones(len(used)), where=used > 0.0)
+            self._at_rest = min(float((bounds[alive] / lift[alive]).min()), float(by_power.min()))
 
     def scale_and_margin(self, wrench: Floats) -> tuple[float, float, int]:
         """(scale, margin, -1) of a wrench, (6,): see `Allocation`. The margin is a lower bound."""

@@ -39,19 +39,19 @@ Starts = npt.NDArray[np.int8] | None
 
 class Found(NamedTuple):
     """Forces, (n,) N; what they give, (8,) as in `Scaling.meter`; their proof; the multipliers of the bounds, (n,), and
-    of the power limit, above 0 where they bind."""
+    of the power limits, (k,), above 0 where they bind."""
 
     forces: Floats
     given: Floats
     certificate: Certificate
     bounds: Floats
-    power: float
+    power: Floats
 
 
 def nothing(task: Task, certificate: Certificate) -> Found:
     """Zero thrust."""
     zeros = np.zeros(len(task.upper))
-    return Found(zeros, np.zeros(8), certificate, zeros, 0.0)
+    return Found(zeros, np.zeros(8), certificate, zeros, zeros[:0])
 
 
 class Exact:
@@ -65,8 +65,9 @@ class Exact:
         self._scaling = scaling
         self._cost = scaling.cost
         directions, reach, self.units = span(scaling.rows)
-        # Of the right sides: that of the power limit, and the wrench in units.
-        self._to_right = np.vstack([np.zeros((1, 6)), (directions / reach).T])
+        # Of the right sides: those of the power limits, and the wrench in units.
+        self._powers = powers = len(scaling.power)
+        self._to_right = np.vstack([np.zeros((powers, 6)), (directions / reach).T])
         curvature = programs.REGULARISATION
         self._program = programs.Program(self.units, None, scaling.cost, scaling.power, curvature=curvature)
         self._rounder = programs.Program(self.units, None, scaling.cost, scaling.power, curvature=10.0 * curvature)
@@ -77,8 +78,9 @@ class Exact:
     def solve(self, task: Task) -> Found:
         """The answer to an attainable wrench."""
         right = self._to_right.dot(task.target)
-        right[0] = task.limit
-        found = self._program.solve(right[1:], task.upper, task.limit)
+        powers = self._powers
+        right[:powers] = task.limit
+        found = self._program.solve(right[powers:], task.upper, task.limit)
         answer = self._proven(task, right, found)
         return answer if answer.certificate.holds() else self._stepwise(task, right, found)
 
@@ -90,7 +92,7 @@ class Exact:
         for program in (self._rounder, self._soft):
             if answer.certificate.holds():
                 break
-            answer = self._stepped(program, task, right, program.solve(right[1:], task.upper, task.limit))
+            answer = self._stepped(program, task, right, program.solve(right[self._powers :], task.upper, task.limit))
         return answer
 
     def _stepped(self, program: programs.Program, task: Task, right: Floats, found: programs.Solution) -> Found:
@@ -101,7 +103,7 @@ class Exact:
             missed = None
             if program is self._soft:
                 # Of the forces, which the solver leaves outside their bounds by its tolerance.
-                missed = right[1:] - self.units.dot(answer.forces / task.newtons)
+                missed = right[self._powers :] - self.units.dot(answer.forces / task.newtons)
             found = program.step(found.x, missed)
             answer = self._proven(task, right, found)
         return answer
@@ -113,9 +115,11 @@ class Exact:
         if found.ok and error.dot(error) <= _MISSED**2:
             used = float(given[7]) / task.unit
             rows = self._program.rows
-            gap = exact_gap(used, self._cost, rows, right, multipliers=found.rows, upper=task.upper)
+            gap = exact_gap(
+                used, self._cost, rows, right, multipliers=found.rows, upper=task.upper, powers=self._powers
+            )
         certificate = _certificate(self._scaling, task, forces, given, gap)
-        return Found(forces, given, certificate, found.upper, float(found.rows[0]))
+        return Found(forces, given, certificate, found.upper, found.rows[: self._powers])
 
 
 class Levels:
@@ -137,6 +141,7 @@ class Levels:
     ) -> None:
         self._scaling = scaling
         self._squared = weights**2
+        self._powers = len(scaling.power)
         first, second = (_reached(level, scaling) for level in (first, second))
         self._count = count = len(first)
         self._axes = np.vstack([first, second])
@@ -163,7 +168,7 @@ class Levels:
         wanted, count = self._axes.dot(task.target), self._count
         found = self._program.solve(wanted, task.upper, task.limit, facet)
         # A soft row misses its target by its multiplier over its weight.
-        missed = found.rows[1 : count + 1] * (-1.0 / _PRECEDENCE)
+        missed = found.rows[self._powers : self._powers + count] * (-1.0 / _PRECEDENCE)
         if count and missed.dot(missed) <= _NEAR**2:
             found = self._program.ask_more(missed)
         answer = self._proven(task, found)
@@ -172,7 +177,7 @@ class Levels:
     def _stepwise(self, task: Task, wanted: Floats, answer: Found) -> Found:
         """The answer by proximal steps, which leave no trace of curvature and thrust: faults may have left thrusters
         that give a little more at the price of much thrust."""
-        count, pull = self._count, 0.0
+        count, powers, pull = self._count, self._powers, np.zeros(self._powers)
         given = wanted.copy()
         if count:
             # The first level alone, so that the second asks for what it attains.
@@ -182,10 +187,10 @@ class Levels:
                 first = self._first.step(before)
                 if not first.ok or np.abs(first.x - before).max() <= _STILL * max(float(first.x.max()), 1.0):
                     break
-            given[:count] = self._first.rows[1:].dot(first.x)
+            given[:count] = self._first.rows[powers:].dot(first.x)
             if not first.ok:
                 return answer
-            pull = float(first.rows[0])
+            pull = first.rows[:powers].copy()
         found = self._fine.solve(given, task.upper, task.limit)
         for _ in range(_STEPS):
             if not found.ok:
@@ -193,36 +198,39 @@ class Levels:
             answer = self._proven(task, found, pull=pull)
             if answer.certificate.holds():
                 break
-            found = self._fine.step(found.x, given[:count] - self._fine.rows[1 : count + 1].dot(found.x))
+            missed = given[:count] - self._fine.rows[powers : powers + count].dot(found.x)
+            found = self._fine.step(found.x, missed)
         return answer
 
-    def _proven(self, task: Task, found: programs.Solution, *, pull: float | None = None) -> Found:
+    def _proven(self, task: Task, found: programs.Solution, *, pull: Floats | None = None) -> Found:
         forces, given = task.forces(found.x)
         gap = math.nan
         if found.ok:
             gap = self._gap(task, forces / task.newtons, self._axes.dot(task.error(given)), found.rows, pull)
             gap /= 0.5 * float(self._squared.dot(task.target * task.target))
         certificate = _certificate(self._scaling, task, forces, given, gap)
-        return Found(forces, given, certificate, found.upper, float(found.rows[0]))
+        return Found(forces, given, certificate, found.upper, found.rows[: self._powers])
 
-    def _gap(self, task: Task, x: Floats, error: Floats, multipliers: Floats, pull: float | None) -> float:
+    def _gap(self, task: Task, x: Floats, error: Floats, multipliers: Floats, pull: Floats | None) -> float:
         """Of the level that is worse: of the first, and of the second with the first held.
 
         Args:
-            pull: of the power row on the first level alone; None: known from both levels together.
+            pull: (k,) of the power rows on the first level alone; None: known from both levels together.
         """
-        rows, count, upper, limit = self._program.rows, self._count, task.upper, task.limit
+        rows, powers, upper, limit = self._program.rows, self._powers, task.upper, task.limit
+        count, first = self._count, powers + self._count
         bound = gradient_gap if pull is None else sharpened_gap
         held = multipliers.copy()
-        held[count + 1 :] = error[count:]
-        gap = bound(x, held, rows, count + 1, upper=upper, limit=limit)
+        held[first:] = error[count:]
+        gap = bound(x, held, rows, first, upper=upper, limit=limit, powers=powers)
         missed = error[:count]
         # The least error is not below 0: what is left of the first is a bound by itself.
         least = 0.5 * float(missed.dot(missed))
         if least > _NEAR**2:
-            alone = np.empty(count + 1)
-            alone[0], alone[1:] = multipliers[0] / _PRECEDENCE if pull is None else pull, missed
-            least = bound(x, alone, rows[: count + 1], 1, upper=upper, limit=limit)
+            alone = np.empty(first)
+            alone[:powers] = multipliers[:powers] / _PRECEDENCE if pull is None else pull
+            alone[powers:] = missed
+            least = bound(x, alone, rows[:first], powers, upper=upper, limit=limit, powers=powers)
         return max(gap, least)
 
 
@@ -234,5 +242,8 @@ def _reached(directions: Floats, scaling: Scaling) -> Floats:
 
 def _certificate(scaling: Scaling, task: Task, forces: Floats, given: Floats, gap: float) -> Certificate:
     room = task.room
-    outside = violation(forces, room.bounds, scaling.f_max, power=float(given[6]), limit=room.power)
-    return Certificate(outside, gap)
+    if isinstance(room.power, float):
+        return Certificate(violation(forces, room.bounds, scaling.f_max, power=float(given[6]), limit=room.power), gap)
+    drawn = zip(scaling.draw.dot(forces).tolist(), room.power.tolist(), strict=True)
+    outside = [violation(forces, room.bounds, scaling.f_max, power=power, limit=limit) for power, limit in drawn]
+    return Certificate(max(outside), gap)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from qiki_allocator.allocation.programs import NO_LIMIT
+from qiki_allocator.allocation.programs import NO_LIMIT, Power
 from qiki_allocator.allocation.spans import axis_gains, axis_units
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
 
@@ -19,12 +19,16 @@ class Scaling:
         rows: (6, n) scaled wrench of each thruster at f_max.
         gains: (6, n) of each thruster per newton, in `spans.axis_gains`, the unit of which for the scaled wrench is
             error_units (6,).
-        power: (n,) power of each thruster at f_max, in `power_unit`, W.
+        buses: (k, n) 1 where a thruster draws from a bus, else 0; each from one.
+        power: (k, n) power of each thruster at f_max from each bus, in `power_unit`, W.
         cost: (n,) of each thruster at f_max.
         meter: (8, n) per newton: the wrench, N and N m; power, W; cost.
+        draw: (k, n) W per newton from each bus.
     """
 
-    def __init__(self, array: ThrusterArray, watts_per_newton: Floats, cost: Floats) -> None:
+    def __init__(self, array: ThrusterArray, watts_per_newton: Floats, cost: Floats, buses: Floats) -> None:
+        self.buses = buses
+        self.draw = buses * watts_per_newton
         self.per_reach = 1.0 / axis_units(array)
         self.f_max = array.f_max
         self.rows = self.per_reach[:, None] * array.effectiveness * array.f_max
@@ -33,17 +37,17 @@ class Scaling:
         self.error_units = 1.0 / (self.per_reach * gains)
         power = watts_per_newton * array.f_max
         self.power_unit = float(power.max()) or 1.0
-        self.power = power / self.power_unit
+        self.power = buses * (power / self.power_unit)
         self.cost = cost
         self.meter = np.vstack([array.effectiveness, watts_per_newton, cost / array.f_max])
 
 
 class Room(NamedTuple):
-    """Checked limits: bounds (n,) N and relative to f_max; power, W, or inf."""
+    """Checked limits: bounds (n,) N and relative to f_max; power, W, or inf; of each bus, (k,), if there are more."""
 
     bounds: Floats
     relative: Floats
-    power: float
+    power: Power
 
 
 _ZERO = np.zeros(())
@@ -58,7 +62,7 @@ class Task:
 
     Attributes:
         wanted: (6,) N and N m. room: its limits.
-        target: (6,) the wrench, scaled. upper: (n,) bounds of x. limit: of the power row.
+        target: (6,) the wrench, scaled. upper: (n,) bounds of x. limit: of the power rows.
         unit: x * unit * f_max are forces: x * newtons.
     """
 
@@ -91,7 +95,7 @@ class Task:
             self.target = self._per_reach * wanted
             self.upper = room.relative / unit
             self.newtons = scaling.f_max * unit
-        self.limit = min(room.power / (self.unit * scaling.power_unit), NO_LIMIT)
+        self.limit = as_limit(room.power, self.unit * scaling.power_unit)
 
     def forces(self, x: Floats) -> tuple[Floats, Floats]:
         """Forces, (n,) N, of an answer without the solver's rounding errors, inside bounds and power limit; and what
@@ -100,9 +104,12 @@ class Task:
         np.maximum(forces, _ZERO, out=forces)
         np.minimum(forces, self.room.bounds, out=forces)
         given = self._scaling.meter.dot(forces)
-        power, limit = float(given[6]), self.room.power
-        if limit < power < limit * (1.0 + 1e-6):
-            down = limit / power * (1.0 - 1e-15)
+        if isinstance(self.room.power, float):
+            down = _inside(float(given[6]), self.room.power)
+        else:
+            drawn = self._scaling.draw.dot(forces).tolist()
+            down = min(map(_inside, drawn, self.room.power.tolist()))
+        if down < 1.0:
             forces *= down
             given *= down
         return forces, given
@@ -111,3 +118,13 @@ class Task:
         """(6,) what forces give minus the target."""
         excess: Floats = (given[:6] - self.wanted) * self._per_reach
         return excess
+
+
+def as_limit(power: Power, unit: float) -> Power:
+    """A power limit, W or inf, in a unit, as the solver takes it."""
+    return min(power / unit, NO_LIMIT) if isinstance(power, float) else np.minimum(power / unit, NO_LIMIT)
+
+
+def _inside(power: float, limit: float) -> float:
+    """Factor that takes rounding errors off a power beyond its limit; 1 for one that is inside, or not by rounding."""
+    return limit / power * (1.0 - 1e-15) if limit < power < limit * (1.0 + 1e-6) else 1.0

@@ -13,6 +13,7 @@ from qiki_allocator.checks import RefusalError, refusing
 from qiki_allocator.flight.control_cycle import ControlCycle
 from qiki_allocator.flight.demand import Demand
 from qiki_allocator.flight.drive import Drive
+from qiki_allocator.flight.following import Following
 from qiki_allocator.flight.intake import Intake
 from qiki_allocator.flight.motion_control import AttitudeMode, MotionControl
 from qiki_allocator.flight.occurrences import Journal, Standing
@@ -32,7 +33,7 @@ _BACK = 1e-3
 """s; a clock that goes back by more has been set back."""
 
 
-class Controller(TelemetryInputs):
+class Controller(TelemetryInputs, Following):
     """Flies one bot:
 
         command = controller.command(now, [200.0, 0.0, 0.0, 0.0, 0.0, 0.0])
@@ -144,6 +145,7 @@ class Controller(TelemetryInputs):
         commands.
         """
         self._keep_time(now)
+        self._demand.check_followed()
         if mode is Mode.MANUAL_OVERRIDE and not arm:
             raise RefusalError("arm: False; allowed for MANUAL_OVERRIDE: True")
         self.resume()
@@ -220,6 +222,8 @@ class Controller(TelemetryInputs):
         time, or until `resume`. `reason`: of a profile's end."""
         self._keep_time(now)
         self.motion.leave()
+        if self._demand.lead:
+            self._end(now, reason)
         self._demand.state = State.STOPPED
         return self._give(self._cancel(now, reason))
 
@@ -249,7 +253,7 @@ class Controller(TelemetryInputs):
     @property
     def is_active(self) -> bool:
         """True while `tick` must be called at the control rate."""
-        return self._cycle.is_active
+        return self._cycle.is_active or bool(self._demand.lead)
 
     def tick(self, now: float) -> ValveCommand | None:
         """Run a control cycle."""
@@ -257,7 +261,7 @@ class Controller(TelemetryInputs):
         return self._run(now)
 
     def _run(self, now: float) -> ValveCommand | None:
-        command = self._cycle.run(now)
+        command = self._follow(now) if self._demand.lead else self._cycle.run(now)
         self._cycled = now
         self._observe(now)
         return None if command is None else self._give(command)
@@ -306,6 +310,8 @@ class Controller(TelemetryInputs):
         self.drive.reset()
         self.motion.reset()
         self.profile.abort("clock: set back; allowed: forward only")
+        if self._demand.lead:
+            self._end(now, "clock set back")
         self._observe(now)
         self.journal.restart("clock set back")
         self._demand.reset()

@@ -67,6 +67,7 @@ class Demand:
         refusal: reason of the last refusal; empty since a command was accepted.
         refused: number of commands refused.
         grounded: reason for which nothing is flown; empty: none.
+        lead: body whose allocator flies this bot; empty: none, it flies itself.
         blocked: limit that keeps the force of the demand from being flown; empty: none does.
     """
 
@@ -77,7 +78,7 @@ class Demand:
         self.watchdog = watchdog
         self.mode, self.chosen = Mode.ADAPTIVE, modulator
         self.refused = 0
-        self.grounded = ""
+        self.grounded = self.lead = ""
         self._n = n
         self.reset()
 
@@ -198,10 +199,19 @@ class Demand:
     def check_grounded(self) -> None:
         """
         Raises:
-            RefusalError: nothing is flown.
+            RefusalError: nothing is flown, or by another body's allocator.
         """
+        self.check_followed()
         if self.grounded:
             raise RefusalError(self.grounded)
+
+    def check_followed(self) -> None:
+        """
+        Raises:
+            RefusalError: another body's allocator flies this bot.
+        """
+        if self.lead:
+            raise RefusalError(f"FOLLOWS: {self.lead} flies the assembly; allowed: commands to it, or after its end")
 
     def _check_source(self, request: str, *excluding: Activity) -> None:
         if self.source in excluding:

@@ -16,7 +16,8 @@ from qiki_allocator.health.readings import MotionReading, ValveReading
 from qiki_allocator.health.table import Condition, ThrusterHealth
 from qiki_allocator.health.watch import FaultWatch, Finding, shortfall
 from qiki_allocator.limits.energy_gate import EnergyReading
-from qiki_allocator.limits.limiter import HardLimits, Limiter
+from qiki_allocator.limits.limiter import HardLimits, LimitSource
+from qiki_allocator.modulation.forwarding import guarded
 from qiki_allocator.modulation.lead import Lead
 from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.modulation.level_pulses import LevelPulses
@@ -67,7 +68,7 @@ class Drive:
         modulators: Modulators,
         *,
         levels: LevelPulses,
-        limiter: Limiter,
+        limiter: LimitSource,
         faults: FaultWatch,
         groups: GroupTable,
         authority: Authority,
@@ -113,7 +114,7 @@ class Drive:
         self.mode.reset()
         self._busy_until = -math.inf
         self._delivery.take()
-        self._forget_limits()
+        self.forget_limits()
 
     # State ------------------------------------------------------------------------------------------------------
 
@@ -141,7 +142,7 @@ class Drive:
             self._answer = None
         return self.known
 
-    def _forget_limits(self) -> None:
+    def forget_limits(self) -> None:
         """Recompute the limits in this cycle."""
         self._limits_at = -math.inf
         self._answer = None
@@ -176,6 +177,28 @@ class Drive:
             bank.take(command)
             self._planned(command)
         return command is not None
+
+    def forward(self, now: float, edges: ValveCommand) -> ValveCommand:
+        """The command to send at `now`, s, for edges that another allocator has planned, within all own limits."""
+        limits, bank = self.limits(now).limits, self._modulator.bank
+        shut = np.asarray(limits.bounds, dtype=float) <= 0.0
+        command = guarded(edges, bank, shut=shut, power=self.meter.power, limit=float(limits.by_bus(1)[0]))
+        bank.take(command)
+        self._planned(command)
+        return self._outlet.plan(now)
+
+    def guard(self, now: float) -> ValveCommand | None:
+        """Hold the edges that another allocator has planned to limits that became tighter; the command to send."""
+        self.faults.distrust(now + _AFTER_CLOSING)  # motion of the whole assembly
+        limits, bank = self.limits(now).limits, self._modulator.bank
+        shut = np.asarray(limits.bounds, dtype=float) <= 0.0
+        bank.advance(now)
+        drawn = np.cumsum(self.meter.power * bank.is_open)
+        shut |= bank.is_open & (drawn > limits.by_bus(1)[0] * (1.0 + 1e-9))
+        command = bank.shut(shut) if (shut & bank.may_open()).any() else None
+        if command is not None:
+            bank.take(command)
+        return self._sent(now, command)
 
     def repeat(self, now: float) -> ValveCommand:
         """All edges that still matter, which are in the account already."""
@@ -281,17 +304,17 @@ class Drive:
         self.limiter.read_energy(reading)
         if reading.tripped:
             self.faults.distrust(reading.time + _AFTER_CLOSING)
-        self._forget_limits()
+        self.forget_limits()
 
     def inhibit(self, now: float, time: float, bounds: Floats, reason: str) -> None:
         """Bound thrusters, see `Inhibitor`."""
         self.limiter.inhibitor.take(now, time, bounds, reason)
-        self._forget_limits()
+        self.forget_limits()
 
     def update_thermal(self, time: float, temperatures: Mapping[str, float]) -> None:
         """Take thermal telemetry: s, degC by node."""
         self.limiter.read_thermal(time, temperatures)
-        self._forget_limits()
+        self.forget_limits()
 
     def update_motion(self, reading: MotionReading) -> list[Finding]:
         """Take odometry; findings from the motion."""
@@ -338,7 +361,7 @@ class Drive:
         self.groups.forget()
         self.authority_left = self._authority.left(array, table)
         self.uncontrollable = self._authority.lost(self.authority_left)
-        self._forget_limits()
+        self.forget_limits()
 
     def move(self, body: MassProperties) -> None:
         """Go on with other mass properties."""

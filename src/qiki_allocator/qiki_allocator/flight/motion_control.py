@@ -101,6 +101,11 @@ class MotionControl:
         self._turn, self._since = _STILL, 0.0
         self._reading: MotionReading | None = None
 
+    @property
+    def own(self) -> MassProperties:
+        """Mass properties of the body alone."""
+        return self._own
+
     def reset(self) -> None:
         """End attitude mode and brake, and drop odometry: the clock was set back."""
         self.mode, self.is_braking, self._reading = AttitudeMode.OFF, False, None

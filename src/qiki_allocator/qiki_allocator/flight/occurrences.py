@@ -26,6 +26,7 @@ PROFILE_ENDED = "allocator.profile_ended"
 WRENCH_REFUSED = "allocator.wrench_refused"
 REQUEST_REFUSED = "allocator.request_refused"
 FAULT_DETECTED = "allocator.fault_detected"
+ASSEMBLY_CHANGED = "allocator.assembly_changed"
 WATCHDOG_STOPPED = "allocator.watchdog_stopped"
 
 _REFUSED_AGAIN = 1.0

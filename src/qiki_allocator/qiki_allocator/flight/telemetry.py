@@ -23,6 +23,7 @@ class State(enum.Enum):
     WATCHDOG = "watchdog"
     STOPPED = "stopped"
     REFUSED = "refused"
+    FOLLOWING = "following"
 
 
 class Activity(enum.Enum):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,27 @@ class HardLimits:
         """Telemetry that is stale or lost."""
         energy = f"{self.energy.gate}: {self.energy.reason}" if self.energy.warning else ""
         return tuple(filter(None, (energy, self.heat.warning)))
+
+
+class LimitSource(Protocol):
+    """Limits of a drive; see `Limiter`."""
+
+    inhibitor: Inhibitor
+
+    def reset(self) -> None:
+        """The clock was set back."""
+
+    def read_energy(self, reading: EnergyReading) -> None:
+        """Take energy telemetry."""
+
+    def read_thermal(self, time: float, temperatures: Mapping[str, float]) -> None:
+        """Take thermal telemetry."""
+
+    def commanded(self, command: ValveCommand) -> None:
+        """A valve command was sent."""
+
+    def limits(self, now: float, array: ThrusterArray, health: HealthTable, power: npt.ArrayLike, /) -> HardLimits:
+        """Limits at `now`, s."""
 
 
 class Limiter:

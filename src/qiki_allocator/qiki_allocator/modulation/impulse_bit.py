@@ -122,8 +122,8 @@ class ImpulseBit(Windowed):
         if self._is_settled(request):
             return Choice(none, nothing, window, 0.0)
         power = self.allocator.watts_per_newton * self.allocator.array.f_max
-        limit = math.inf if limits.power is None else limits.power
-        longest = np.minimum(self._longest(limits, thrust), np.where(power <= limit, math.inf, 0.0))
+        bus, limit = self.allocator.bus, limits.by_bus(len(self.allocator.bus_names))
+        longest = np.minimum(self._longest(limits, thrust), np.where(power <= limit[bus], math.inf, 0.0))
         usable = np.flatnonzero(longest >= self._shortest)
         if not len(usable):
             return Choice(none, request, window, 0.0)
@@ -150,12 +150,13 @@ class ImpulseBit(Windowed):
             power=power,
             limit=limit,
             gap=self._settings.gap,
+            bus=bus,
         )
-        draws = min(float(power[on > 0.0].sum()), limit)
+        draws = np.minimum(np.bincount(bus, power * (on > 0.0), len(limit)), limit)
         span = max(window, float(np.nanmax(placement.close_time)) + self._pause)
         return self._chosen(placement, refused, span, draws)
 
-    def _chosen(self, placement: Placement, refused: Floats, span: float, power: float) -> Choice:
+    def _chosen(self, placement: Placement, refused: Floats, span: float, power: float | Floats) -> Choice:
         self._pulses_end = self.bank.time + float(np.nanmax(placement.close_time))
         return Choice(placement, refused, span, power)
 

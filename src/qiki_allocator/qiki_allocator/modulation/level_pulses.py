@@ -18,14 +18,16 @@ class LevelPulses:
 
     Args:
         power: (n,) W of each open valve.
+        bus: (n,) index of the power bus of each.
         window, lead, gap: s, see `PulseWidthSettings`.
 
     Attributes:
         lead: s.
     """
 
-    def __init__(self, power: Floats, *, window: float, lead: float, gap: float) -> None:
-        self._power = power
+    def __init__(self, power: Floats, bus: npt.NDArray[np.intp], *, window: float, lead: float, gap: float) -> None:
+        self._power, self._bus = power, bus
+        self._buses = int(bus.max()) + 1
         self._window = window
         self.lead = lead
         self._gap = gap
@@ -55,7 +57,6 @@ class LevelPulses:
         on = np.clip(np.minimum(wanted, self._window - pause), 0.0, np.maximum(most, 0.0))
         on = np.where(stays, np.maximum(self._window - rest, 0.0), on)
         on = np.where(bank.is_open, np.maximum(on, hold), np.where((on >= shortest) & (allowed > 0.0), on, 0.0))
-        limit = math.inf if limits.power is None else limits.power
         placed = place(
             on,
             window=self._window,
@@ -64,7 +65,8 @@ class LevelPulses:
             hold=hold,
             min_on=timing.min_on,
             power=self._power,
-            limit=limit,
+            limit=limits.by_bus(self._buses),
+            bus=self._bus,
             gap=self._gap,
         )
         self._backlog = np.clip(wanted - placed.on, -shortest, shortest)

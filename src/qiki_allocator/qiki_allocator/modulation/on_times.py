@@ -121,7 +121,7 @@ class OnTimes:
         target = request / window - array.effectiveness @ floor
         power = at.limits.power
         if power is not None:
-            power = max(power - float(self._allocator.watts_per_newton @ floor), 0.0)
+            power = self._allocator.power_left(power, floor)
         room = np.maximum(most - least, 0.0) * at.thrust / window
         forces = self._rounding.solve(target, Limits(power, room)).forces
         return least + np.where(at.thrust > 0.0, forces * window / np.maximum(at.thrust, 1e-9), 0.0)

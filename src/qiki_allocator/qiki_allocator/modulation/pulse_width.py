@@ -52,7 +52,7 @@ class PulseWidth(Windowed):
         window = self._settings.window
         # The valve of a weak or dead thruster may draw what a good one's does.
         power = self.allocator.watts_per_newton * self.allocator.array.f_max
-        limit = math.inf if limits.power is None else limits.power
+        limit = limits.by_bus(len(self.allocator.bus_names))
         hold, rest = self.bank.hold(), self.bank.rest()
         valves = WindowStart(
             window=window,
@@ -85,6 +85,7 @@ class PulseWidth(Windowed):
                     min_on=self._timing.min_on,
                     power=power,
                     limit=limit,
+                    bus=self.allocator.bus,
                     gap=self._settings.gap,
                 )
                 left = wanted - self.allocator.array.effectiveness @ (thrust * placement.on)

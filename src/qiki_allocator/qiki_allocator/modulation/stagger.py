@@ -28,10 +28,60 @@ def place(
     hold: Floats,
     min_on: float,
     power: Floats,
+    limit: npt.ArrayLike,
+    gap: float,
+    bus: npt.NDArray[np.intp] | None = None,
+) -> Placement:
+    """Place one pulse per valve, on each power bus by itself; see `_place` for the other arguments.
+
+    Args:
+        limit: W of each bus at any instant, (k,), or one number.
+        bus: (n,) index of each valve's bus; None: all draw from one.
+    """
+    limits = np.atleast_1d(np.asarray(limit, dtype=float))
+    if bus is None or len(limits) == 1:
+        return _place(
+            on,
+            window=window,
+            is_open=is_open,
+            rest=rest,
+            hold=hold,
+            min_on=min_on,
+            power=power,
+            limit=float(limits[0]),
+            gap=gap,
+        )
+    placed = Placement(np.full(len(on), np.nan), np.full(len(on), np.nan), np.zeros(len(on)))
+    for index, most in enumerate(limits.tolist()):
+        own = bus == index
+        part = _place(
+            on[own],
+            window=window,
+            is_open=is_open[own],
+            rest=rest[own],
+            hold=hold[own],
+            min_on=min_on,
+            power=power[own],
+            limit=most,
+            gap=gap,
+        )
+        placed.open_time[own], placed.close_time[own], placed.on[own] = part.open_time, part.close_time, part.on
+    return placed
+
+
+def _place(
+    on: Floats,
+    *,
+    window: float,
+    is_open: npt.NDArray[np.bool_],
+    rest: Floats,
+    hold: Floats,
+    min_on: float,
+    power: Floats,
     limit: float,
     gap: float,
 ) -> Placement:
-    """Place one pulse per valve.
+    """Place one pulse per valve of one power bus.
 
     Valves already open go on from the start. The others start together where the power allows it, else the longest
     first, each as early as it fits. A pulse that fits only at the end of the window is left open there, to be ended by

@@ -222,28 +222,30 @@ class _Switched:
         switch = np.where(is_open, np.minimum(switch, np.maximum(longest, 0.0)), switch)
         switch = np.round(switch + _HALF_MICROSECOND, 6)
         watts = self.allocator.watts_per_newton * self.allocator.array.f_max
-        limit = math.inf if limits.power is None else limits.power * (1.0 + 1e-9)
+        bus, limit = self.allocator.bus, limits.by_bus(len(self.allocator.bus_names)) * (1.0 + 1e-9)
+        draw = (bus == np.arange(len(limit))[:, None]) * watts
         open_time, close_time = np.full(n, np.nan), np.full(n, np.nan)
-        power = float(watts @ is_open)
+        power = draw @ is_open
         closing = is_open & (switch < tick)
         # A limit that fell closes the valves that the law wants least, as soon as they may.
-        over = power - float(watts @ (is_open & (switch <= earliest)))
+        over = power - draw @ (is_open & (switch <= earliest))
         for j in np.argsort(np.where(is_open, level, math.inf)):
-            if over <= limit or not is_open[j]:
+            if (over <= limit).all() or not is_open[j]:
                 break
-            if switch[j] > earliest[j]:
+            if switch[j] > earliest[j] and over[bus[j]] > limit[bus[j]]:
                 switch[j] = math.ceil(earliest[j] * 1e6) * 1e-6
                 closing[j] = switch[j] < tick
-                over -= float(watts[j])
+                over[bus[j]] -= watts[j]
         close_time[closing] = switch[closing]
         events = sorted(
             (float(switch[j]), -float(level[j]), int(j)) for j in np.flatnonzero(~is_open & (switch < tick))
         )
         closes = sorted((float(switch[j]), int(j)) for j in np.flatnonzero(closing))
         for at, _, j in events:
-            closed = sum(float(watts[i]) for when, i in closes if when <= at)
-            opened = float(watts @ np.isfinite(open_time))
-            if power - closed + opened + float(watts[j]) <= limit:
+            own = bus[j]
+            closed = sum(float(draw[own, i]) for when, i in closes if when <= at)
+            opened = float(draw[own] @ np.isfinite(open_time))
+            if power[own] - closed + opened + float(watts[j]) <= limit[own]:
                 open_time[j] = at
         moved = np.where(closing, close_time, np.where(np.isfinite(open_time), open_time, tick))
         self._law.advance(level, is_open, moved)

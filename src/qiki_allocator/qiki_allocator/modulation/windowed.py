@@ -49,13 +49,14 @@ class Choice(NamedTuple):
         placement: of the pulses.
         refused: (6,) N s and N m s, part of the request that is out of reach in any case.
         span: s, from the start of the window to that of the next.
-        power: W that it may draw at one time; a limit that falls below asks for a new choice.
+        power: W that it may draw at one time, of each bus, (k,), or one number for all; a limit that falls below asks
+            for a new choice.
     """
 
     placement: Placement
     refused: Floats
     span: float
-    power: float
+    power: float | Floats
 
 
 class Windowed(abc.ABC):
@@ -124,7 +125,7 @@ class Windowed(abc.ABC):
         self._accrued = -math.inf
         self._refused = np.zeros(6)  # N, N m: share of the wrench that is out of reach in this window
         self._planned = np.zeros(6)  # wrench that the window was planned for
-        self._planned_power = 0.0  # W that it may draw
+        self._planned_power: float | Floats = 0.0  # W that it may draw
         self._planned_bounds = np.zeros(len(self.allocator.array))  # N, and its bounds
         self._accepted: tuple[Limits | None, Floats | None] = None, None  # found to be wide enough for it
         self._start = -math.inf
@@ -218,8 +219,8 @@ class Windowed(abc.ABC):
     def _is_tighter(self, limits: Limits, thrust: Floats) -> bool:
         if limits is self._accepted[0] and thrust is self._accepted[1]:
             return False
-        power = math.inf if limits.power is None else limits.power
-        if power < self._planned_power or (thrust != self._thrust).any():
+        fell = limits.by_bus(len(self.allocator.bus_names)) < self._planned_power
+        if fell.any() or (thrust != self._thrust).any():
             return True
         fallen = self._planned_bounds - self._bounds(limits) > _FALL * self.allocator.array.f_max
         if not fallen.any():

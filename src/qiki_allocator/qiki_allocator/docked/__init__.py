@@ -1,0 +1,1 @@
+"""A docked assembly: one flight lead flies the thrusters of all of its members."""

@@ -1,0 +1,122 @@
+"""Following: another body's allocator, the flight lead of a docked assembly, plans the valve edges of this bot."""
+
+import abc
+import math
+
+from qiki_allocator.checks import RefusalError
+from qiki_allocator.flight import occurrences
+from qiki_allocator.flight.demand import Demand
+from qiki_allocator.flight.drive import Drive
+from qiki_allocator.flight.motion_control import MotionControl
+from qiki_allocator.flight.occurrences import Journal
+from qiki_allocator.flight.telemetry import State
+from qiki_allocator.modulation.forwarding import check_edges
+from qiki_allocator.modulation.ledger import ValveCommand
+
+SILENCE = 0.4
+"""s without a sign of life of the lead after which this bot closes its valves and takes over again: with the lead of
+edges and a shortest pulse the valves are closed 0.5 s after the last one."""
+
+
+class Following(abc.ABC):
+    """The methods of a `Controller` that let another one fly this bot.
+
+    While a bot follows, it refuses commands of its own with a reason that begins with `FOLLOWS:`, and forwards the
+    lead's edges to its valves as far as its own limits of power, heat, burn time, health and inhibition allow. It takes
+    over again when it is ordered to, when it is stopped, or when the lead falls silent. Mode, modulator and health stay
+    as they were; an attitude mode ends, as its target was that of another motion.
+    """
+
+    drive: Drive
+    motion: MotionControl
+    journal: Journal
+    _demand: Demand
+    _lead_seen = -math.inf
+
+    @abc.abstractmethod
+    def _keep_time(self, now: float) -> None:
+        """Note that it is `now`, s."""
+
+    @abc.abstractmethod
+    def _observe(self, now: float) -> None:
+        """Let the journal see the changes."""
+
+    @abc.abstractmethod
+    def _cancel(self, now: float, reason: str) -> ValveCommand:
+        """Close the valves and end what was commanded."""
+
+    @abc.abstractmethod
+    def _give(self, command: ValveCommand) -> ValveCommand:
+        """Count a command that the caller sends."""
+
+    @property
+    def lead(self) -> str:
+        """Body whose allocator flies this bot; empty: none, it flies itself."""
+        return self._demand.lead
+
+    def follow(self, now: float, lead: str) -> ValveCommand | None:
+        """Yield to the allocator of a body from now on.
+
+        Raises:
+            RefusalError: nothing may be flown, or another body leads already.
+        """
+        self._keep_time(now)
+        if lead == self._demand.lead:
+            self._lead_seen = now
+            return None
+        if not lead:
+            raise RefusalError("lead: ''; allowed: the name of a body")
+        if self._demand.lead:
+            raise RefusalError(f"lead: {lead!r}; allowed: {self._demand.lead!r}, which leads, or after its end")
+        self._demand.check_grounded()
+        command = self._cancel(now, f"{lead} leads")
+        self.motion.leave()
+        self._demand.lead, self._demand.state = lead, State.FOLLOWING
+        self._lead_seen = now
+        self._note_lead(now, lead, "ordered")
+        return self._give(command)
+
+    def hear_lead(self, now: float, lead: str) -> None:
+        """Note a sign of life of a lead."""
+        self._keep_time(now)
+        if lead and lead == self._demand.lead:
+            self._lead_seen = now
+
+    def take_over(self, now: float, reason: str) -> ValveCommand | None:
+        """End following, and close the valves; None: it did not follow."""
+        if not self._demand.lead:
+            return None
+        self._keep_time(now)
+        return self._give(self._end(now, reason))
+
+    def forward(self, now: float, lead: str, command: ValveCommand) -> ValveCommand:
+        """Take valve edges of the lead; the command for the valves.
+
+        Raises:
+            RefusalError: this bot does not follow that body, or the edges cannot be.
+        """
+        self._keep_time(now)
+        if not self._demand.lead or lead != self._demand.lead:
+            allowed = f"{self._demand.lead!r}, which leads" if self._demand.lead else "none, as nobody leads"
+            raise RefusalError(f"lead: {lead!r}; allowed: {allowed}")
+        check_edges(now, command, len(self.drive.array))
+        self._lead_seen = now
+        return self._give(self.drive.forward(now, command))
+
+    def _follow(self, now: float) -> ValveCommand | None:
+        """A cycle of a bot that follows."""
+        if now - self._lead_seen > SILENCE:
+            return self._end(now, f"{self._demand.lead} silent for {now - self._lead_seen:.2f} s")
+        return self.drive.guard(now)
+
+    def _end(self, now: float, reason: str) -> ValveCommand:
+        lead, self._demand.lead = self._demand.lead, ""
+        if self._demand.state is State.FOLLOWING:
+            self._demand.state = State.IDLE
+        self._note_lead(now, "", reason, before=lead)
+        return self._cancel(now, reason)
+
+    def _note_lead(self, now: float, lead: str, reason: str, before: str = "") -> None:
+        self.journal.record(
+            occurrences.ASSEMBLY_CHANGED, now, lead=lead, before=before, reason=reason, members=[], thrusters=0
+        )
