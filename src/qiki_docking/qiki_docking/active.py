@@ -59,6 +59,7 @@ class ActiveEnd:
         self._readings: deque[DockReading] = deque()
         self._mass: MassProperties | None = None
         self._authority: Floats | None = None
+        self._on_times: Floats | None = None
         self._means = Means()
         self._phase = self.machine.phase
         self._occurrences: list[Occurrence] = []
@@ -96,6 +97,13 @@ class ActiveEnd:
         """Working mass left, kg, and energy of thrust so far, J."""
         mass = self._means.working_mass if working_mass is None else working_mass
         self._means = replace(self._means, working_mass=mass, energy=self._means.energy if energy is None else energy)
+
+    def fired(self, on_times: Floats) -> None:
+        """Time that each thruster has been open since the start, (n,) s."""
+        before, self._on_times = self._on_times, on_times
+        if self.pilot is not None and before is not None and (on_times >= before).all():
+            self.pilot.fired(on_times - before)
+            self._means = replace(self._means, plume=self.pilot.plume_impulse)
 
     @property
     def sights(self) -> tuple[Sight, ...]:
@@ -227,6 +235,7 @@ class ActiveEnd:
             length=own.length,
         )
         self.pilot = Pilot(self._vehicle, own, partner)
+        self._means = replace(self._means, plume=math.nan if self._on_times is None else 0.0)
         if self._mass is not None:
             self.pilot.body(self._mass)
         if self._authority is not None:

@@ -167,6 +167,10 @@ class DockingCore:
         """Take the thrust in that each thruster can give now, (n,) 0..1."""
         self._own.authority(bounds)
 
+    def fired(self, on_times: Floats) -> None:
+        """Take the time in that each thruster has been open since the start, (n,) s."""
+        self._own.fired(on_times)
+
     # Orders ---------------------------------------------------------------------------------------------------------
 
     def dock(
@@ -337,9 +341,12 @@ class DockingCore:
             profile_allowed=side.profile_allowed,
             power_cleared=side.power_cleared,
         )
-        motion = None if self._own.pilot is None else self._own.pilot.motion
-        if motion is None:
+        pilot = self._own.pilot
+        motion = None if pilot is None else pilot.motion
+        if pilot is None or motion is None:
             return shown
+        if pilot.prediction is not None:
+            shown = replace(shown, margins_predicted=tuple(pilot.prediction.margins[name] for name in UNITS))
         margins = self._box.judge(motion).margins
         values = {name: getattr(motion, name) for name in ("range", *UNITS)}
         return replace(shown, margins=tuple(margins[name] for name in UNITS), **values)

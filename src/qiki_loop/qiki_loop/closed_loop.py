@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy.typing as npt
 
@@ -12,6 +12,17 @@ from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_loop.link import Link
 from qiki_sim import World
 from qiki_sim.scenario import TICK_US
+
+
+class Part(Protocol):
+    """Something that is stepped with the world."""
+
+    @property
+    def next_us(self) -> int:
+        """Simulated time at which it is due, us."""
+
+    def run_due(self) -> None:
+        """Do what is due at the world's time."""
 
 
 class ClosedLoop:
@@ -59,8 +70,9 @@ class ClosedLoop:
             bot: Link(world, bot, controller, control_rate=control_rate, telemetry_rate=telemetry_rate)
             for bot, controller in controllers.items()
         }
-        for link in self.links.values():
-            link.run_due()
+        self._parts: list[Part] = [*self.links.values()]
+        for part in self._parts:
+            part.run_due()
 
     @classmethod
     def from_file(
@@ -104,6 +116,11 @@ class ClosedLoop:
             KeyError: there is no such bot or topic.
         """
         self.links[bot].listen(topic, callback)
+
+    def join(self, part: Part) -> None:
+        """Step another part along, after the controllers."""
+        self._parts.append(part)
+        part.run_due()
 
     # Commands -------------------------------------------------------------------------------------------------------
 
@@ -151,8 +168,8 @@ class ClosedLoop:
         return self.time - begun
 
     def _advance(self, end_us: int) -> None:
-        next_us = min((link.next_us for link in self.links.values()), default=end_us)
+        next_us = min((part.next_us for part in self._parts), default=end_us)
         ticks = -((self.world.time_us - min(next_us, end_us)) // TICK_US)
         self.world.step(max(ticks, 1) * TICK_US * 1e-6)
-        for link in self.links.values():
-            link.run_due()
+        for part in self._parts:
+            part.run_due()
