@@ -76,3 +76,15 @@ def test_cooldown_follows_a_full_burn_only():
 def test_impossible_timing_is_refused(arguments, text):
     with pytest.raises(ConfigurationError, match=text):
         ValveTiming(**arguments)
+
+
+def test_an_opening_to_come_is_taken_back_where_no_valve_is_open():
+    bank = ValveBank(2, ValveTiming())
+    bank.advance(1.0)
+    bank.take(ValveCommand(1.0, 0.25, np.array([0.1, math.nan]), np.array([0.2, math.nan])))
+    command = bank.shut(np.array([True, True]))
+    assert command is not None
+    assert command.window == ValveTiming().min_on
+    bank.take(command)
+    bank.advance(2.0)
+    assert not bank.firings.any()

@@ -99,7 +99,7 @@ class ValveBank(ValveLedger):
             return None
         opening = np.where(valves, np.nan, opening)
         closing = np.where(valves, np.where(self.is_open, hold, np.nan), closing)
-        window = float(np.nanmax([*opening, *closing], initial=self.timing.min_on))
+        window = float(np.fmax.reduce([*opening, *closing], initial=self.timing.min_on))
         return ValveCommand(self.time, window, opening, closing)
 
     def close_all(self, start: float, window: float) -> ValveCommand:

@@ -1,0 +1,69 @@
+"""Docking in one process: twin, flight cores and docking cores, from the corridor to measured currents and back."""
+
+import math
+
+import pytest
+from docked import bot, loop, scenario, until
+
+from qiki_docking.bridge import Role, chain_volts
+from qiki_docking.bridge.network import solve
+
+pytestmark = pytest.mark.requirement("DOCK-18")
+
+
+def settled(docking, seconds=4.0):
+    docking.loop.run(seconds)
+    return {body: output.bridge for body, output in docking.outputs.items()}
+
+
+def edge(bridge, partner):
+    return next(one for one in bridge.edges if one.partner == partner)
+
+
+def test_a_bot_docks_is_fed_undocks_and_is_free(tmp_path):
+    docking = loop(scenario(tmp_path, [bot("alpha", (0.1, -0.05, 9.0))]))
+    assert docking.cores["alpha"].dock("station", now=docking.now).accepted
+    until(docking, "alpha", "BRIDGE")
+    bridge = settled(docking)["alpha"]
+    (carried,) = bridge.edges
+    watts = math.fsum(bridge.served)
+    assert carried.current == pytest.approx(watts / chain_volts(28.0, carried.resistance, watts), rel=0.02)
+    assert carried.volts == pytest.approx(chain_volts(28.0, carried.resistance, watts), rel=0.02)
+    (ended,) = docking.of("alpha", "docking.ended")
+    assert ended["outcome"] == "EXECUTED"
+    assert min(ended["margins"].values()) > 0.0, "a contact outside of the box"
+    assert len(ended["margins"]) == len(ended["checks"]) == 7
+    assert 0.0 < ended["propellant_kg"] < 2.0
+    assert ended["plume_impulse_ns"] >= 0.0
+    assert docking.cores["alpha"].dock("station", "A", "B", now=docking.now).reason.name == "ALREADY_DOCKED"
+    assert docking.cores["station"].undock(docking.now).accepted
+    until(docking, "alpha", "FREE")
+    # The partner learns of it with the next message.
+    docking.loop.run(1.0)
+    assert docking.outputs["station"].state.offer("A").holder == ""
+    assert docking.outputs["alpha"].steering is None
+    assert docking.of("alpha", "docking.ended")[1]["operation"] == "undock"
+
+
+def test_a_chain_is_fed_through_its_middle_and_cut_at_its_root(tmp_path):
+    bots = [bot("alpha"), bot("bravo"), bot("charlie")]
+    joints = [("alpha", "B", "bravo", "A"), ("charlie", "B", "alpha", "A")]
+    docking = loop(scenario(tmp_path, bots, station=False, docked=joints), options={"bravo": {"role": Role.SOURCE}})
+    assert docking.cores["alpha"].dock("bravo", "A", "B", now=docking.now).accepted
+    until(docking, "alpha", "BRIDGE", "UNDOCKING")
+    assert docking.cores["charlie"].dock("alpha", "A", "B", now=docking.now).accepted
+    until(docking, "charlie", "BRIDGE", "UNDOCKING")
+    bridges = settled(docking)
+    served = [math.fsum(bridges[body].served) for body in ("alpha", "charlie")]
+    volts = solve(28.0, [-1, 0], [0.05, 0.05], served)
+    last, first = served[1] / volts[1], served[0] / volts[0] + served[1] / volts[1]
+    assert edge(bridges["charlie"], "alpha").current == pytest.approx(last, rel=0.02)
+    assert edge(bridges["alpha"], "bravo").current == pytest.approx(first, rel=0.02)
+    assert edge(bridges["bravo"], "alpha").current == pytest.approx(-first, rel=0.02)
+    assert edge(bridges["alpha"], "charlie").expected == pytest.approx(-last, rel=0.02)
+    assert [bridges[body].depth for body in ("bravo", "alpha", "charlie")] == [0, 1, 2]
+    assert {bridge.shed for bridge in bridges.values()} == {bridges["bravo"].shed}
+    assert docking.cores["alpha"].undock(docking.now, "B").accepted
+    docking.loop.run_until(lambda: docking.cores["alpha"].state.step == "unlock", 30.0)
+    assert docking.outputs["charlie"].command.draw == docking.outputs["alpha"].command.draw == 0.0
+    assert docking.outputs["charlie"].bridge.source == ""
