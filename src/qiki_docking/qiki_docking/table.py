@@ -66,6 +66,7 @@ GUARDS: Final = {
     "unconfirmed": "the time for confirmation is over",
     "separate": "the sensors confirm: no contact, no capture, not locked",
     "captured": "the sensors confirm: contact, capture, not locked",
+    "loose": "the sensors confirm: contact without capture, not locked",
     "locked": "the sensors confirm: locked, contacts open",
     "powered": "the sensors confirm: locked, contacts closed",
 }
@@ -127,6 +128,9 @@ ROWS: tuple[Row, ...] = (
 """The table. Order counts: what fails comes before what completes."""
 
 
+_SHOWN = ("separate", "captured", "loose", "locked", "powered")
+
+
 def _resume(source: Phase, dest: Phase, *guards: str, step: str = "") -> Row:
     return Row(_T.RESUME, source, dest, guards, step, Reason.RESUMED)
 
@@ -135,8 +139,10 @@ RESUME_ROWS: tuple[Row, ...] = (
     _resume(_P.FREE, _P.FREE, "separate"),
     _resume(_P.APPROACH, _P.APPROACH, "separate"),
     _resume(_P.ALIGN, _P.ABORT, "separate"),
+    _resume(_P.ALIGN, _P.ABORT, "loose"),
     _resume(_P.ALIGN, _P.SOFT_DOCK, "captured"),
     _resume(_P.SOFT_DOCK, _P.ABORT, "separate"),
+    _resume(_P.SOFT_DOCK, _P.ABORT, "loose"),
     _resume(_P.SOFT_DOCK, _P.SOFT_DOCK, "captured"),
     _resume(_P.HARD_DOCK, _P.HARD_DOCK, "captured"),
     _resume(_P.HARD_DOCK, _P.HARD_DOCK, "locked"),
@@ -148,10 +154,16 @@ RESUME_ROWS: tuple[Row, ...] = (
     _resume(_P.UNDOCKING, _P.UNDOCKING, "locked"),
     _resume(_P.UNDOCKING, _P.UNDOCKING, "captured"),
     _resume(_P.UNDOCKING, _P.UNDOCKING, "separate", step="push_off"),
+    _resume(_P.UNDOCKING, _P.UNDOCKING, "loose", step="push_off"),
     _resume(_P.ABORT, _P.ABORT, "separate"),
     _resume(_P.ABORT, _P.ABORT, "captured"),
+    _resume(_P.ABORT, _P.ABORT, "loose"),
     _resume(_P.EMERGENCY_RELEASE, _P.EMERGENCY_RELEASE, "separate", step="push_off"),
-    *(_resume(_P.FAULT, _P.FAULT, guard, step=SAME) for guard in ("separate", "captured", "locked", "powered")),
+    _resume(_P.EMERGENCY_RELEASE, _P.EMERGENCY_RELEASE, "loose", step="push_off"),
+    *(
+        _resume(_P.FAULT, _P.FAULT, guard, step=SAME)
+        for guard in ("separate", "captured", "loose", "locked", "powered")
+    ),
     *(Row(_T.RESUME, phase, _P.FAULT, ("unconfirmed",), "hold", Reason.RESTART_MISMATCH) for phase in Phase),
 )
 """Rows after a restart: rebuilt phase and the sensors' view. Before one is taken, nothing moves and power stays."""
@@ -160,6 +172,7 @@ _HERE = Reason.NONE
 SENSED: Final[dict[str, tuple[Condition, ...]]] = {
     "separate": (no("contact", _HERE), no("capture", _HERE), no("latch_1", _HERE), no("latch_2", _HERE)),
     "captured": (yes("contact", _HERE), yes("capture", _HERE), no("latch_1", _HERE), no("latch_2", _HERE)),
+    "loose": (yes("contact", _HERE), no("capture", _HERE), no("latch_1", _HERE), no("latch_2", _HERE)),
     "locked": (yes("latch_1", _HERE), yes("latch_2", _HERE), no("contacts_closed", _HERE)),
     "powered": (yes("latch_1", _HERE), yes("latch_2", _HERE), yes("contacts_closed", _HERE)),
     "seated": (yes("contact", _HERE), yes("capture", _HERE)),

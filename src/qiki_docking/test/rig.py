@@ -7,6 +7,7 @@ import random
 
 from plant import VEHICLE
 
+from qiki_docking import rebuilt
 from qiki_docking.bridge import Role
 from qiki_docking.core import DockingCore
 from qiki_vehicle.port_hardware import DockReading, PortReading
@@ -73,6 +74,11 @@ class Rig:
         if core._network.role is not Role.SOURCE:
             core.energy(0.0, 0.5, {})
         return core
+
+    def restart(self, name):
+        """Another core in place of one, with the state that its events tell, as after a kill of its node."""
+        events = [(one.type, one.payload) for one in self.occurrences[name]]
+        self.cores[name] = self.make(name, state=rebuilt(events), docking_id=self.cores[name].docking_id)
 
     def step(self):
         self.now = round(self.now + STEP, 6)
