@@ -18,4 +18,5 @@ setup(
     maintainer_email="maintainers@users.noreply.github.com",
     description="Docking: contact box, state machine, power bridges and cascades.",
     license="Apache-2.0",
+    entry_points={"console_scripts": ["docking = qiki_docking.node:main"]},
 )

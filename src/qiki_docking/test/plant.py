@@ -5,9 +5,8 @@ from pathlib import Path
 from qiki_docking import DockingMachine, Drive, Guidance, Order, Request, Sample
 from qiki_vehicle import Vehicle
 
-VEHICLE = Vehicle.from_file(
-    Path(__file__).resolve().parents[3] / "launch" / "config" / "vehicles" / "dodecahedron.yaml"
-)
+VEHICLE_FILE = Path(__file__).resolve().parents[3] / "launch" / "config" / "vehicles" / "dodecahedron.yaml"
+VEHICLE = Vehicle.from_file(VEHICLE_FILE)
 
 STEP = 0.2  # s
 ORDER = Order("station", "A", "B")

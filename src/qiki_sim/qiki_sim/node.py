@@ -22,9 +22,12 @@ from qiki_sim.ros.services import Services
 from qiki_sim.valves import CommandError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from qiki_node.health import Health
     from qiki_sim.occurrences import Occurrence
     from qiki_sim.valves import ValveCommand
+    from qiki_vehicle.port_hardware import DockCommand
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,9 @@ class SimNode(QikiNode[SimParameters]):
         self.add_diagnostic("simulation", self._health)
         self.add_diagnostic("hardware", lambda: diagnosis.of_hardware(self._runner))
         registry = self.registry
-        self._refused = Counter("qiki_sim_commands_refused", "Valve commands refused since start", registry=registry)
+        self._refused = Counter(
+            "qiki_sim_commands_refused", "Valve and dock commands refused since start", registry=registry
+        )
         self._time_gauge = Gauge("qiki_sim_time_seconds", "Simulated time", registry=registry)
         self._factor_gauge = Gauge(
             "qiki_sim_real_time_ratio", "Simulated seconds per wall second, of late", registry=registry
@@ -83,6 +88,7 @@ class SimNode(QikiNode[SimParameters]):
             tf_rate=params.tf_rate,
             wall=time.monotonic(),
             on_command=self._command,
+            on_dock=self._dock_command,
             on_occurrence=self._emit_occurrence,
         )
         self._runner.paused = params.paused
@@ -155,10 +161,19 @@ class SimNode(QikiNode[SimParameters]):
         try:
             self.runner.world.command(bot, command)
         except CommandError as error:
-            self._refusals += 1
-            self._refused.inc()
-            self._last_refusal = f"{bot}: {error}"
-            self.log.warning(f"thruster command of {bot} refused", throttle=1.0, reason=str(error))
+            self._refuse("thruster command", bot, error)
+
+    def _dock_command(self, body: str, command: Callable[[], DockCommand]) -> None:
+        try:
+            self.runner.world.command_dock(body, command())
+        except CommandError as error:
+            self._refuse("dock command", body, error)
+
+    def _refuse(self, command: str, body: str, error: CommandError) -> None:
+        self._refusals += 1
+        self._refused.inc()
+        self._last_refusal = f"{body}: {error}"
+        self.log.warning(f"{command} of {body} refused", throttle=1.0, reason=str(error))
 
     def _health(self) -> Health:
         others = []

@@ -20,7 +20,16 @@ from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
-from qiki_msgs.msg import Energy, Thermal, ThrusterCommand, ThrusterState
+from qiki_msgs.msg import (
+    DockCommand,
+    DockSensor,
+    Energy,
+    PortCommand,
+    PortState,
+    Thermal,
+    ThrusterCommand,
+    ThrusterState,
+)
 from qiki_msgs.srv import InjectFault, LoadScenario, SetSpeed, Step
 from qiki_node.qos import CLOCK, COMMAND, STATE, TELEMETRY
 from qiki_node.testing import PATIENCE, NodeProcess, Peer
@@ -216,6 +225,34 @@ def test_tf_places_every_frame_that_a_message_names(ground):
     np.testing.assert_allclose(bot.vector([1.0, 0.0, 0.0]), body.vector(thruster.direction), atol=0.01)
 
 
+def test_docking_hardware_is_read_and_commanded_of_bots_and_of_the_station(ground):
+    """SIM-N8: levels arrive, readings show them; a command that is none is refused and counted."""
+    for body in ("alpha", "station"):
+        ground.listen(DockSensor, f"/{body}/dock/sensor")
+    for body in ("alpha", "station"):
+        reading = ground.wait_for(f"/{body}/dock/sensor")
+        assert reading.header.frame_id == f"{body}/base_link"
+        assert [port.port for port in reading.ports] == ["A", "B"]
+        assert {port.contact for port in reading.ports} == {PortState.NO}
+    publisher = ground.peer.node.create_publisher(DockCommand, "/station/dock_command", COMMAND)
+    ground.peer.spin_until(lambda: publisher.get_subscription_count() == 1)
+
+    def closed(level):
+        publisher.publish(DockCommand(ports=[PortCommand(port="B", ground=level, main=PortCommand.KEEP)]))
+        return ground.wait_for("/station/dock/sensor").ports[1].ground
+
+    ground.peer.spin_until(lambda: closed(PortCommand.ON) == PortState.YES)
+    assert closed(PortCommand.KEEP) == PortState.YES
+    ground.peer.spin_until(lambda: closed(PortCommand.OFF) == PortState.NO)
+    before = int(ground.simulation_values()["commands_refused"])
+    publisher.publish(DockCommand(ports=[PortCommand(port="B", latch=7)]))
+    ground.peer.spin_until(lambda: int(ground.simulation_values()["commands_refused"]) == before + 1)
+    assert (
+        "station: ports[0].latch = 7; allowed: 0 (KEEP), 1 (ON), 2 (OFF)"
+        in (ground.simulation_values()["last_refusal"])
+    )
+
+
 def test_a_commanded_pulse_moves_the_bot(ground):
     """SIM-N3: exactly as long as commanded, wherever the window begins."""
     assert ground.trigger("pause").success
@@ -257,8 +294,9 @@ def test_impossible_requests_are_refused_and_it_goes_on(ground):
     """SIM-N4: commands and services; field, value and allowed range are named."""
     publisher = ground.peer.node.create_publisher(ThrusterCommand, "/alpha/thruster_command", COMMAND)
     ground.peer.spin_until(lambda: publisher.get_subscription_count() == 1)
+    before = int(ground.simulation_values()["commands_refused"])
     publisher.publish(ThrusterCommand(window=0.1, open_time=[0.0], close_time=[0.0]))
-    ground.peer.spin_until(lambda: ground.simulation_values()["commands_refused"] == "1")
+    ground.peer.spin_until(lambda: int(ground.simulation_values()["commands_refused"]) == before + 1)
     assert "alpha: open_time: (1,) values; allowed: (16,)" in ground.simulation_values()["last_refusal"]
     for answer, text in (
         (ground.step(0.1), "pause"),

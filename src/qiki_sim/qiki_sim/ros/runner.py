@@ -14,6 +14,7 @@ from qiki_node.stamps import set_nanoseconds
 from qiki_sim.occurrences import Watch
 from qiki_sim.pacer import Pacer
 from qiki_sim.ros.channels import BotChannel
+from qiki_sim.ros.dock import DockChannel
 from qiki_sim.ros.markers import MarkerSet
 from qiki_sim.ros.transforms import Transforms
 from qiki_sim.scenario import TICK_US
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from qiki_sim.occurrences import Occurrence
     from qiki_sim.valves import ValveCommand
+    from qiki_vehicle.port_hardware import DockCommand
 
 TICK = TICK_US * 1e-6
 IDLE_PERIOD = 0.1  # s of wall time between two /clock messages while paused: who comes then needs the time too
@@ -59,14 +61,17 @@ class Runner:
         tf_rate: float,
         wall: float,
         on_command: Callable[[str, ValveCommand], None],
+        on_dock: Callable[[str, Callable[[], DockCommand]], None],
         on_occurrence: Callable[[Occurrence], None],
     ) -> None:
-        """`on_command` is called with each valve command and the name of its bot."""
+        """`on_command` is called with each valve command and the name of its bot, `on_dock` with the name of a body
+        and a function that gives the command for its docking hardware, or raises a CommandError."""
         self._node = node
-        self._on_command = on_command
+        self._on_command, self._on_dock = on_command, on_dock
         self._on_occurrence = on_occurrence
         self._marker_period_us = round(1e6 / marker_rate)
         self._channels: dict[str, BotChannel] = {}
+        self._docks: dict[str, DockChannel] = {}
         self._clock = Clock()
         self._clock_publisher = node.create_publisher(Clock, "/clock", CLOCK)
         self._marker_publisher = node.create_publisher(MarkerArray, "/qiki/markers", TELEMETRY)
@@ -86,6 +91,12 @@ class Runner:
             if name not in self._channels:
                 self._channels[name] = BotChannel(self._node, name, self._on_command)
             self._channels[name].bind(world)
+        for name in set(self._docks) - set(world.docks):
+            self._docks.pop(name).close()
+        for name in world.docks:
+            if name not in self._docks:
+                self._docks[name] = DockChannel(self._node, name, self._on_dock)
+            self._docks[name].bind(world)
         self._watch = Watch(world)
         self._markers = MarkerSet(world)
         self._transforms.bind(world)
@@ -114,6 +125,8 @@ class Runner:
             if self._idle_looks % REPEAT == 0:
                 for channel in self._channels.values():
                     channel.repeat()
+                for dock in self._docks.values():
+                    dock.repeat()
                 self._transforms.repeat(self.world, self.stamp)
                 self._publish_markers()
 
@@ -147,6 +160,8 @@ class Runner:
         self._transforms.publish(world, self.stamp)
         for channel in self._channels.values():
             channel.publish(world, self.stamp)
+        for dock in self._docks.values():
+            dock.publish(world)
         self.report()
         if world.time_us >= self._markers_due_us:
             self._markers_due_us = world.time_us + self._marker_period_us
