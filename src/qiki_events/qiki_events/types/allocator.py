@@ -14,6 +14,12 @@ def _with_modulator(data: Mapping[str, Any]) -> Mapping[str, Any]:
 SCHEMAS: Final = (
     Schema("allocator.armed", (proto.Arming,), stream="<bot>/allocator", when="MANUAL_OVERRIDE was set"),
     Schema(
+        "allocator.assembly_changed",
+        (proto.AssemblyChanged,),
+        stream="<bot>/allocator",
+        when="this body follows a flight lead, leads an assembly, or flies itself again",
+    ),
+    Schema(
         "allocator.attitude_mode_changed",
         (proto.AttitudeModeChanged,),
         stream="<bot>/allocator",
