@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 import numpy as np
@@ -77,9 +78,7 @@ class PortMotion:
         arm = motion.pose.vector(own.position)
         offset = motion.pose.position + arm - np.array(partner.position)
         velocity = motion.velocity + cross(motion.angular_velocity, arm)
-        turned = quaternion.product(
-            motion.pose.orientation, quaternion.conjugate(mated(partner, own, clocking).orientation)
-        )
+        turned = quaternion.product(motion.pose.orientation, _unmated(partner, own, clocking))
         tilted = quaternion.rotate(turned, axis)
         along, twist = float(offset @ axis), float(turned[:3] @ axis)
         roll = math.remainder(2.0 * math.atan2(twist, float(turned[3])), math.tau)
@@ -94,6 +93,11 @@ class PortMotion:
             roll=roll,
             roll_rate=spin,
         )
+
+
+@lru_cache(maxsize=64)
+def _unmated(partner: Port, own: Port, clocking: float) -> Floats:
+    return quaternion.conjugate(mated(partner, own, clocking).orientation)
 
 
 def _length(vector: Floats) -> float:

@@ -157,11 +157,11 @@ class Approach:
         state = self.machine.state
         if state.phase in ("ALIGN",) or (state.phase == "APPROACH" and state.hold > 0):
             record.outside += not inside
-        if inside and motion.closing > 0.0 and motion.range > 1.0:
+        if inside and motion.closing > 0.0 and motion.range > 1.0 and state.order is not None:
             stop = motion.closing**2 / (2.0 * self.pilot.deceleration) if self.pilot.deceleration else math.inf
             record.braking = min(record.braking, motion.range - 0.5 - stop - motion.closing * rules.approach.latency)
         known = self.pilot.deviations
-        if known is not None and (motion.range > 5.2 or not inside) and self.loop.time > 10.0:
+        if known is not None and (motion.range > 5.2 or not inside) and self.loop.time > 12.0:
             spin = self.world.motion("station").angular_velocity
             velocity = self.relative.velocity + np.cross(spin, self.relative.pose.position)
             velocity = velocity + quaternion.rotate(

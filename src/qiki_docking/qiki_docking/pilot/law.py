@@ -100,7 +100,7 @@ class Law:
         if request.guidance in (Guidance.HOLD, Guidance.RETREAT) and not inside:
             return self._around(face, place, fix)
         sideways = -steer.gain * across
-        size, most = float(np.linalg.norm(sideways)), rules.approach.near_speed
+        size, most = float(np.linalg.norm(sideways)), 0.5 * rules.approach.near_speed
         if size > most:
             sideways *= most / size
         if request.guidance is Guidance.CLOSE:
@@ -112,10 +112,20 @@ class Law:
             outward = max(outward, 0.0)
         if outward > 0.0:
             return sideways + min(outward, rules.approach.near_speed) * axis
-        limit = min(-outward, speed_limit(motion.range, self.deceleration, rules))
+        limit = min(-outward, self._inward(motion.range))
         if motion.range <= steer.passive_range:
             return sideways - limit * axis
         return self._safe(sideways - limit * axis, place, fix)
+
+    def _inward(self, distance: float) -> float:
+        """Largest speed along the corridor, m/s: less where braking would blow at the partner, so that it is done
+        before, and with room for the one across."""
+        rules = self._rules
+        before = max(distance - rules.guidance.plume.range, 0.0)
+        limit = min(
+            speed_limit(distance, self.deceleration, rules), rules.guidance.closing + rules.guidance.gain * before
+        )
+        return limit if distance <= rules.hold_points[0] else 0.97 * limit
 
     def _around(self, face: Floats, place: Floats, fix: Fix) -> Floats:
         """On the way to the first hold point from outside of the corridor."""
@@ -152,9 +162,11 @@ class Law:
         carried = cross(quaternion.rotate(quaternion.conjugate(fix.partner.orientation), fix.partner.turning), place)
         deviations = (fix.deviations.position, fix.deviations.velocity)
         size = float(np.linalg.norm(velocity))
+        # The speed falls on the way, and follows late: it must be right for the place at which it is reached.
+        ahead = place + rules.guidance.closing_response * velocity
 
         def misses(speed: float) -> bool:
-            return drift(place, carried + velocity * (speed / size), deviations, self.hulls, rules).misses
+            return drift(ahead, carried + velocity * (speed / size), deviations, self.hulls, rules).misses
 
         if size == 0.0 or misses(size + rules.guidance.passive_margin):
             return velocity

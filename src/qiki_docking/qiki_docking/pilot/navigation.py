@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -75,10 +75,13 @@ class Fix:
         """Motion of the ports."""
         return PortMotion.of(self.relative, self.own_port, self.partner_port)
 
-    @cached_property
+    @property
     def mated(self) -> Pose:
         """Own base_link in the partner's when mated."""
-        return mated(self.partner_port, self.own_port)
+        return _mated(self.partner_port, self.own_port)
+
+
+_mated = lru_cache(maxsize=64)(mated)
 
 
 class Navigator:

@@ -88,9 +88,10 @@ class Pilot:
 
     def fired(self, on_times: Floats) -> None:
         """Count the time that each thruster has been open since the last call, (n,) s, for the plume impulse."""
-        fix = self._now()
+        seconds = np.asarray(on_times, dtype=float)
+        fix = self._now() if seconds.any() else None
         if fix is not None:
-            self._plumes.fired(np.asarray(on_times, dtype=float), fix)
+            self._plumes.fired(seconds, fix)
 
     # Outputs --------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,50 @@
+"""Docking's pilot in the loop: from afar to a contact inside the box, and safe all the way."""
+
+import pytest
+from approaching import RADIUS, Approach
+
+pytestmark = pytest.mark.requirement("DOCK-20")
+
+CASES = {
+    "from the 5 m hold point, dead thruster": {"place": (0.3, -0.2, 5.2), "fault": ("thruster_stuck_closed", "13")},
+    "partner drifts and turns": {"place": (0.2, 0.3, 5.3), "drifting": (0.012, 0.01, -0.01), "turn": (0.07, 0.0, 0.07)},
+    "the other port": {"place": (-0.4, 0.4, 5.6), "own": "A", "turned": (4.0, -3.0, 5.0)},
+}
+MORE = {
+    "from 20 m": {"place": (0.5, -0.5, 20.0)},
+    "from 20 m, partner drifts and turns": {"drifting": (0.012, 0.01, -0.01), "turn": (0.07, 0.0, 0.07)},
+    "from 60 m": {"place": (3.0, 5.0, 60.0), "turned": (60.0, 30.0, 20.0)},
+    "from beside": {"place": (40.0, 5.0, -10.0), "turned": (10.0, 20.0, 90.0)},
+    "from behind": {"place": (10.0, 5.0, -60.0), "turned": (60.0, 30.0, 20.0), "own": "A"},
+}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("case", CASES)
+def test_the_pilot_docks_gently_and_safely(tmp_path, case):
+    check(tmp_path, 1, CASES[case])
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("case", [*CASES, *MORE])
+def test_each_kind_of_approach_from_several_seeds(tmp_path, case):
+    for seed in range(10, 13 if case in MORE else 18):
+        options = dict((CASES | MORE)[case])
+        if "fault" in options:
+            options["fault"] = ("thruster_stuck_closed", str(seed * 5 % 16))
+        check(tmp_path, seed, options)
+
+
+def check(folder, seed, options):
+    approach = Approach(folder, seed, **options)
+    record = approach.fly()
+    print(seed, options, record)
+    assert record.contact is not None, f"no contact: {record.reasons}"
+    assert approach.judged().inside, approach.judged()
+    assert record.outside == 0, "the corridor is kept"
+    assert record.braking >= 0.0, "it can always stop before the reserve"
+    assert record.passive > 0.0, "without thrust it misses the hull"
+    assert record.nearest > RADIUS + 1.4 + 2.0, "it keeps out of the hull's surroundings"
+    assert record.fastest < 0.22
+    assert not approach.loop.links["alpha"].refusals
