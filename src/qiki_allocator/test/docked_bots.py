@@ -8,9 +8,7 @@ from qiki_allocator.assembly import assemble
 from qiki_allocator.docked.lead import FlightLead
 from qiki_allocator.docked.members import Joint
 from qiki_allocator.docked.report import Fixture, report
-from qiki_allocator.flight.motion_control import AttitudeMode
 from qiki_allocator.health.readings import MotionReading, ValveReading
-from qiki_allocator.health.table import Condition
 from qiki_allocator.limits.energy_gate import EnergyReading
 from qiki_allocator.modulation.ledger import ValveLedger
 from qiki_vehicle import quaternion
@@ -26,7 +24,7 @@ class Member:
         self.name, self.controller = name, assemble(vehicle, fault_detection=False)
         self.fixture = Fixture.of(name, vehicle)
         self.n = len(vehicle.thrusters)
-        self.valves, self.works, self.soc = ValveLedger(self.n), np.ones(self.n), 0.9
+        self.valves, self.soc = ValveLedger(self.n), 0.9
         self.heat, self.reports, self.sent = 20.0, True, []
         self._on = np.zeros(self.n)
 
@@ -48,10 +46,10 @@ class Member:
         return report(now, self.fixture, self.controller)
 
     def pulses(self, now):
-        """(n,) mean share of the last tick that each valve was open and gave thrust."""
+        """(n,) share of the last tick that each valve was open."""
         self.valves.advance(now)
         on, self._on = self.valves.on_time - self._on, self.valves.on_time.copy()
-        return on / TICK * self.works
+        return on / TICK
 
     @property
     def power(self):
@@ -70,28 +68,16 @@ class Docked:
         joints = [Joint(a, "A", b, "B") for a, b in itertools.pairwise(names)]
         reports = {name: member.report(self.now) for name, member in self.members.items()}
         self.lead = FlightLead(vehicle, self.first, joints, reports, stopwatch=lambda: 0.0, **options)
-        self.is_leading, self.goal, self.refused, self.worst = True, None, [], {}
+        self.is_leading, self.worst = True, {}
         body = self.lead.assembly.body
         self.mass, self.inertia, self.com = body.mass, body.inertia, body.com
-        self.centre, self.velocity = body.com.copy(), np.zeros(3)
+        self.velocity = np.zeros(3)
         self.attitude, self.rates = np.array(quaternion.IDENTITY), np.zeros(3)
-
-    @property
-    def position(self):
-        """(3,) m of the lead's base_link."""
-        return self.centre - quaternion.rotate(self.attitude, self.com)
 
     @property
     def tilt(self):
         """deg."""
         return np.degrees(2.0 * np.arccos(min(abs(float(self.attitude[3])), 1.0)))
-
-    def hold(self):
-        self.lead.controller.set_attitude(self.now, AttitudeMode.HOLD, quaternion.IDENTITY)
-
-    def set_dead(self, name, thruster):
-        self.members[name].works[thruster] = 0.0
-        self.members[name].controller.set_health(self.now, thruster, Condition.DEAD)
 
     def command(self, wrench):
         self._give(self.lead.controller.command(self.now, wrench))
@@ -103,15 +89,6 @@ class Docked:
             member = self.members[name]
             if member.reports:
                 member.send(member.controller.forward(self.now, self.first, part))
-
-    def fly_to(self, goal):
-        """Force towards a goal, (3,) m of the lead's base_link; the attitude is that of the hold."""
-        towards = 0.3 * (np.asarray(goal) - self.position)
-        towards *= min(1.0, 0.6 / max(float(np.linalg.norm(towards)), 1e-9))
-        turned = quaternion.matrix(self.attitude).T
-        force = turned @ (self.mass * (towards - self.velocity))
-        force *= min(1.0, 500.0 / max(float(np.abs(force).max()), 1e-9))
-        self.command([*force, 0.0, 0.0, 0.0])
 
     def run(self, duration):
         for _ in range(round(duration / TICK)):
@@ -131,8 +108,6 @@ class Docked:
                     self.lead.valves(self.now, name, reading)
                     self.lead.member(self.now, member.report(self.now))
                     member.controller.hear_lead(self.now, self.first)
-            if self.goal is not None and self.is_leading:
-                self.fly_to(self.goal)
         if self.is_leading and self.lead.controller.is_active:
             self._give(self.lead.controller.tick(self.now))
         for member in self.members.values():
@@ -146,7 +121,6 @@ class Docked:
         for name, member in self.members.items():
             self.worst[name] = max(self.worst.get(name, 0.0), member.power)
         self.velocity = self.velocity + quaternion.rotate(self.attitude, wrench[:3]) / self.mass * TICK
-        self.centre = self.centre + self.velocity * TICK
         spin = np.linalg.solve(self.inertia, wrench[3:] - np.cross(self.rates, self.inertia @ self.rates))
         self.rates = self.rates + spin * TICK
         step = quaternion.from_rotation_vector(quaternion.rotate(self.attitude, self.rates * TICK).tolist())
