@@ -4,8 +4,9 @@ Tests of real processes meet conditions that no test can rule out, such as a com
 such failure must neither hide among the passed nor condemn everything else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from workspace.results import Failure, Result
 
@@ -13,15 +14,14 @@ MOST_FILES = 3
 """Failures in more files than this are no accident: they are not run again."""
 
 
-def confirmed(result: Result, run: Callable[[bool], Result]) -> Result:
+def confirmed(result: Result, run: Callable[[Sequence[Failure]], Result]) -> Result:
     """`result` after a second run, where it has failures.
 
     A test that fails again is a failure. One that passes now counts as passed and is listed in `unstable` with the
     message of its failure.
 
     Args:
-        run: runs the failed tests in a process of their own, or with True all of the group, which is for a run that
-            died.
+        run: runs these failed tests in a process of their own; without any, for a run that died, all of the group.
     """
     if not result.failed:
         return result
@@ -29,13 +29,21 @@ def confirmed(result: Result, run: Callable[[bool], Result]) -> Result:
     died = "" in files
     if len(files) > MOST_FILES and not died:
         return result
-    again = run(died)
+    again = run(() if died else result.failures)
     if not again.passed:
         return result
     still = {failure.name for failure in again.failures}
     unstable = tuple(failure for failure in result.failures if failure.name not in still)
     whole = again if died else replace(result, failures=()) + again
     return replace(whole, name=result.name, seconds=result.seconds + again.seconds, unstable=unstable)
+
+
+def node_id(failure: Failure, files: Sequence[Path]) -> str:
+    """The id by which pytest selects a failed test of one of `files`."""
+    module, _, test = failure.name.partition("::")
+    stem = _file(failure)
+    classes = module.rpartition(stem)[2].split(".")[1:]
+    return "::".join([*(str(file) for file in files if file.stem == stem), *classes, test])
 
 
 def _file(failure: Failure) -> str:

@@ -12,7 +12,7 @@ from workspace.errors import WorkspaceError
 from workspace.layout import Layout
 from workspace.packages import find
 from workspace.progress import Step, run_steps
-from workspace.results import Result
+from workspace.results import Failure, Result
 
 _PURE = "not realtime"
 _REALTIME = "realtime"
@@ -116,12 +116,13 @@ class Runner:
         name = "pure tests"
         files = [file for group in groups for file in group.files]
         spread = (f"--numprocesses={self._cores}", "--dist=worksteal")
-        whole = self._run(name, files, _PURE, "--cache-clear", *spread)
+        whole = self._run(name, files, _PURE, *spread)
         return whole, [results.read(group.name, self._xml(name), self._modules(group)) for group in groups]
 
-    def _again(self, group: Group, everything: bool) -> Result:
-        chosen = [] if everything else ["--last-failed", "--last-failed-no-failures=none"]
-        return self._run(f"{group.name} again", group.files, _ALL, *chosen)
+    def _again(self, group: Group, failures: Sequence[Failure]) -> Result:
+        # By name: pytest's own record of failures is lost where several processes write it.
+        chosen = [second_run.node_id(failure, group.files) for failure in failures]
+        return self._run(f"{group.name} again", chosen or group.files, _ALL)
 
     def _modules(self, group: Group) -> list[str]:
         return [".".join(file.relative_to(self._layout.root).with_suffix("").parts) for file in group.files]
@@ -129,11 +130,11 @@ class Runner:
     def _xml(self, name: str) -> Path:
         return self._layout.state / "results" / f"{_slug(name)}.xml"
 
-    def _run(self, name: str, files: Sequence[Path], marks: str, *options: str) -> Result:
+    def _run(self, name: str, files: Sequence[Path | str], marks: str, *options: str) -> Result:
         (code,) = run_steps([partial(self._pytest, name, files, marks, *options)], at_once=1)
         return self._result(name, code)
 
-    def _pytest(self, name: str, files: Sequence[Path], marks: str, *options: str) -> Step:
+    def _pytest(self, name: str, files: Sequence[Path | str], marks: str, *options: str) -> Step:
         """Start the tests of `files` that fit `marks` in a process of their own."""
         layout, xml = self._layout, self._xml(name)
         xml.parent.mkdir(parents=True, exist_ok=True)

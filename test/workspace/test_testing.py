@@ -33,6 +33,18 @@ def test_unstable():
 """
 DIES_ONCE = ALONE + UNSTABLE.replace("    assert seen", "    import os\n    if not seen: os._exit(11)\n    assert seen")
 WORKER_DIES = "def test_crash(): import os; os._exit(11)"
+SLOW = ALONE + "def test_slow(): import time; time.sleep(2)"
+IN_CLASS = """
+import pytest
+class TestIt:
+    @pytest.mark.parametrize("value", ["a::b", "c"])
+    def test_unstable(self, value):
+        from pathlib import Path
+        mark = Path(__file__).with_suffix("." + value[0])
+        seen = mark.exists()
+        mark.touch()
+        assert seen
+"""
 SETTINGS = """[tool.pytest.ini_options]
 addopts = "--strict-markers --import-mode=importlib -m 'not long'"
 markers = ["long: long", "realtime: alone"]
@@ -129,6 +141,11 @@ def test_a_second_run_takes_what_failed_and_keeps_broken_tests_failed(tmp_path: 
     assert "UNSTABLE" in text
     assert "the first time" in text
     assert text.endswith("5 passed, 1 failed")
+
+
+def test_a_second_run_finds_what_failed_beside_other_processes(tmp_path: Path) -> None:
+    (result,) = Suite(tmp_path, one={"a": SLOW, "b": ALONE + UNSTABLE, "c": ALONE + IN_CLASS}).run()
+    assert (result.passed, result.failed, len(result.unstable)) == (7, 0, 3)
 
 
 def test_a_process_that_died_is_repeated_as_a_whole(tmp_path: Path) -> None:

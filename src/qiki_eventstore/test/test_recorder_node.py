@@ -157,7 +157,10 @@ def test_each_activation_makes_a_new_recording(tmp_path: Path) -> None:
         for _ in range(2):
             flight.wait_until_heard(flight.wrench)
             flight.publish(20)
+            reliable = peer.node.create_publisher(WrenchStamped, "/alpha/wrench", 10)
+            peer.spin_until(lambda: flight.values.get("mixed_quality_of_service") == "/alpha/wrench")
             peer.spin_until(lambda: int(flight.values.get("stored", 0)) >= 20)
+            peer.node.destroy_publisher(reliable)
             transition(peer, Transition.TRANSITION_DEACTIVATE, State.PRIMARY_STATE_INACTIVE)
             flight.values.clear()
             transition(peer, Transition.TRANSITION_ACTIVATE, State.PRIMARY_STATE_ACTIVE)
@@ -166,6 +169,9 @@ def test_each_activation_makes_a_new_recording(tmp_path: Path) -> None:
     assert len(recordings) == 3
     assert all(one.finished for path in recordings for one in load(path).files)
     assert [load(path).topics["/alpha/wrench"].count >= 20 for path in recordings[:2]] == [True, True]
+    for path in recordings[:2]:
+        offered = {one.reliability for one in load(path).topics["/alpha/wrench"].profiles}
+        assert offered == {"reliable", "best_effort"}, "a publisher that came late"
     emitted = [event_of(line) for line in (tmp_path / "qiki.recorder.jsonl").read_bytes().splitlines()]
     payloads = [
         (one.type, REGISTRY.decode(one.type, 1, one.content_type, one.payload))

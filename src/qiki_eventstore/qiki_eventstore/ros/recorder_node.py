@@ -118,11 +118,12 @@ class RecorderNode(QikiNode[RecorderParameters]):
         self._look()
 
     def _end_recording(self) -> None:
-        self._topics.close()
         if self._recorder is not None:
+            # The last file asks the topics which publishers came late.
             self._recorder.close()
             total = _total(self._recorder.counts())
             self.log.info("recording ended", error=self._recorder.error or "none", **asdict(total))
+        self._topics.close()
 
     def counts(self) -> dict[str, Counts]:
         """Counts of the present or last recording, by topic."""
