@@ -39,6 +39,7 @@ LARGEST_TURN = 2e-3
 
 _XYZW = np.array([4, 5, 6, 3])
 """Of a free joint: position, then a quaternion that begins with w."""
+_FROM_WXYZ = np.array([1, 2, 3, 0])
 
 
 class RigidBodies:
@@ -83,6 +84,8 @@ class RigidBodies:
         # MuJoCo lays out the entries of the free joints in the order of the bodies: six degrees of freedom each.
         self._force = self.data.ctrl.reshape(bots, 3)
         self._torque = self.data.qfrc_applied[: 6 * bots].reshape(bots, 6)[:, 3:]
+        self._free_torque = self.data.qfrc_applied[6 * bots :].reshape(-1, 6)[:, 3:]
+        self._twist = np.zeros((self._free_count, 3))
         self._step = float(spec.option.timestep)
         self._velocities = self.data.qvel.reshape(-1, 6)[:, :3]
         self._spins = self.data.qvel.reshape(-1, 6)[:, 3:]
@@ -97,7 +100,7 @@ class RigidBodies:
         self._radius = self._radii()
         self._joined = np.zeros(len(self._pairs[0]), dtype=bool)
         self._reaches = self._radius[np.array(self._pairs)].sum(axis=0)
-        self._impacts = Impacts(self.model, self._pairs, self._step)
+        self._impacts = Impacts(self.model, self._pairs, self._step, list(self._collars.values()))
         self.welds = Welds(self.model, self.data, [*self._com, *[_NO_COM] * len(scripted)])
         self._far = False
         self._course_velocities = np.zeros((len(scripted), 3))
@@ -192,7 +195,15 @@ class RigidBodies:
 
     def _apply(self, wrench: Floats) -> None:
         self._force[:] = wrench[:, :3]
-        self._torque[:] = wrench[:, 3:]
+        self._torque[:] = wrench[:, 3:] + self._twist[: len(wrench)]
+        self._free_torque[:] = self._twist[len(wrench) :]
+
+    def twist(self, name: str, torque: Floats) -> None:
+        """Put a torque, (3,) N m in world, on a free body in the steps to come; zero ends it."""
+        index = self.names.index(name)
+        if index < self._free_count:
+            orientation = self.data.qpos[7 * index + 3 : 7 * index + 7][_FROM_WXYZ]
+            self._twist[index] = quaternion.rotate(quaternion.conjugate(orientation), torque)
 
     def join(self, first: int, second: int, pose: Pose, anchor: Floats, frequency: float) -> int:
         """Join two bodies; see `Welds.join`."""

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SOFT = 0.02
 """s, time constant of contacts (MuJoCo's own)."""
+COLLAR = 0.05
+"""s, of contacts of port collars, which are sprung: a touch at 0.1 m/s stays well under the strength of the latches."""
 DEPTH = 0.5
 """Share of the smaller half thickness that a body may move in one time constant of its contact."""
 STEPS = 4
@@ -29,20 +31,23 @@ MOST = 200
 class Impacts:
     """The pairs of bodies that are near each other and fast."""
 
-    def __init__(self, model: Any, pairs: tuple[Any, Any], step: float) -> None:
-        """pairs: indices of both bodies of each pair, 0 for the first body. step: s, of the physics."""
+    def __init__(self, model: Any, pairs: tuple[Any, Any], step: float, collars: list[int]) -> None:
+        """pairs: indices of both bodies of each pair, 0 for the first body. step: s, of the physics. collars: geoms."""
         self._model, self._pairs, self._step = model, pairs, step
         thickness = np.full(model.nbody - 1, np.inf)
         np.minimum.at(thickness, model.geom_bodyid - 1, _half_thickness(model))
         self._thickness = np.minimum(thickness[pairs[0]], thickness[pairs[1]])
         self._constant = np.full(len(pairs[0]), SOFT)
+        self._soft = np.full(model.ngeom, SOFT)
+        self._soft[collars] = COLLAR
+        model.geom_solref[:, 0] = self._soft
         self._hard = False
 
     def soften(self) -> None:
         """No two bodies are near: contacts are as soft as ever."""
         if self._hard:
             self._constant[:] = SOFT
-            self._model.geom_solref[:, 0] = SOFT
+            self._model.geom_solref[:, 0] = self._soft
             self._hard = False
 
     def steps(self, gap: Floats, speed: Floats, seconds: float) -> int:
@@ -63,7 +68,8 @@ class Impacts:
         constants = np.full(self._model.nbody - 1, SOFT)
         for bodies in self._pairs:
             np.minimum.at(constants, bodies, self._constant)
-        self._model.geom_solref[:, 0] = constants[self._model.geom_bodyid - 1]
+        hard = constants[self._model.geom_bodyid - 1]
+        self._model.geom_solref[:, 0] = np.where(hard < SOFT, hard, self._soft)
         return count
 
 

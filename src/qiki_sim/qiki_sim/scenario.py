@@ -26,7 +26,9 @@ from qiki_vehicle.files import (
     UnitQuaternion,
     Vector,
     load,
+    validate,
 )
+from qiki_vehicle.sensors import DockCamera
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +57,27 @@ class Environment(Section):
     sunlight: Fraction = 1.0  # share of the full solar power
 
 
+class DockSensors(Section):
+    """Flaws of a body's docking sensors in place of the vehicle file's, for Monte Carlo runs; see `DockCamera`."""
+
+    delay: NonNegative | None = None
+    outlier_share: Fraction | None = None
+    outlier: NonNegative | None = None
+    dropout_every: NonNegative | None = None
+    dropout_min: NonNegative | None = None
+    dropout_max: NonNegative | None = None
+
+    def of(self, vehicle: Vehicle) -> Vehicle:
+        """The vehicle with these.
+
+        Raises:
+            ConfigurationError: one is refused.
+        """
+        camera = {**vehicle.sensors.dock.model_dump(), **self.model_dump(exclude_none=True)}
+        sensors = vehicle.sensors.model_copy(update={"dock": validate(Path("dock_sensors"), camera, DockCamera)})
+        return vehicle.model_copy(update={"sensors": sensors})
+
+
 class BotEntry(Section):
     """A bot's vehicle file and initial state; velocity is that of the origin of base_link, in world axes."""
 
@@ -68,6 +91,7 @@ class BotEntry(Section):
     supercap_soc: Fraction | None = None  # default: the vehicle file's
     battery_soc: Fraction | None = None  # default: the vehicle file's
     temperature: Number | None = None  # degC of all nodes, default: the vehicle file's
+    dock_sensors: DockSensors | None = None  # default: the vehicle file's
 
 
 class Waypoint(Section):
@@ -244,7 +268,10 @@ def load_scenario(path: str | Path) -> Scenario:
             raise ConfigurationError(
                 f"{path}: bots[{index}].working_mass = {bot.working_mass}: allowed: 0 to {limit} kg"
             )
-    vehicles = tuple(loaded[bot.vehicle] for bot in file.bots)
+    vehicles = tuple(
+        loaded[bot.vehicle] if bot.dock_sensors is None else bot.dock_sensors.of(loaded[bot.vehicle])
+        for bot in file.bots
+    )
     hardware = {bot.name: vehicle for bot, vehicle in zip(file.bots, vehicles, strict=True)}
     for body in file.bodies:
         if body.vehicle is not None:

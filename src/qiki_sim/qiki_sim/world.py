@@ -72,6 +72,7 @@ class World:
         }
         self.docking = DockingTwin(self.scenario, self.bodies, self._bots, self.seed)
         self.bodies.begin(self.scenario)
+        self.docking.begin()
         self._books = [*(bot.faults for bot in self._bots.values())]
         self._books += [one.faults for one in self.docking.hardware.values() if one.bot is None]
         self._time_us = 0

@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from qiki_sim.docking.mating import is_seated
 from qiki_sim.faults import LATCH_JAM, UMBILICAL
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from qiki_sim.docking.hardware import Actuators, DockHardware
     from qiki_sim.docking.mating import Mating, PortPair
+
+    Floats = NDArray[np.float64]
 
 LATCHED_FREQUENCY = 50.0
 """rad/s, of a latched joint: stiff against all that a body does, and slow against the longest step of RK4, 10 ms."""
@@ -49,6 +55,7 @@ class Joint:
         latched: they hold: from locked until they are open again.
         load: N, of the joint at the last look, without the pull test.
         peak: N, the largest load since capture.
+        balance, backlog: (3,) N m in world: torque that keeps angular momentum, and what is still missing of it.
     """
 
     first: End
@@ -59,7 +66,9 @@ class Joint:
     progress: float = 0.0
     latched: bool = False
     load: float = 0.0
-    peak: float = field(default=0.0)
+    peak: float = 0.0
+    balance: Floats = field(default_factory=lambda: np.zeros(3))
+    backlog: Floats = field(default_factory=lambda: np.zeros(3))
 
     @property
     def ends(self) -> tuple[End, End]:

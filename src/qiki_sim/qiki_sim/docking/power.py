@@ -69,6 +69,8 @@ class PowerNetwork:
         self._output = [0.0] * len(self._bodies)  # V that each converter gives, under overload less than nominal
         self._off_us = [0] * len(self._bodies)  # until then a converter stays off after low volts
         self._currents: dict[Joint, float] = {}
+        self.broken: list[tuple[Joint, float]] = []
+        """Joints whose contacts opened in the last step, and the A that flowed."""
 
     def volts_of(self, body: str) -> float:
         return self.volts[self._index[body]]
@@ -78,8 +80,17 @@ class PowerNetwork:
         return self._currents.get(joint, 0.0)
 
     def step(self, joints: Iterable[Joint], seconds: float, now_us: int) -> None:
-        """Pass time. Sets power and heat of the bodies."""
-        self._currents = {}
+        """Pass time. Sets power and heat of the bodies, and the joints whose contacts opened under current."""
+        before, self._currents = self._currents, {}
+        joints = list(joints)
+        self.broken = [
+            (joint, current)
+            for joint, current in before.items()
+            if abs(current) > joint.first.hardware.vehicle.docking.undock.current_max
+            and joint in joints
+            and not (joint.mated and is_closed(joint, "ground") and switch_ends(joint))
+            and not is_closed(joint, "precharge")
+        ]
         joints = [joint for joint in joints if joint.mated and is_closed(joint, "ground")]
         lines = [self._line(joint) for joint in joints if switch_ends(joint)]
         for body in self._bodies:
@@ -180,19 +191,24 @@ class PowerNetwork:
         for line in lines:
             if line.limit <= 0.0:
                 draws.update(dict.fromkeys(self._behind(line, lines, sources, None), 0.0))
+        wanted, shares = dict(draws), dict.fromkeys((line.joint for line in lines), 1.0)
         volts: Floats | None = None
-        for attempt in range(_LIMITER_PASSES):
+        for _ in range(_LIMITER_PASSES):
             volts = solve(fixed, edges, [draws[node] for node in nodes])
             if volts is None:
                 return None
             for line, (first, second, ohms) in zip(lines, edges, strict=True):
                 line.current = float(volts[first] - volts[second]) / ohms
-            over = [line for line in lines if abs(line.current) > line.limit * _OVER and line.limit > 0.0]
-            if not over or attempt == _LIMITER_PASSES - 1:
+            cut = [line for line in lines if line.limit > 0.0 and _is_cut(line, shares[line.joint])]
+            if not cut:
                 break
-            for line in over:
-                for node in self._behind(line, lines, sources, line.current):
-                    draws[node] *= line.limit / abs(line.current)
+            draws.update(wanted)
+            for line in cut:
+                shares[line.joint] = min(shares[line.joint] * line.limit / abs(line.current), 1.0)
+            for line in lines:
+                if shares[line.joint] < 1.0:
+                    for node in self._behind(line, lines, sources, line.current):
+                        draws[node] *= shares[line.joint]
         assert volts is not None
         self.volts = [float(volts[place[node]]) if node in place else kept for node, kept in enumerate(self.volts)]
         self._currents.update({line.joint: line.current for line in lines})
@@ -274,6 +290,12 @@ class PowerNetwork:
         line = joint.first.hardware.vehicle.bridge.resistance
         for end in joint.ends:
             end.hardware.heat += current**2 * (0.5 * line + (end.fault(RESISTANCE) or 0.0)) * seconds
+
+
+def _is_cut(line: _Line, share: float) -> bool:
+    """Its limiter has to change what passes: too much, or too little for one that has cut already."""
+    current = abs(line.current)
+    return current > line.limit * _OVER or (share < 1.0 and 0.0 < current < line.limit / _OVER)
 
 
 def _reached(start: int, without: _Line, lines: list[_Line]) -> set[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +15,18 @@ from qiki_sim.docking.mating import Mating, PortPair, catches, is_slow
 from qiki_sim.docking.ports import PortNoise, read_port
 from qiki_sim.docking.power import PowerNetwork
 from qiki_sim.faults import FaultBook
-from qiki_sim.scenario import ports_of
+from qiki_sim.scenario import TICK_US, ports_of
 from qiki_sim.sensors import Sensors
 from qiki_vehicle import Pose
 from qiki_vehicle.port_hardware import DockReading
+from qiki_vehicle.vectors import cross
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
     from qiki_sim.bodies import RigidBodies
     from qiki_sim.bot import Bot
@@ -41,7 +45,7 @@ _COLLISION_US = 500_000
 
 
 @dataclass
-class _Touch:
+class Touch:
     """Two ports that touch. peak: N, largest contact force. is_slow: the magnets could follow the motion so far."""
 
     peak: float = 0.0
@@ -76,9 +80,13 @@ class DockingTwin:
         self._reach = np.array([sum(port.radius for port in (p.own, p.other)) for p in self._pairs.values()]) + _NEAR
         self.joints: dict[frozenset[Key], Joint] = {}
         self._last: dict[tuple[Key, Key], Mating] = {}
-        self._touching: dict[tuple[Key, Key], _Touch] = {}
+        self.touching: dict[tuple[Key, Key], Touch] = {}
+        """Pairs of ports that touch and are not joined."""
         self._colliding: dict[tuple[str, str], int] = {}
         self._found: list[tuple[str, str, dict[str, Any]]] = []
+        self._history: dict[str, deque[DockReading]] = {
+            name: deque() for name, one in self.hardware.items() if one.vehicle.sensors.dock.delay > 0.0
+        }
         for entry in scenario.file.docked:
             self._begin_docked((entry.body, entry.port), (entry.to, entry.to_port), entry.latched)
 
@@ -133,6 +141,10 @@ class DockingTwin:
 
     # Time -----------------------------------------------------------------------------------------------------------
 
+    def begin(self) -> None:
+        """Take the first readings, once all bodies are in place."""
+        self._remember(0)
+
     def begin_step(self, now_us: int, until_us: int) -> None:
         """Run latch drives and power up to `until_us`."""
         seconds = (until_us - now_us) * 1e-6
@@ -140,10 +152,13 @@ class DockingTwin:
             if not joint.held:
                 self._part(joint, "released")
             elif joint.drive(seconds):
+                self._bodies.twist(joint.first.hardware.name, np.zeros(3))
                 frequency = joint.first.hardware.vehicle.port_hardware.magnets.frequency
                 self._bodies.welds.stiffen(joint.slot, LATCHED_FREQUENCY if joint.latched else frequency)
                 self._report("latched" if joint.latched else "unlatched", joint, peak_force_n=joint.peak)
         self.power.step(self.joints.values(), seconds, until_us)
+        for joint, current in self.power.broken:
+            self._hot_break(joint, current)
         if until_us % SLOW_US == 0:
             for body in self.hardware.values():
                 body.slow_step()
@@ -171,19 +186,34 @@ class DockingTwin:
         near = self._near(seconds)
         for pair in near:
             self._touch(pair, now_us)
-        for pair in set(self._touching) - set(near):
-            self._touching.pop(pair)
+        for pair in set(self.touching) - set(near):
+            self.touching.pop(pair)
         self._last = {pair: mating for pair, mating in self._last.items() if pair in near}
         self._collide(now_us)
+        if now_us % TICK_US == 0:
+            self._remember(now_us)
 
     def _load(self, joint: Joint, now_us: int) -> None:
-        joint.load = float(np.linalg.norm(self._bodies.welds.force(joint.slot)))
+        force = self._bodies.welds.force(joint.slot)
+        joint.load = float(np.linalg.norm(force))
         joint.peak = max(joint.peak, joint.load)
         if not joint.latched:
             joint.mating = self._mating((joint.first.key, joint.second.key), now_us)
+            self._balance(joint, force)
         load = joint.load + joint.pull
         if load > joint.strength:
             self._part(joint, "latch_broken" if joint.latched else "capture_lost", force_n=load)
+
+    def _balance(self, joint: Joint, force: Floats) -> None:
+        """Keep angular momentum while the magnets pull: the weld's force acts at the face of each body, and these lie
+        apart then. The torque of that pair of forces is taken back in the next step, and half of the backlog with it.
+        """
+        poses = self._bodies.poses(end.hardware.name for end in joint.ends)
+        places = [poses[end.hardware.name].point(end.hardware.ports[end.port].position) for end in joint.ends]
+        torque = cross(places[1] - places[0], force)
+        joint.backlog = joint.backlog + torque - joint.balance
+        joint.balance = torque + 0.5 * joint.backlog
+        self._bodies.twist(joint.first.hardware.name, joint.balance)
 
     def _touch(self, pair: tuple[Key, Key], now_us: int) -> None:
         mating, ports = self._mating(pair, now_us), self._pairs[pair]
@@ -191,23 +221,27 @@ class DockingTwin:
         self._last[pair] = mating
         ends = self._ends(pair)
         hardware = ends[0].hardware.vehicle.port_hardware
-        touch = self._touching.get(pair)
+        touch = self.touching.get(pair)
         if touch is None:
             if not ports.touches(mating, hardware.contact_travel):
                 return
-            touch = self._touching[pair] = _Touch()
+            touch = self.touching[pair] = Touch()
             # Before the collars have pushed: the step before, if they are inside of each other already.
             self._emit("port_contact", ends, **_quantities(mating if mating.gap >= 0.0 else before))
         elif mating.gap > _APART:
-            del self._touching[pair]
+            del self.touching[pair]
             self._emit("port_contact_ended", ends, peak_force_n=touch.peak)
             return
         touch.peak = max(touch.peak, self._bodies.contact_force(*pair))
         touch.is_slow &= is_slow(mating, hardware)
         if touch.is_slow and any(end.actuators.capture for end in ends) and catches(mating, hardware):
             joint = self._join(pair, mating)
-            joint.peak = self._touching.pop(pair).peak
+            joint.peak = self.touching.pop(pair).peak
             self._report("captured", joint)
+
+    def _hot_break(self, joint: Joint, current: float) -> None:
+        volts = self.power.volts_of(joint.first.hardware.name)
+        self._report("hot_break", joint, current_a=abs(current), volts_v=volts)
 
     def _mating(self, pair: tuple[Key, Key], now_us: int) -> Mating:
         motions = [self._bodies.motion(name, now_us * 1e-6) for name, _ in pair]
@@ -227,21 +261,22 @@ class DockingTwin:
         return joint
 
     def _part(self, joint: Joint, kind: str, **payload: float) -> None:
-        current = abs(self.power.current(joint))
+        current = self.power.current(joint)
         self._report(kind, joint, **payload)
-        if current > joint.first.hardware.vehicle.docking.undock.current_max:
-            volts = self.power.volts_of(joint.first.hardware.name)
-            self._report("hot_break", joint, current_a=current, volts_v=volts)
+        if abs(current) > joint.first.hardware.vehicle.docking.undock.current_max:
+            self._hot_break(joint, current)
         self._bodies.part(joint.slot)
+        self._bodies.twist(joint.first.hardware.name, np.zeros(3))
         pair = joint.first.key, joint.second.key
         del self.joints[frozenset(pair)]
         if joint.latched or joint.pair.touches(joint.mating, joint.first.hardware.vehicle.port_hardware.contact_travel):
-            self._touching[pair] = _Touch()
+            # Plates that were torn off are not caught again before they have come apart.
+            self.touching[pair] = Touch(is_slow=kind in ("released", "unlatched"))
 
     def _collide(self, now_us: int) -> None:
         """Contacts of bodies outside of their port collars."""
         joined = {(joint.first.key, joint.second.key) for joint in self.joints.values()}
-        for pair in self._bodies.touching_outside(joined | set(self._touching)):
+        for pair in self._bodies.touching_outside(joined | set(self.touching)):
             if pair not in self._colliding:
                 a, b = (self._bodies.motion(name, now_us * 1e-6) for name in pair)
                 apart = Pose(a.position, a.orientation).vector(a.velocity) - Pose(b.position, b.orientation).vector(
@@ -263,13 +298,25 @@ class DockingTwin:
         one, camera = self.of(body), self._cameras[body]
         if camera.lost(now_us):
             return None
-        sights = camera.sights(self._bodies.poses(tuple(self.hardware)), now_us)
-        noise = PortNoise(self._sensors[body], now_us)
-        touching = {key for pair in self._touching for key in pair}
+        history = self._history.get(body)
+        return self._read(one, now_us) if history is None else history[0]
+
+    def _remember(self, now_us: int) -> None:
+        """Readings of the bodies whose sensors are late, until they are due."""
+        for body, history in self._history.items():
+            delay_us = round(self.of(body).vehicle.sensors.dock.delay * 1e6)
+            history.append(self._read(self.of(body), now_us))
+            while len(history) > 1 and round(history[1].stamp * 1e6) <= now_us - delay_us:
+                history.popleft()
+
+    def _read(self, one: DockHardware, now_us: int) -> DockReading:
+        sights = self._cameras[one.name].sights(self._bodies.poses(tuple(self.hardware)), now_us)
+        noise = PortNoise(self._sensors[one.name], now_us)
+        touching = {key for pair in self.touching for key in pair}
         ports = []
         for port in one.ports:
-            joint = self.joint((body, port))
-            touches = (body, port) in touching
+            joint = self.joint((one.name, port))
+            touches = (one.name, port) in touching
             if joint is not None:
                 travel = one.vehicle.port_hardware.contact_travel
                 touches = joint.latched or joint.pair.touches(joint.mating, travel)
