@@ -10,7 +10,7 @@ from click.testing import Result
 
 from qiki_console.cli.install_completion import VARIABLE
 from qiki_console.cli.main import cli
-from qiki_node.run_file import keep_topics
+from qiki_node.run_file import keep_ports, keep_topics
 
 Run = Callable[..., Result]
 
@@ -28,7 +28,9 @@ def run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "state.json").write_text(json.dumps(state))
     monkeypatch.setenv("QIKI_RUN_DIR", str(tmp_path))
     monkeypatch.setenv("QIKI_SCRIPT_VERBS", "up down")
-    keep_topics(["/alpha/odom", "/clock"])
+    keep_topics(["/alpha/odom", "/clock", "/station/docking"])
+    keep_ports("station", ["dorsal", "ventral"])
+    keep_ports("alpha", ["A", "B"])
 
 
 def completions(*words: str) -> list[str]:
@@ -41,7 +43,7 @@ def completions(*words: str) -> list[str]:
     ("words", "found"),
     [
         (("st",), ["state", "status"]),
-        (("u",), ["up"]),
+        (("u",), ["undock", "up"]),
         (("thrust", ""), ["alpha", "bravo"]),
         (("groups", "b"), ["bravo"]),
         (("allocator", "hold", "a"), ["alpha"]),
@@ -49,7 +51,15 @@ def completions(*words: str) -> list[str]:
         (("state", ""), ["alpha", "bravo"]),
         (("replay", "b"), ["bravo", "b"]),  # the last stands for paths, which the shell completes
         (("topics", "echo", "/c"), ["/clock"]),
-        (("topics", "hz", "/"), ["/alpha/odom", "/clock"]),
+        (("topics", "hz", "/"), ["/alpha/odom", "/clock", "/station/docking"]),
+        (("dock", "r"), ["release", "reset"]),
+        (("dock", "a"), ["alpha"]),
+        (("dock", "alpha", "--to", ""), ["bravo", "station"]),
+        (("dock", "alpha", "--to", "station:v"), ["station:ventral"]),
+        (("dock", "alpha", "--to", "station", "--port", ""), ["A", "B"]),
+        (("undock", "st"), ["station"]),
+        (("bridge", "set", "station", "--port", "d"), ["dorsal"]),
+        (("run", "push"), ["push_and_stop", "push"]),  # the last stands for paths
         (("state", "alpha", "--projection", "e"), ["energy"]),
         (("events", "query", "--type", "allocator.profile_s"), ["allocator.profile_started"]),
     ],

@@ -17,6 +17,7 @@ _FOLDER = "QIKI_RUN_DIR"
 _DEFAULT = ".qiki/run"
 _FORMAT = 1
 _TOPICS = "topics.json"
+_PORTS = "ports.json"
 _GONE, _STOPPED = ("X", "Z"), ("T", "t")
 """States of a process, as in proc(5)."""
 
@@ -72,12 +73,32 @@ def read_topics(environment: Mapping[str, str] = os.environ) -> list[str]:
 
 def keep_topics(names: Iterable[str], environment: Mapping[str, str] = os.environ) -> None:
     """Keep the names of the graph's topics for `read_topics`; nothing where no run was started."""
+    _keep(_TOPICS, sorted(names), environment)
+
+
+def read_ports(environment: Mapping[str, str] = os.environ) -> dict[str, list[str]]:
+    """Names of the docking ports by body, as they were last seen in this run directory's graph."""
+    try:
+        known = json.loads(read_regular(_folder(environment) / _PORTS))
+        return {str(body): [str(name) for name in names] for body, names in known.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def keep_ports(body: str, names: Iterable[str], environment: Mapping[str, str] = os.environ) -> None:
+    """Keep the names of a body's docking ports for `read_ports`; nothing where no run was started."""
+    before = read_ports(environment)
+    if before.get(body) != (known := list(names)):
+        _keep(_PORTS, {**before, body: known}, environment)
+
+
+def _keep(name: str, value: object, environment: Mapping[str, str]) -> None:
     folder = _folder(environment)
-    fresh = folder / f"{_TOPICS}.{os.getpid()}"
+    fresh = folder / f"{name}.{os.getpid()}"
     with suppress(OSError):
         if (folder / "state.json").exists():
-            fresh.write_text(json.dumps(sorted(names)), encoding="utf-8")
-            fresh.replace(folder / _TOPICS)
+            fresh.write_text(json.dumps(value), encoding="utf-8")
+            fresh.replace(folder / name)
 
 
 def _folder(environment: Mapping[str, str]) -> Path:

@@ -19,6 +19,9 @@ from qiki_node.errors import UnknownNameError
 from qiki_node.terminal import READER_GONE, drop_output
 
 VERBS = {
+    "bridge": "The network of bridges between docked bodies: show, set.",
+    "dock": "Dock a bot and bridge power and data; release, reset, report.",
+    "undock": "Undock a bot: power down, unlock, push off, retreat.",
     "allocator": "Control a bot's allocator: mode, hold, brake, stop, health.",
     "run": "Run a procedure: commands and conditions, step by step, from a YAML file.",
     "groups": "Thrust groups of a bot, as a table and as a picture.",

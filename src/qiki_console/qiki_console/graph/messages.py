@@ -8,9 +8,20 @@ import numpy as np
 from geometry_msgs.msg import InertiaStamped, Point, Vector3, Wrench
 from nav_msgs.msg import Odometry
 
+from qiki_console.model.bridge import ROLES, SWITCHGEAR, BridgeEdgeStatus, BridgeStatus
+from qiki_console.model.docking import DockingStatus, Feedback, phase_name, profile_name
 from qiki_console.model.group_picture import Geometry, Group
 from qiki_console.model.snapshot import AllocationStatus, HottestNode, Motion, Power, Quaternion, Thrusters, Vector
-from qiki_msgs.msg import Allocation, Energy, Thermal, ThrusterState, ThrustGroup
+from qiki_msgs.msg import (
+    Allocation,
+    BridgeEdge,
+    BridgeState,
+    DockingState,
+    Energy,
+    Thermal,
+    ThrusterState,
+    ThrustGroup,
+)
 from qiki_msgs.srv import ListGroups
 from qiki_vehicle import MassProperties
 
@@ -122,3 +133,71 @@ def body(message: InertiaStamped) -> MassProperties:
     i = message.inertia
     inertia = np.array([[i.ixx, i.ixy, i.ixz], [i.ixy, i.iyy, i.iyz], [i.ixz, i.iyz, i.izz]])
     return MassProperties(i.m, inertia, np.array(vector(i.com)))
+
+
+def docking(message: DockingState) -> DockingStatus:
+    """State of a body's docking."""
+    return DockingStatus(
+        phase=phase_name(message.phase),
+        step=message.step,
+        partner=message.partner,
+        partner_port=message.partner_port,
+        own_port=message.own_port,
+        profile=profile_name(message.profile),
+        active=message.active,
+        tries=message.tries,
+        range=message.range,
+        closing=message.closing,
+        reason=message.reason,
+        text=message.text,
+    )
+
+
+def feedback(message: Any) -> Feedback:
+    """Progress of a docking, from the feedback of its action."""
+    return Feedback(
+        docking_id=message.docking_id,
+        phase=phase_name(message.phase),
+        step=message.step,
+        range=message.range,
+        closing=message.closing,
+        margins=tuple(map(float, message.margins)),
+        checks=tuple(message.checks),
+        tries=message.tries,
+    )
+
+
+def bridge(message: BridgeState) -> BridgeStatus:
+    """A body's part of the network of bridges."""
+    return BridgeStatus(
+        role=_named(ROLES, message.role),
+        source=message.source,
+        depth=message.depth,
+        source_volts=message.source_volts,
+        source_power=message.source_power,
+        loads=tuple(zip(message.loads, map(float, message.wanted), map(float, message.served), strict=False)),
+        edges=tuple(map(_edge, message.edges)),
+        shed=tuple(message.shed),
+        data_peers=tuple(message.data_peers),
+        commanders=tuple(message.commanders),
+    )
+
+
+def _edge(message: BridgeEdge) -> BridgeEdgeStatus:
+    return BridgeEdgeStatus(
+        name=message.name,
+        port=message.port,
+        partner=message.partner,
+        partner_port=message.partner_port,
+        profile=profile_name(message.profile),
+        state=_named(SWITCHGEAR, message.state),
+        fault=message.fault,
+        volts=message.volts,
+        current=message.current,
+        expected=message.expected,
+        temperature=message.temperature,
+    )
+
+
+def _named(names: tuple[str, ...], value: int) -> str:
+    return names[value] if 0 <= value < len(names) else f"UNKNOWN ({value})"
