@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
@@ -132,7 +132,7 @@ class ActiveEnd:
         machine.forget()
         self._gear, self._edge_state, self.reading = Switchgear(self._vehicle), EdgeState.OPEN, None
         if order.own_port in {port.name for port in self._vehicle.ports}:
-            self._fly(order, offer.position, offer.axis)
+            self._fly(order, partner)
             self._replay(order, now)
         answer = machine.dock(order, now)
         if not answer.accepted:
@@ -162,9 +162,7 @@ class ActiveEnd:
         """Advance the machine; commands to the own port."""
         order = self.machine.state.order
         if order is not None and self.pilot is None and partner is not None:
-            offer = partner.offer(order.partner_port)
-            if offer is not None:
-                self._fly(order, offer.position, offer.axis)
+            self._fly(order, partner)
         if self.pilot is not None:
             sample = self.pilot.sample(now)
             if sample is not None:
@@ -225,16 +223,14 @@ class ActiveEnd:
 
     # --------------------------------------------------------------------------------------------------------------
 
-    def _fly(self, order: Order, position: Iterable[float], axis: Iterable[float]) -> None:
+    def _fly(self, order: Order, partner: DockState | None) -> None:
+        """Have a pilot, if the partner's port is known."""
+        offer = None if partner is None else partner.offer(order.partner_port)
+        if partner is None or offer is None:
+            return
         own = self._vehicle.port(order.own_port)
-        partner = Port(
-            name=order.partner_port,
-            position=tuple(position),  # type: ignore[arg-type]
-            axis=tuple(axis),  # type: ignore[arg-type]
-            radius=own.radius,
-            length=own.length,
-        )
-        self.pilot = Pilot(self._vehicle, own, partner)
+        port = Port(name=offer.port, position=offer.position, axis=offer.axis, radius=own.radius, length=own.length)
+        self.pilot = Pilot(self._vehicle, own, port, markers={one.port: one.position for one in partner.offers})
         self._means = replace(self._means, plume=math.nan if self._on_times is None else 0.0)
         if self._mass is not None:
             self.pilot.body(self._mass)
@@ -261,8 +257,8 @@ class ActiveEnd:
             self._gear.read(own, reading.stamp)
             self.machine.observe(port_sample(own, reading.stamp), now)
         for sight in reading.sights:
-            seen = (sight.port, sight.target, sight.target_port)
-            if self.pilot is not None and seen == (order.own_port, order.partner, order.partner_port):
+            # Any camera and any marker of the partner serve: each gives the whole pose.
+            if self.pilot is not None and sight.target == order.partner:
                 self.pilot.sight(reading.stamp, sight)
 
     def _is_mated(self, port: str) -> bool:

@@ -51,7 +51,7 @@ class Scene:
         rng = self.rng
         pose = self.own(time)[0].inverse().then(self.partner(time)[0])
         position = pose.point(STATION.position)
-        sigma = 0.01 + 0.002 * float(np.linalg.norm(position))
+        sigma = math.hypot(0.01, 0.002 * float(np.linalg.norm(position)))
         position = position + rng.normal(0.0, sigma, 3)
         angle = rng.normal(0.0, math.radians(0.3), 3)
         if outlier:

@@ -121,7 +121,7 @@ class Approach:
             return
         pose = self.relative.pose.inverse()
         position = pose.point(STATION.position)
-        sigma = 0.01 + 0.002 * float(np.linalg.norm(position))
+        sigma = math.hypot(0.01, 0.002 * float(np.linalg.norm(position)))
         position = position + rng.normal(0.0, sigma, 3)
         error = rng.normal(0.0, math.radians(0.3), 3)
         if not self.perfect and rng.random() < 0.02:

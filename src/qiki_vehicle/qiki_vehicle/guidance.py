@@ -11,9 +11,6 @@ from qiki_vehicle.files import Fraction, Integer, NonNegative, Positive, Section
 class Navigation(Section):
     """Filter of the own motion and of the partner's."""
 
-    sight_position: Positive  # m, standard deviation of a sight's position per axis, and
-    sight_share: NonNegative  # 1, of the range in addition
-    sight_angle: Positive  # rad, per axis
     acceleration: Positive  # m/s^2, deviation of the own acceleration that is not commanded
     velocity_walk: Positive  # m/s per sqrt(s), random walk of the partner's velocity
     rate_walk: Positive  # rad/s per sqrt(s), of its rate
@@ -21,7 +18,8 @@ class Navigation(Section):
     partner_rate: Positive  # rad/s, of its rate
     gate: Positive  # 1, squared Mahalanobis distance (6 degrees of freedom) from which a sight is an outlier
     rejections: Annotated[Integer, Field(ge=2, le=100)]  # outliers in sequence that begin the track again
-    coast: Positive  # s without sights that take the quality down to 0.5
+    coast: Positive  # s without sights that take the quality down to 0.5, and
+    coast_share: NonNegative  # s/m, of the range in addition
     position_allowed: Positive  # m, deviation of the position at the quality 0.5, and
     share_allowed: NonNegative  # 1, of the range in addition
     speed_allowed: Positive  # m/s, deviation of the relative velocity at the quality 0.5

@@ -31,7 +31,8 @@ class Law:
         self._axis = np.array(partner.axis)
         reach = max(float(np.linalg.norm(vehicle.hull.vertices, axis=1).max()), math.hypot(*own.position) + own.length)
         if radius is None:
-            radius = math.hypot(math.hypot(*partner.position), vehicle.docking.guidance.unknown_width)
+            depth = math.hypot(*partner.position)
+            radius = math.hypot(depth, min(depth, vehicle.docking.guidance.unknown_width))
         self.radius = radius
         """m, of the partner's hull."""
         self.hulls = radius + reach

@@ -1,6 +1,7 @@
 """Relative navigation: own odometry and sights of the partner's port, filtered into the motion of the ports."""
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -91,9 +92,15 @@ class Navigator:
     and stamps that are not newer, are ignored; a clock that is set back by more than a second clears everything.
     """
 
-    def __init__(self, vehicle: Vehicle, own: Port, partner: Port) -> None:
+    def __init__(
+        self, vehicle: Vehicle, own: Port, partner: Port, markers: Mapping[str, Iterable[float]] | None = None
+    ) -> None:
         self._rules = vehicle.docking.guidance.navigation
+        self._camera = vehicle.sensors.dock
         self._ports = (own, partner)
+        known = {partner.name: partner.position} if markers is None else markers
+        self._markers = {name: np.array([*place]) - partner.position for name, place in known.items()}
+        self._seen = ("", -math.inf)
         self._quality_min = vehicle.docking.validity.quality_min
         self._own = OwnTrack(vehicle.sensors.noise, np.array(vehicle.body.com), self._rules.acceleration)
         self._partner = PartnerTrack(self._rules)
@@ -122,7 +129,10 @@ class Navigator:
         self._own.observe(stamp, pose, np.asarray(twist, dtype=float), self.acceleration)
 
     def sight(self, stamp: float, sight: Sight) -> bool:
-        """Take a sight of the partner's port in; False: it is not used."""
+        """Take a sight of one of the partner's ports in; False: it is not used."""
+        marker = self._markers.get(sight.target_port)
+        if marker is None or self._seen == (sight.target_port, stamp):
+            return False
         if not (math.isfinite(stamp) and _finite(sight.position, sight.orientation)):
             return False
         if not self._quality_min <= sight.quality <= 1.0:
@@ -130,14 +140,21 @@ class Navigator:
         own = self._own.at(stamp)
         if own is None:
             return False
-        rules = self._rules
-        pose = own.pose(self.com)
+        self._seen = (sight.target_port, stamp)
+        camera, pose = self._camera, own.pose(self.com)
         distance = float(np.linalg.norm(sight.position))
-        place = ((rules.sight_position + rules.sight_share * distance) / sight.quality) ** 2
+        angle = camera.orientation**2 + self._own.angle_variance
+        place = camera.position**2 + (camera.position_share * distance) ** 2
         place += float(self._own.covariance[0, 0]) + self._own.angle_variance * distance**2
-        angle = (rules.sight_angle / sight.quality) ** 2 + self._own.angle_variance
         orientation = quaternion.product(pose.orientation, sight.orientation)
-        return self._partner.observe(stamp, pose.point(sight.position), orientation, place, angle)
+        port = pose.point(sight.position)
+        arm = float(np.linalg.norm(marker))
+        if arm > 0.0:
+            # From another port than the ordered one, its place follows by the attitude that is known best.
+            known = self._partner.at(stamp)
+            turned, spread = (orientation, angle) if known is None else (known.orientation, float(known.angle[0, 0]))
+            port, place = port - quaternion.rotate(turned, marker), place + spread * arm**2
+        return self._partner.observe(stamp, port, orientation, place, angle)
 
     def fix(self, stamp: float | None = None) -> Fix | None:
         """Both bodies at the time of the last odometry, or moved on to a later one; None: not known."""
@@ -161,9 +178,10 @@ class Navigator:
 
     def _quality(self, deviations: Deviations, distance: float, age: float) -> float:
         rules = self._rules
+        coast = rules.coast + rules.coast_share * distance
         allowed = rules.position_allowed + rules.share_allowed * distance
         place, speed = deviations.position / allowed, deviations.velocity / rules.speed_allowed
-        return 1.0 / (1.0 + max(place**2, speed**2, (max(age, 0.0) / rules.coast) ** 2))
+        return 1.0 / (1.0 + max(place**2, speed**2, (max(age, 0.0) / coast) ** 2))
 
 
 def _finite(*values: npt.ArrayLike) -> bool:

@@ -67,6 +67,10 @@ class PartnerTrack:
         """Forget everything."""
         self.state, self.rejected = None, 0
 
+    def at(self, stamp: float) -> PartnerState | None:
+        """Propagated to a time; None: never seen."""
+        return None if self.state is None else self.state.at(stamp, self._rules)
+
     def observe(self, stamp: float, position: Floats, orientation: Floats, place: float, angle: float) -> bool:
         """Take a sight in; False: it is older than the state, or an outlier.
 
@@ -79,7 +83,7 @@ class PartnerTrack:
         if self.state is None:
             self._begin(stamp, position, orientation, place, angle)
             return True
-        if stamp <= self.state.stamp:
+        if stamp < self.state.stamp:
             return False
         ahead = self.state.at(stamp, rules)
         shift = position - ahead.position

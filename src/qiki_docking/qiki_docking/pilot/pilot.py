@@ -1,5 +1,6 @@
 """Pilot of a docking: from odometry and sights to commands of the flight core."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 
 import numpy as np
@@ -36,12 +37,22 @@ class Pilot:
         own: port that is docked.
         partner: port that is docked to, in the partner's base_link.
         partner_radius: m, of a sphere about the partner's origin that holds its hull; None: not known, then it is taken
-            to be `docking.guidance.unknown_width` wide.
+            to be `docking.guidance.unknown_width` wide, and no wider than deep.
+        markers: (3,) m, positions of the partner's ports in its base_link, by name: those that sights may show. None:
+            that of `partner`.
     """
 
-    def __init__(self, vehicle: Vehicle, own: Port, partner: Port, *, partner_radius: float | None = None) -> None:
+    def __init__(
+        self,
+        vehicle: Vehicle,
+        own: Port,
+        partner: Port,
+        *,
+        partner_radius: float | None = None,
+        markers: Mapping[str, Iterable[float]] | None = None,
+    ) -> None:
         self._rules = vehicle.docking
-        self._navigator = Navigator(vehicle, own, partner)
+        self._navigator = Navigator(vehicle, own, partner, markers)
         self._law = Law(vehicle, own, partner, partner_radius)
         self._plumes = Plumes(vehicle, self._law.radius)
         # Forces away from the partner are those against the own port's axis, once the ports face each other.
@@ -65,7 +76,7 @@ class Pilot:
         self._fix = None
 
     def sight(self, stamp: float, sight: Sight) -> None:
-        """Take a sight of the partner's port by the own port in; it may be older than the last odometry."""
+        """Take a sight of one of the partner's ports by any own camera in; it may be older than the last odometry."""
         self._navigator.sight(stamp, sight)
         self._fix = None
 
