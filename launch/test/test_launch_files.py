@@ -1,5 +1,6 @@
 """The launch files as they stand: what they start, with stand-ins for the nodes' executables."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "qiki_eventstore": ["eventstore", "recorder"],
         "qiki_sim": ["sim"],
         "qiki_allocator": ["allocator"],
+        "qiki_docking": ["docking"],
     }
     for package, executables in packages.items():
         (index / package).touch()
@@ -64,7 +66,25 @@ def allocator(metrics_port: int, use_sim_time: bool = True) -> dict[str, Any]:
     }
 
 
-def test_the_fleet_is_an_event_store_a_simulator_and_two_bots(environment: dict[str, str]) -> None:
+def docking(use_sim_time: bool = True, **station: Any) -> dict[str, Any]:
+    return {
+        "use_sim_time": use_sim_time,
+        "vehicle_file": str(FOLDER / "config/vehicles/dodecahedron.yaml"),
+        "settings_folder": "/run/qiki/docking",
+        "events_spool": "/run/qiki/outbox",
+        "state_folder": "/run/qiki/lifecycle",
+        **station,
+    }
+
+
+def station(use_sim_time: bool = True) -> dict[str, Any]:
+    scenario = yaml.safe_load((FOLDER / "config/scenarios/station.yaml").read_text())
+    (body,) = [one for one in scenario["bodies"] if one["name"] == "station"]
+    ports = json.dumps(body["ports"], separators=(",", ":"))
+    return docking(use_sim_time, ports=ports, active=False, role="SOURCE", source_power=250.0)
+
+
+def test_the_fleet_is_an_event_store_a_simulator_two_bots_and_the_station(environment: dict[str, str]) -> None:
     fleet = plan("fleet.launch.yaml", environment)
     assert parameters(fleet) == {
         "qiki/eventstore": {
@@ -80,7 +100,10 @@ def test_the_fleet_is_an_event_store_a_simulator_and_two_bots(environment: dict[
             "metrics_port": 0,
         },
         "alpha/allocator": allocator(0),
+        "alpha/docking": docking(),
         "bravo/allocator": allocator(0),
+        "bravo/docking": docking(),
+        "station/docking": station(),
     }
     assert all(node.respawn.wanted and node.respawn.delay == 0.5 for node in fleet.nodes)
     assert all(dict(node.environment) == {"QIKI_LOG_FORMAT": "text"} for node in fleet.nodes)
@@ -111,7 +134,10 @@ def test_arguments_reach_every_node(environment: dict[str, str]) -> None:
             "metrics_port": 9100,
         },
         "alpha/allocator": allocator(9102, use_sim_time=False),
+        "alpha/docking": docking(use_sim_time=False),
         "bravo/allocator": allocator(9103, use_sim_time=False),
+        "bravo/docking": docking(use_sim_time=False),
+        "station/docking": station(use_sim_time=False),
     }
     assert not any(node.respawn.wanted for node in fleet.nodes)
     assert all(dict(node.environment) == {"QIKI_LOG_FORMAT": "json"} for node in fleet.nodes)
@@ -119,7 +145,7 @@ def test_arguments_reach_every_node(environment: dict[str, str]) -> None:
 
 def test_the_event_store_can_be_left_out(environment: dict[str, str]) -> None:
     one = plan("fleet.launch.yaml", environment, scenario="single", events="none")
-    assert [node.label for node in one.nodes] == ["qiki/sim", "alpha/allocator"]
+    assert [node.label for node in one.nodes] == ["qiki/sim", "alpha/allocator", "alpha/docking"]
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 16])
@@ -129,8 +155,11 @@ def test_the_scenario_is_the_only_list_of_the_bots(count: int, environment: dict
     scenario.write_text(yaml.safe_dump({"name": "own", "bots": [{"name": name} for name in names]}))
     fleet = plan("fleet.launch.yaml", environment, scenario=str(scenario), metrics_port="9100", events="none")
     found = parameters(fleet)
-    assert list(found) == ["qiki/sim", *(f"{name}/allocator" for name in names)]
-    assert [one["metrics_port"] for one in found.values()] == [9100, *range(9102, 9102 + count)]
+    assert list(found) == ["qiki/sim", *(f"{name}/{node}" for name in names for node in ("allocator", "docking"))]
+    assert [one["metrics_port"] for label, one in found.items() if not label.endswith("/docking")] == [
+        9100,
+        *range(9102, 9102 + count),
+    ]
 
 
 def test_each_bot_flies_the_vehicle_of_the_scenario(environment: dict[str, str], tmp_path: Path) -> None:
@@ -139,7 +168,24 @@ def test_each_bot_flies_the_vehicle_of_the_scenario(environment: dict[str, str],
     scenario.write_text(yaml.safe_dump({"name": "own", "bots": bots}))
     found = parameters(plan("fleet.launch.yaml", environment, scenario=str(scenario), events="none"))
     flown = [str(tmp_path / "v/small.yaml"), "/v/large.yaml", "dodecahedron"]
-    assert [found[f"{name}/allocator"]["vehicle_file"] for name in "abc"] == flown
+    for node in ("allocator", "docking"):
+        assert [found[f"{name}/{node}"]["vehicle_file"] for name in "abc"] == flown
+
+
+def test_a_body_with_a_vehicle_has_a_docking_node(environment: dict[str, str], tmp_path: Path) -> None:
+    scenario = tmp_path / "own.yaml"
+    ports = [{"name": "A", "position": [0.0, 0.0, 1.0], "axis": [0.0, 0.0, 1.0], "radius": 0.3, "length": 0.1}]
+    bodies = [{"name": "rock"}, {"name": "hub", "vehicle": "v/small.yaml", "ports": ports}]
+    scenario.write_text(yaml.safe_dump({"name": "own", "bots": [], "bodies": bodies}))
+    found = parameters(plan("fleet.launch.yaml", environment, scenario=str(scenario), events="none"))
+    assert list(found) == ["qiki/sim", "hub/docking"]
+    hub = found["hub/docking"]
+    assert (hub["active"], hub["role"], hub["source_power"]) == (False, "RELAY", 0.0)
+    assert hub["vehicle_file"] == str(tmp_path / "v/small.yaml")
+    assert json.loads(hub["ports"]) == ports
+    scenario.write_text(yaml.safe_dump({"bots": [], "bodies": [{**bodies[1], "source_power": "much"}]}))
+    with pytest.raises(LaunchError, match="'source_power' is 'much'; allowed: a number of W"):
+        plan("fleet.launch.yaml", environment, scenario=str(scenario))
 
 
 @pytest.mark.parametrize(
@@ -176,7 +222,10 @@ def test_a_flight_can_be_recorded(environment: dict[str, str]) -> None:
 
 def test_one_bot_alone(environment: dict[str, str]) -> None:
     charlie = plan("bot.launch.yaml", environment, bot="charlie", metrics_port="9000")
-    assert parameters(charlie) == {"charlie/allocator": {**allocator(9000), "vehicle_file": "dodecahedron"}}
+    assert parameters(charlie) == {
+        "charlie/allocator": {**allocator(9000), "vehicle_file": "dodecahedron"},
+        "charlie/docking": {**docking(), "vehicle_file": "dodecahedron"},
+    }
 
 
 @pytest.mark.parametrize(
@@ -185,7 +234,7 @@ def test_one_bot_alone(environment: dict[str, str]) -> None:
         ({"log_format": "xml"}, "argument 'log_format' is 'xml'; allowed: text, json"),
         ({"use_sim_time": "maybe"}, "argument 'use_sim_time' is 'maybe'; allowed: true, false"),
         ({"rviz": "no"}, "'if' gives 'no'; allowed: true, 1, false, 0"),
-        ({"scenaro": "x"}, "no argument 'scenaro'; arguments: bot, events, log_format"),
+        ({"scenaro": "x"}, "no argument 'scenaro'; arguments: body, bot, events, log_format"),
         ({"scenario": "x"}, "config/scenarios/x.yaml); allowed: single, station, the path of a file"),
         ({"scenario": "/x.yaml"}, "launch[11].include_bots.scenario: no scenario '/x.yaml'"),
         ({"rviz": "true"}, "package 'rviz2' is not installed"),

@@ -1,4 +1,5 @@
-"""The action `include_bots` for ROS's own launch, which loads this module as an extension of its file formats.
+"""The actions `include_bots` and `include_docks` for ROS's own launch, which loads this module as an extension of its
+file formats.
 
     - include_bots:
         scenario: $(var scenario)
@@ -6,12 +7,14 @@
         arg: [{name: log_format, value: json}]
 
 It includes `file` once for each bot of the scenario, in a scope of its own, with `bot` (its name), `vehicle` (path of
-its vehicle file) and `bot_number` (from 0) set. Where ROS's launch is not installed, nothing imports this module.
+its vehicle file) and `bot_number` (from 0) set. `include_docks` does the same for each other body with docking
+hardware, with `body`, `vehicle`, `ports` (JSON), `source_power`, `role` and `dock_number` set. Where ROS's launch is
+not installed, nothing imports this module.
 """
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from launch.action import Action
 from launch.actions import GroupAction, IncludeLaunchDescription, SetLaunchConfiguration
@@ -19,12 +22,15 @@ from launch.frontend import expose_action
 from launch.frontend.entity import Entity
 from launch.utilities import perform_substitutions
 
-from qiki_launch.plan.bots import scenario_bots
+from qiki_launch.plan.bots import scenario_bots, scenario_docks
 
 
 @expose_action("include_bots")
 class IncludeBots(Action):  # type: ignore[misc]  # launch has no types
     """Include a launch file for each bot of a scenario. Arguments are substitutions."""
+
+    members: ClassVar[Any] = staticmethod(scenario_bots)
+    number_name: ClassVar[str] = "bot_number"
 
     def __init__(self, *, scenario: Any, file: Any, arguments: list[tuple[Any, Any]], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -54,9 +60,17 @@ class IncludeBots(Action):  # type: ignore[misc]  # launch has no types
         return [
             GroupAction(
                 [
-                    SetLaunchConfiguration("bot_number", str(number)),
+                    SetLaunchConfiguration(self.number_name, str(number)),
                     IncludeLaunchDescription(self._file, launch_arguments=[*bot.arguments.items(), *self._arguments]),
                 ]
             )
-            for number, bot in enumerate(scenario_bots(scenario, Path.cwd(), os.environ))
+            for number, bot in enumerate(self.members(scenario, Path.cwd(), os.environ))
         ]
+
+
+@expose_action("include_docks")
+class IncludeDocks(IncludeBots):
+    """Include a launch file for each body of a scenario that is no bot and has docking hardware."""
+
+    members: ClassVar[Any] = staticmethod(scenario_docks)
+    number_name: ClassVar[str] = "dock_number"

@@ -40,8 +40,11 @@ class RunFile:
 
     @property
     def namespaces(self) -> tuple[str, ...]:
-        """First parts of the names of nodes that are not global: the bots."""
-        return tuple(sorted({name.split("/")[1] for name in self.nodes if name.count("/") > 1} - {"qiki"}))
+        """First parts of the names of nodes that are not global: the bots.
+
+        A body that has a docking node alone, such as a station, is none."""
+        names = [name.split("/") for name in self.nodes if name.count("/") > 1]
+        return tuple(sorted({space for _, space, *rest in names if rest != ["docking"]} - {"qiki"}))
 
 
 def read_run_file(environment: Mapping[str, str] = os.environ) -> RunFile | None:

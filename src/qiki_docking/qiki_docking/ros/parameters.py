@@ -31,7 +31,12 @@ class DockingParameters(NodeParameters):
         "RELAY", "part in the power network at the start", choices=tuple(role.value for role in Role), read_only=True
     )
     source_power: float = parameter(
-        0.0, "the most that it gives as SOURCE; 0: it never is one", unit="W", minimum=0.0, maximum=1e5, read_only=True
+        0.0,
+        "the most that it gives as SOURCE; 0: that of a dock in the vehicle file",
+        unit="W",
+        minimum=0.0,
+        maximum=1e5,
+        read_only=True,
     )
     flight: str = parameter(
         "refuse",

@@ -7,7 +7,7 @@ at its end, an include does not.
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from qiki_launch.errors import LaunchError, Place
@@ -19,7 +19,7 @@ from qiki_launch.plan.arguments import (
     read_argument,
     unconditional_required,
 )
-from qiki_launch.plan.bots import scenario_bots
+from qiki_launch.plan.bots import Member, scenario_bots, scenario_docks
 from qiki_launch.plan.document import Attributes, load_document
 from qiki_launch.plan.element import Element
 from qiki_launch.plan.launch_plan import LaunchPlan, NodePlan
@@ -37,6 +37,7 @@ _KEYS = {
     "push-ros-namespace": ("namespace", *_CONDITIONS),
     "include": INCLUDE_KEYS,
     "include_bots": BOTS_KEYS,
+    "include_docks": BOTS_KEYS,
     "node": NODE_KEYS,
 }
 _DEEPEST = 32
@@ -95,6 +96,7 @@ class _Planner:
             "push-ros-namespace": self._push_namespace,
             "include": self._include,
             "include_bots": self._include_bots,
+            "include_docks": self._include_docks,
             "node": self._node,
         }
 
@@ -215,16 +217,28 @@ class _Planner:
     def _include_bots(self, body: Element) -> None:
         """Include a file once for each bot of a scenario, in a scope of its own with `bot`, its `vehicle` file and
         `bot_number` set."""
-        attributes = Attributes("include_bots", body, BOTS_KEYS)
+        self._include_members(Attributes("include_bots", body, BOTS_KEYS), scenario_bots, "bot_number")
+
+    def _include_docks(self, body: Element) -> None:
+        """Include a file once for each other body with docking hardware, in a scope of its own with `body`, `vehicle`,
+        `ports`, `source_power`, `role` and `dock_number` set."""
+        self._include_members(Attributes("include_docks", body, BOTS_KEYS), scenario_docks, "dock_number")
+
+    def _include_members(
+        self,
+        attributes: Attributes,
+        members: Callable[[str, Path, Mapping[str, str]], Sequence[Member]],
+        number_name: str,
+    ) -> None:
         scenario = self._text(attributes, "scenario")
         try:
-            bots = scenario_bots(scenario, self.scope.working_folder, self.scope.environment)
+            found = members(scenario, self.scope.working_folder, self.scope.environment)
         except LaunchError as error:
             raise LaunchError(str(error), attributes.place_of("scenario")) from error
-        for number, bot in enumerate(bots):
+        for number, member in enumerate(found):
             with self.scope.pushed():
-                self.scope.configurations["bot_number"] = str(number)
-                self._include_with(attributes, bot.arguments)
+                self.scope.configurations[number_name] = str(number)
+                self._include_with(attributes, member.arguments)
 
     def _include_with(self, attributes: Attributes, given: dict[str, str]) -> None:
         """Include a file with the arguments `given` and those that the action lists."""
