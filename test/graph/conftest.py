@@ -22,7 +22,14 @@ use_private_domain()
 sys.path.append(str(Path(__file__).parent))  # for the pilot beside the tests
 
 BOTS = ("alpha", "bravo")
-NODES = ("/qiki/eventstore", "/qiki/sim", "/alpha/allocator", "/bravo/allocator")
+NODES = (
+    "/qiki/eventstore",
+    "/qiki/sim",
+    "/alpha/allocator",
+    "/alpha/docking",
+    "/bravo/allocator",
+    "/bravo/docking",
+)
 WHOLE = 4.0 * PATIENCE
 """s for all processes of a graph, which start at once or end one after the other."""
 
