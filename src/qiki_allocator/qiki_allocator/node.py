@@ -1,6 +1,7 @@
 """The allocator on the graph: `cmd_wrench` in, `thruster_command` out in the same callback."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -10,11 +11,13 @@ from visualization_msgs.msg import MarkerArray
 
 from qiki_allocator.assembly import assemble
 from qiki_allocator.checks import RefusalError
+from qiki_allocator.docked.lead import FlightLead
 from qiki_allocator.flight.controller import Controller
-from qiki_allocator.flight.occurrences import Occurrence
+from qiki_allocator.flight.occurrences import OF_ASSEMBLY, Occurrence
 from qiki_allocator.health.table import Condition
 from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.ros import conversions, diagnosis
+from qiki_allocator.ros.assembly_link import AssemblyLink
 from qiki_allocator.ros.inputs import Inputs
 from qiki_allocator.ros.kept_settings import KeptSettings
 from qiki_allocator.ros.log import log_occurrence
@@ -41,7 +44,7 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
 
     def __init__(self) -> None:
         super().__init__("allocator", AllocatorParameters)
-        bot = self.get_namespace().strip("/")
+        self._bot = bot = self.get_namespace().strip("/")
         self._base_link = f"{bot}/base_link" if bot else "base_link"
         self._controller: Controller | None = None
         self.add_diagnostic("commands", lambda: diagnosis.of_commands(self._metrics.latest))
@@ -57,7 +60,13 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
 
     @property
     def controller(self) -> Controller:
-        """The core, from configuration to clean-up."""
+        """The core that takes commands: that of the assembly that this body leads, else its own."""
+        lead = self._assembly.lead
+        return self.own if lead is None else lead.controller
+
+    @property
+    def own(self) -> Controller:
+        """The core of this body alone, from configuration to clean-up."""
         assert self._controller is not None
         return self._controller
 
@@ -89,17 +98,29 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
         self._commands = self.create_lifecycle_publisher(ThrusterCommand, "thruster_command", COMMAND)
         self._allocations = self.create_lifecycle_publisher(Allocation, "allocation", TELEMETRY)
         self._forces = self.create_lifecycle_publisher(MarkerArray, "markers", TELEMETRY)
+        self._assembly = AssemblyLink(self, self._bot, vehicle, self._build_lead(vehicle))
         self.create_subscription(WrenchStamped, "cmd_wrench", self._take_wrench, COMMAND)
         self.create_subscription(ThrusterLevels, "cmd_levels", self._take_levels, COMMAND)
-        inputs = Inputs(self, vehicle.identity)
+        inputs = Inputs(self, vehicle.identity, self._assembly.take_own_valves)
         self.add_diagnostic("vehicle", inputs.vehicle_health)
         Services(self)
         self._fresh = True
         self.add_timer(1.0 / params.telemetry_rate, self._publish)
         self.add_timer(_REPEAT, self._repeat, steady=True)
-        lost = self.controller.drive.uncontrollable
+        lost = self.own.drive.uncontrollable
         self.log.info(
             "vehicle loaded", vehicle=vehicle.name, thrusters=len(vehicle.thrusters), uncontrollable=list(lost)
+        )
+
+    def _build_lead(self, vehicle: Vehicle) -> Callable[..., FlightLead]:
+        params = self.params
+        return partial(
+            FlightLead,
+            vehicle,
+            policy=params.policy,
+            unattainable=params.unattainable,
+            rate=params.control_rate,
+            lead_time=params.lead,
         )
 
     def on_activate_node(self) -> None:
@@ -108,8 +129,9 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
         self.wake()
 
     def on_deactivate_node(self) -> None:
-        self._send(self.controller.stop(self.seconds(), "node deactivated"))
-        self.controller.resume()
+        self._assembly.end("node deactivated")
+        self._send(self.own.stop(self.seconds(), "node deactivated"))
+        self.own.resume()
         # The last that metrics and diagnostics show while telemetry pauses: closed valves.
         self._metrics.latest = self.controller.telemetry(self.seconds())
         self.report()
@@ -119,7 +141,7 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
         if self._controller is None:
             return
         try:
-            self._send(self._controller.stop(self.seconds(), f"exception in {callback}"))
+            self._send(self._controller.stop(self.seconds(), f"exception in {callback}"))  # ends following too
         except Exception:
             # The core itself fails: a command that needs nothing of it.
             n = len(self._controller.drive.array)
@@ -186,20 +208,31 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
 
     def act(self, command: ValveCommand | None) -> None:
         """Send a valve command, if any, start the control cycle if needed, and publish occurrences."""
+        if self._assembly.lead is None:
+            self._send(command)
+        else:
+            self._assembly.send(command)
+        self.wake()
+        self.report()
+
+    def act_own(self, command: ValveCommand | None) -> None:
+        """The same for a command of the own core."""
         self._send(command)
         self.wake()
         self.report()
 
     def wake(self) -> None:
         """Start the control cycle if the controller is active."""
-        if self.is_active and self._cycle.is_canceled() and self.controller.is_active:
+        if self.is_active and self._cycle.is_canceled() and self.own.is_active:
             self._cycle.reset()
 
     def report(self) -> None:
         """Publish the occurrences since the last call, which leave the node here alone, and the result of a profile."""
         self._profiles.follow()
         self._settings.keep()
-        for occurrence in self.controller.journal.take():
+        of_assembly = [] if self.controller is self.own else self.controller.journal.take()
+        own = self.own.journal.take()
+        for occurrence in own + [one for one in of_assembly if one.type in OF_ASSEMBLY]:
             try:
                 self.publish(occurrence)
             except ValueError as error:  # one that no event can carry must not take the others with it
@@ -219,8 +252,11 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
         )
 
     def _tick(self) -> None:
-        self._send(self.controller.tick(self.seconds()))
-        if not self.controller.is_active:
+        lead = self._assembly.lead
+        if lead is not None and lead.controller.is_active:
+            self._assembly.send(lead.controller.tick(self.seconds()))
+        self._send(self.own.tick(self.seconds()))
+        if not self.own.is_active:
             self._cycle.cancel()
         self.report()
 

@@ -61,6 +61,12 @@ def test_every_verb_explains_itself(qiki: Run, arguments: tuple[str, ...]) -> No
         (("allocator", "health", "alpha", "3", "weak", "--level", "1"), "--level: 1 is not allowed; allowed: above 0"),
         (("allocator", "health", "alpha", "3", "weak", "--level", "nan"), "--level: nan is not allowed"),
         (("allocator", "health", "alpha", "3", "ok", "--level", "0.5"), "--level: 0.5 is not allowed, ok takes none"),
+        (("allocator", "lead", "alpha"), "joints, --none: exactly one of them is needed, as bravo:B=alpha:A"),
+        (("allocator", "lead", "alpha", "bravo:B=alpha:A", "--none"), "joints, --none: exactly one of them is needed"),
+        (
+            ("allocator", "lead", "alpha", "bravo:B=alpha"),
+            "joint 'bravo:B=alpha' is not allowed; allowed: MEMBER:PORT=",
+        ),
         (("groups", "--picture", "/no/such/folder/a.svg"), "--picture: /no/such/folder/a.svg is not allowed; allowed"),
         (("dock", "alpha"), "Missing option '--to'"),
         (("dock", "alpha", "--to", "alpha:A"), "--to: 'alpha:A' is not allowed; allowed: another body, or body:port"),

@@ -1,15 +1,26 @@
 """Frames: where one body's frame lies in another."""
 
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from qiki_vehicle import quaternion
-from qiki_vehicle.body import Port
 
 Floats = npt.NDArray[np.float64]
+
+
+class Face(Protocol):
+    """Face of a docking port, as a `Port` has one."""
+
+    @property
+    def position(self) -> tuple[float, float, float]:
+        """m, its centre in base_link."""
+
+    @property
+    def axis(self) -> tuple[float, float, float]:
+        """Unit vector outward."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +56,7 @@ class Pose:
         return Pose(-quaternion.rotate(back, self.position), back)
 
 
-def mated(own: Port, partner: Port, roll: float = 0.0) -> Pose:
+def mated(own: Face, partner: Face, roll: float = 0.0) -> Pose:
     """The partner's base_link in ours when two ports are mated: faces together, axes opposed.
 
     roll: rad, of the partner about the axis of `own`, from the shortest rotation that opposes the axes.

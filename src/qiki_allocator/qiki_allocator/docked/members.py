@@ -12,10 +12,18 @@ from qiki_allocator.limits.energy_gate import Gate
 from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.modulation.valves import ValveTiming
 from qiki_vehicle import ConfigurationError, MassProperties, Pose, combined, mated
-from qiki_vehicle.body import Port
 
 MOST_MEMBERS = 5
 """Bodies of an assembly: cascades are four deep."""
+
+
+@dataclass(frozen=True)
+class PortFace:
+    """A docking port: name, centre of its face, m, and unit vector outward, in base_link."""
+
+    name: str
+    position: tuple[float, float, float]
+    axis: tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +55,7 @@ class MemberReport:
     timing: ValveTiming
     mass: MassProperties
     hull_radius: float
-    ports: tuple[Port, ...]
+    ports: tuple[PortFace, ...]
     health: tuple[ThrusterHealth, ...]
     bounds: Floats
     names: tuple[str, ...]
@@ -55,7 +63,7 @@ class MemberReport:
     gate: Gate
     reason: str
 
-    def port(self, name: str) -> Port:
+    def port(self, name: str) -> PortFace:
         """A port by its name.
 
         Raises:

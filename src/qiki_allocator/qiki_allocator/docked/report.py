@@ -4,11 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qiki_allocator.docked.members import MemberReport
+from qiki_allocator.docked.members import MemberReport, PortFace
 from qiki_allocator.flight.controller import Controller
 from qiki_allocator.modulation.valves import ValveTiming
 from qiki_vehicle import Vehicle
-from qiki_vehicle.body import Port
 
 
 @dataclass(frozen=True)
@@ -17,7 +16,7 @@ class Fixture:
 
     body: str
     hull_radius: float
-    ports: tuple[Port, ...]
+    ports: tuple[PortFace, ...]
     timing: ValveTiming
 
     @classmethod
@@ -25,7 +24,8 @@ class Fixture:
         """Those of a vehicle."""
         valves = vehicle.valves
         timing = ValveTiming(valves.min_on, valves.min_off, valves.max_burn, valves.cooldown)
-        return cls(body, vehicle.hull.circumradius, tuple(vehicle.ports), timing)
+        ports = tuple(PortFace(port.name, port.position, port.axis) for port in vehicle.ports)
+        return cls(body, vehicle.hull.circumradius, ports, timing)
 
 
 def report(now: float, fixture: Fixture, controller: Controller) -> MemberReport:

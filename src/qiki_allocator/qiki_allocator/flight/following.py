@@ -2,6 +2,7 @@
 
 import abc
 import math
+from collections.abc import Sequence
 
 from qiki_allocator.checks import RefusalError
 from qiki_allocator.flight import occurrences
@@ -12,6 +13,9 @@ from qiki_allocator.flight.occurrences import Journal
 from qiki_allocator.flight.telemetry import State
 from qiki_allocator.modulation.forwarding import check_edges
 from qiki_allocator.modulation.ledger import ValveCommand
+
+FIRST_SIGN = 5.0
+"""s, for which a bot that was ordered to follow waits for the lead's first sign of life, with its valves closed."""
 
 SILENCE = 0.4
 """s without a sign of life of the lead after which this bot closes its valves and takes over again: with the lead of
@@ -54,15 +58,17 @@ class Following(abc.ABC):
         """Body whose allocator flies this bot; empty: none, it flies itself."""
         return self._demand.lead
 
-    def follow(self, now: float, lead: str) -> ValveCommand | None:
+    def follow(self, now: float, lead: str, *, members: Sequence[str] = (), thrusters: int = 0) -> ValveCommand | None:
         """Yield to the allocator of a body from now on.
+
+        Args:
+            members, thrusters: of the assembly, where this body leads it, for the record.
 
         Raises:
             RefusalError: nothing may be flown, or another body leads already.
         """
         self._keep_time(now)
-        if lead == self._demand.lead:
-            self._lead_seen = now
+        if lead and lead == self._demand.lead:
             return None
         if not lead:
             raise RefusalError("lead: ''; allowed: the name of a body")
@@ -72,8 +78,8 @@ class Following(abc.ABC):
         command = self._cancel(now, f"{lead} leads")
         self.motion.leave()
         self._demand.lead, self._demand.state = lead, State.FOLLOWING
-        self._lead_seen = now
-        self._note_lead(now, lead, "ordered")
+        self._lead_seen = now + FIRST_SIGN
+        self._note_lead(now, lead, "ordered", members=members, thrusters=thrusters)
         return self._give(command)
 
     def hear_lead(self, now: float, lead: str) -> None:
@@ -106,7 +112,7 @@ class Following(abc.ABC):
     def _follow(self, now: float) -> ValveCommand | None:
         """A cycle of a bot that follows."""
         if now - self._lead_seen > SILENCE:
-            return self._end(now, f"{self._demand.lead} silent for {now - self._lead_seen:.2f} s")
+            return self._end(now, f"{self._demand.lead} is silent")
         return self.drive.guard(now)
 
     def _end(self, now: float, reason: str) -> ValveCommand:
@@ -116,7 +122,15 @@ class Following(abc.ABC):
         self._note_lead(now, "", reason, before=lead)
         return self._cancel(now, reason)
 
-    def _note_lead(self, now: float, lead: str, reason: str, before: str = "") -> None:
+    def _note_lead(
+        self, now: float, lead: str, reason: str, before: str = "", *, members: Sequence[str] = (), thrusters: int = 0
+    ) -> None:
         self.journal.record(
-            occurrences.ASSEMBLY_CHANGED, now, lead=lead, before=before, reason=reason, members=[], thrusters=0
+            occurrences.ASSEMBLY_CHANGED,
+            now,
+            lead=lead,
+            before=before,
+            reason=reason,
+            members=list(members),
+            thrusters=thrusters,
         )

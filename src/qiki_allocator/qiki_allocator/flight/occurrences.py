@@ -62,6 +62,10 @@ class Occurrence:
     event: str = ""
 
 
+OF_ASSEMBLY = (PROFILE_STARTED, PROFILE_ENDED, WRENCH_REFUSED, REQUEST_REFUSED, WATCHDOG_STOPPED)
+"""Occurrences of an assembly's controller that are those of its lead too; the others are states of the bot alone."""
+
+
 class Standing(NamedTuple):
     """Standing of the allocator; all of it can be rebuilt from the occurrences.
 

@@ -29,6 +29,7 @@ STATES = {
     State.WATCHDOG: Allocation.STATE_WATCHDOG,
     State.STOPPED: Allocation.STATE_STOPPED,
     State.REFUSED: Allocation.STATE_REFUSED,
+    State.FOLLOWING: Allocation.STATE_FOLLOWING,
 }
 
 MODES = {

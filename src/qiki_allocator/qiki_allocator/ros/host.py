@@ -28,7 +28,11 @@ class Host(Protocol):
 
     @property
     def controller(self) -> Controller:
-        """The core."""
+        """The core that takes commands: that of the assembly that this body leads, else its own."""
+
+    @property
+    def own(self) -> Controller:
+        """The core of this body alone."""
 
     @property
     def is_active(self) -> bool:
@@ -58,6 +62,9 @@ class Host(Protocol):
     def act(self, command: ValveCommand | None) -> None:
         """Send a valve command, if any, publish occurrences, and start the control cycle if needed."""
 
+    def act_own(self, command: ValveCommand | None) -> None:
+        """The same for a command of the own core."""
+
     def report(self) -> None:
         """Publish the occurrences since the last call."""
 
@@ -66,6 +73,24 @@ class Host(Protocol):
 
     def create_subscription(self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile, /) -> Any:
         """See `rclpy.node.Node`."""
+
+    def create_lifecycle_publisher(self, kind: type, topic: str, qos: QoSProfile, /) -> Any:
+        """See `rclpy.lifecycle.LifecycleNode`."""
+
+    def create_publisher(self, kind: type, topic: str, qos: QoSProfile, /) -> Any:
+        """See `rclpy.node.Node`."""
+
+    def destroy_publisher(self, publisher: Any, /) -> Any:
+        """See `rclpy.node.Node`."""
+
+    def destroy_subscription(self, subscription: Any, /) -> Any:
+        """See `rclpy.node.Node`."""
+
+    def get_clock(self) -> Any:
+        """See `rclpy.node.Node`."""
+
+    def add_timer(self, period: float, callback: Callable[[], None]) -> None:
+        """See `qiki_node.managed_node`."""
 
     def create_service(self, kind: type, name: str, callback: Callable[[Any, Any], Any], /) -> Any:
         """See `rclpy.node.Node`."""

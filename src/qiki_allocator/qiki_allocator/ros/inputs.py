@@ -8,6 +8,7 @@ from geometry_msgs.msg import InertiaStamped
 from nav_msgs.msg import Odometry
 
 from qiki_allocator.checks import RefusalError, refusing
+from qiki_allocator.health.readings import ValveReading
 from qiki_allocator.ros import conversions
 from qiki_allocator.ros.host import Host
 from qiki_msgs.msg import Energy, Thermal, ThrusterInhibit, ThrusterState
@@ -22,8 +23,9 @@ T = TypeVar("T")
 class Inputs:
     """Converts telemetry and passes it to the controller of a node."""
 
-    def __init__(self, node: Host, vehicle: str) -> None:
-        """`vehicle`: identity of the one that the controller flies."""
+    def __init__(self, node: Host, vehicle: str, valves: Callable[[ValveReading], None]) -> None:
+        """`vehicle`: identity of the one that the controller flies; `valves` takes their reports too."""
+        self._valves = valves
         self._node, self._vehicle, self._hardware = node, vehicle, ""
         own, composite = "body/mass_properties", "mass_properties"
         node.create_subscription(Energy, "energy", self._timely(self._take_energy), TELEMETRY)
@@ -57,51 +59,56 @@ class Inputs:
 
     def _take_energy(self, message: Energy) -> None:
         now = self._node.seconds()
-        self._node.controller.update_energy(now, conversions.energy(message, self._node.time.ahead))
+        self._node.own.update_energy(now, conversions.energy(message, self._node.time.ahead))
 
     def _take_thermal(self, message: Thermal) -> None:
         now = self._node.seconds()
         time = stamps.seconds(message.header.stamp) - self._node.time.ahead
-        self._node.controller.update_thermal(now, time, conversions.temperatures(message))
+        self._node.own.update_thermal(now, time, conversions.temperatures(message))
 
     def _take_inhibition(self, message: ThrusterInhibit) -> None:
-        controller, now = self._node.controller, self._node.seconds()
+        controller, now = self._node.own, self._node.seconds()
         time = stamps.seconds(message.header.stamp) - self._node.time.ahead
         try:
-            self._node.act(controller.inhibit(now, time, message.bound, message.reason))
+            self._node.act_own(controller.inhibit(now, time, message.bound, message.reason))
         except RefusalError as error:
             self._node.log.warning("inhibit refused", throttle=1.0, reason=str(error))
 
     def _take_valves(self, message: ThrusterState) -> None:
-        controller, now = self._node.controller, self._node.seconds()
+        controller, now = self._node.own, self._node.seconds()
         if message.vehicle != self._hardware:
             self._hardware = message.vehicle
             if problem := self._problem():
                 self._node.log.error("grounded", reason=problem)
-            self._node.act(controller.ground(now, problem))
+            self._node.act_own(controller.ground(now, problem))
         if self._problem():  # its valves are not ours
             return
         n = len(controller.drive.array)
-        controller.update_valves(now, conversions.valves(message, n, self._node.time.ahead))
+        reading = conversions.valves(message, n, self._node.time.ahead)
+        controller.update_valves(now, reading)
+        self._valves(reading)
         self._node.report()
         self._node.wake()
 
     def _take_odometry(self, message: Odometry) -> None:
         now = self._node.seconds()
-        self._node.controller.update_motion(now, conversions.motion(message, self._node.time.ahead))
+        reading = conversions.motion(message, self._node.time.ahead)
+        self._node.own.update_motion(now, reading)
+        if self._node.controller is not self._node.own:
+            self._node.controller.update_motion(now, reading)
         self._node.report()
 
     def _take_mass(self, topic: str, composite: bool, message: InertiaStamped) -> None:
         try:
             self._node.check_frame(message.header.frame_id)
             if composite and message.inertia.m == 0.0:
-                moved = self._node.controller.separate(self._node.seconds())
+                moved = self._node.own.separate(self._node.seconds())
             else:
                 with refusing():
                     body = conversions.body(message)
-                moved = self._node.controller.update_mass(self._node.seconds(), body, composite=composite)
+                moved = self._node.own.update_mass(self._node.seconds(), body, composite=composite)
         except RefusalError as error:
             self._node.log.warning(f"{topic} refused", throttle=1.0, reason=str(error))
             return
         if moved:
-            self._node.log.info("centre of mass moved", com=self._node.controller.drive.array.com.tolist())
+            self._node.log.info("centre of mass moved", com=self._node.own.drive.array.com.tolist())

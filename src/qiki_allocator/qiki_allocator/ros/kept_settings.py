@@ -20,15 +20,15 @@ class KeptSettings:
 
     def __init__(self, node: Host, folder: str, name: str) -> None:
         self._node = node
-        self._file = SettingsFile(Path(folder) / f"{name}.json", node.controller.drive.array) if folder else None
+        self._file = SettingsFile(Path(folder) / f"{name}.json", node.own.drive.array) if folder else None
         self._restored = "nothing"
         self._lost = self._unwritten = ""
         if self._file is not None:
             self._restore(self._file)
-        self._kept = node.controller.settings.now
+        self._kept = node.own.settings.now
 
     def _restore(self, file: SettingsFile) -> None:
-        core = self._node.controller
+        core = self._node.own
         try:
             kept = file.read()
             if kept is not None and kept.settings != Settings():
@@ -52,7 +52,7 @@ class KeptSettings:
 
     def keep(self) -> None:
         """Write the settings if they have changed."""
-        core = self._node.controller.settings
+        core = self._node.own.settings
         if core.lost and core.lost != self._lost:
             self._lose(core.lost)
         if core.now != self._kept:

@@ -92,8 +92,8 @@ class Services:
 
     def _set_health(self, request: Any) -> str:
         condition = _choice("health", request.health, conversions.CONDITIONS)
-        self._node.controller.set_health(self._node.seconds(), request.thruster, condition, float(request.level))
-        self._node.act(None)
+        self._node.own.set_health(self._node.seconds(), request.thruster, condition, float(request.level))
+        self._node.act_own(None)
         return f"thruster {request.thruster}: {condition.value}"
 
     def _list_groups(self, _request: Any, response: Any) -> Any:

@@ -1,6 +1,6 @@
 """`qiki allocator`: the services of a bot's allocator."""
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -8,6 +8,9 @@ from qiki_node.completion import complete_bots
 from qiki_node.errors import RefusedError
 from qiki_node.service_type import Answer, ServiceType
 from qiki_node.terminal import echo
+
+if TYPE_CHECKING:
+    from qiki_msgs.msg import AssemblyJoint
 
 Q = TypeVar("Q")
 A = TypeVar("A", bound=Answer)
@@ -82,6 +85,30 @@ def stop(bot: str) -> None:
 
 @allocator.command()
 @click.argument("bot", shell_complete=complete_bots)
+@click.argument("joints", nargs=-1, metavar="[MEMBER:PORT=BODY:PORT]...")
+@click.option("--none", "ends", is_flag=True, help="End it: each member flies itself again.")
+def lead(bot: str, joints: tuple[str, ...], *, ends: bool) -> None:
+    """Let BOT fly a docked assembly with the thrusters of all members.
+
+    Each joint names a member with its port, and the body and port that it is docked to:
+    bravo:B=alpha:A charlie:B=bravo:A.
+    """
+    if ends == bool(joints):
+        raise RefusedError("joints, --none: exactly one of them is needed, as bravo:B=alpha:A")
+    from qiki_msgs.srv import SetLead
+
+    if ends:
+        _echo(bot, call(bot, SetLead, "set_lead", SetLead.Request()))
+        return
+    parsed = [_joint(text) for text in joints]
+    for joint in parsed:
+        answer = call(joint.partner, SetLead, "set_lead", SetLead.Request(lead=bot))
+        _echo(joint.partner, answer)
+    _echo(bot, call(bot, SetLead, "set_lead", SetLead.Request(lead=bot, joints=parsed)))
+
+
+@allocator.command()
+@click.argument("bot", shell_complete=complete_bots)
 @click.argument("thruster", type=click.IntRange(0, 255))
 @click.argument("health", type=click.Choice(list(_HEALTH)))
 @click.option("--level", type=float, help="Fraction of thrust that a weak one gives, above 0 and below 1.")
@@ -99,6 +126,16 @@ def health(bot: str, thruster: int, health: str, *, level: float | None) -> None
     value = getattr(ThrusterState, f"HEALTH_{_HEALTH[health]}")
     request = SetThrusterHealth.Request(thruster=thruster, health=value, level=level or 0.0)
     _echo(bot, call(bot, SetThrusterHealth, "set_thruster_health", request))
+
+
+def _joint(text: str) -> "AssemblyJoint":
+    from qiki_msgs.msg import AssemblyJoint
+
+    ends = [end.split(":") for end in text.split("=")]
+    if len(ends) != 2 or any(len(end) != 2 or not all(end) for end in ends):
+        raise RefusedError(f"joint {text!r} is not allowed; allowed: MEMBER:PORT=BODY:PORT, as bravo:B=alpha:A")
+    (partner, partner_port), (body, port) = ends
+    return AssemblyJoint(body=body, port=port, partner=partner, partner_port=partner_port)
 
 
 def _trigger(bot: str, service: str) -> None:

@@ -1,0 +1,190 @@
+"""Two allocator nodes: one follows, one leads, edges go to both; the lead is killed."""
+
+import math
+import signal
+from contextlib import ExitStack
+
+import pytest
+from geometry_msgs.msg import WrenchStamped
+from nav_msgs.msg import Odometry
+from rcl_interfaces.srv import GetParameters
+from rclpy.qos import QoSProfile
+from rosgraph_msgs.msg import Clock
+
+from qiki_msgs.msg import (
+    Allocation,
+    Assembly,
+    AssemblyJoint,
+    AssemblyMember,
+    BridgeState,
+    Energy,
+    Thermal,
+    ThrusterCommand,
+)
+from qiki_msgs.srv import SetLead
+from qiki_node.executor import spin_until
+from qiki_node.qos import COMMAND, STATE, TELEMETRY
+from qiki_node.testing import NodeProcess, Peer
+
+pytestmark = pytest.mark.realtime
+
+BOTS = ("alpha", "bravo")
+TICK = 0.02  # s
+JOINT = AssemblyJoint(body="alpha", port="A", partner="bravo", partner_port="B")
+NODES = ["RCS_A", "RCS_B", "RCS_C", "RCS_D", "HULL"]
+
+
+class Pair:
+    """A peer in lockstep with both nodes."""
+
+    def __init__(self, peer):
+        self.peer, self.now, self.alive = peer, 5.0, list(BOTS)
+        self.commands = {bot: [] for bot in BOTS}
+        self.latest = {}
+        node = peer.node
+        self.clock = node.create_publisher(Clock, "/clock", QoSProfile(depth=10))
+        self.out = {}
+        for bot in BOTS:
+            for kind, topic, qos in (
+                (Energy, "energy", TELEMETRY),
+                (Thermal, "thermal", TELEMETRY),
+                (Odometry, "odom", TELEMETRY),
+                (WrenchStamped, "cmd_wrench", COMMAND),
+                (BridgeState, "bridge", STATE),
+            ):
+                self.out[bot, topic] = node.create_publisher(kind, f"/{bot}/{topic}", qos)
+            take = self.commands[bot].append
+            node.create_subscription(ThrusterCommand, f"/{bot}/thruster_command", take, COMMAND)
+            for kind, topic in (
+                (Allocation, "allocation"),
+                (Assembly, "assembly"),
+                (AssemblyMember, "assembly_member"),
+            ):
+                self._keep(node, bot, kind, topic)
+        self.greeters = {bot: node.create_client(GetParameters, f"/{bot}/allocator/get_parameters") for bot in BOTS}
+        for bot in BOTS:
+            peer.wait_until_active(f"/{bot}/allocator")
+            peer.spin_until(self.greeters[bot].service_is_ready)
+        for (_, topic), publisher in self.out.items():
+            peer.spin_until(lambda publisher=publisher: publisher.get_subscription_count() == 1)
+            assert topic
+        self.tick_until(lambda: all(self.gate(bot) == "BOOST" for bot in BOTS))
+
+    def _keep(self, node, bot, kind, topic):
+        node.create_subscription(kind, f"/{bot}/{topic}", lambda it: self.latest.update({(bot, topic): it}), TELEMETRY)
+
+    def gate(self, bot):
+        return self.latest[bot, "allocation"].gate if (bot, "allocation") in self.latest else ""
+
+    def state(self, bot):
+        return self.latest[bot, "allocation"].state
+
+    def tick(self):
+        self.now = round(self.now + TICK, 6)
+        stamp = Clock()
+        stamp.clock.sec, stamp.clock.nanosec = int(self.now), round(self.now % 1.0 * 1e9)
+        self.clock.publish(stamp)
+        if round(self.now / TICK) % 5 == 0:
+            self._telemetry(stamp.clock)
+        for _ in range(3):
+            for bot in self.alive:
+                answer = self.greeters[bot].call_async(GetParameters.Request())
+                assert spin_until(self.peer.executor, answer, 30.0)
+
+    def _telemetry(self, stamp):
+        odometry = Odometry()
+        odometry.pose.pose.orientation.w = 1.0
+        messages = {
+            "energy": Energy(supercap_soc=0.8, continuous_power=22500.0, pdu=Energy.PDU_ON),
+            "thermal": Thermal(name=NODES, temperature=[20.0] * len(NODES)),
+            "odom": odometry,
+        }
+        for bot in self.alive:
+            for topic, message in messages.items():
+                message.header.stamp = stamp
+                self.out[bot, topic].publish(message)
+
+    def tick_until(self, condition):
+        for _ in range(600):
+            if condition():
+                return
+            self.tick()
+        raise AssertionError("condition did not come true")
+
+    def push(self, bot, force):
+        message = WrenchStamped()
+        message.header.frame_id = "base_link"
+        message.wrench.force.x = force
+        self.out[bot, "cmd_wrench"].publish(message)
+
+    def set_lead(self, bot, lead, *joints):
+        return self.peer.call(SetLead, f"/{bot}/allocator/set_lead", SetLead.Request(lead=lead, joints=list(joints)))
+
+    def opens(self, bot):
+        return any(math.isfinite(at) for command in self.commands[bot] for at in command.open_time)
+
+    def lead(self):
+        assert self.set_lead("bravo", "alpha").success
+        assert self.set_lead("alpha", "alpha", JOINT).success
+        self.tick_until(lambda: ("alpha", "assembly") in self.latest and self.latest["alpha", "assembly"].members)
+
+
+@pytest.fixture(scope="module")
+def processes(vehicle_file):
+    with ExitStack() as stack:
+        started = {}
+        for bot in BOTS:
+            arguments = ("-r", f"__ns:=/{bot}", "-p", "use_sim_time:=true", "-p", f"vehicle_file:={vehicle_file}")
+            started[bot] = stack.enter_context(NodeProcess.of_module("qiki_allocator.node", *arguments))
+        yield started
+        if started["bravo"].process.poll() is None:
+            started["bravo"].stop(signal.SIGTERM)
+
+
+@pytest.mark.requirement("ALLOC-23", "ALLOC-24")
+def test_a_lead_flies_both_bots_until_it_is_ended_loses_the_bridge_or_is_killed(processes):
+    with Peer() as peer:
+        pair = Pair(peer)
+        assert "joints: none" in pair.set_lead("alpha", "alpha").message
+        pair.lead()
+        state = pair.latest["alpha", "assembly"]
+        assert (list(state.members), state.thrusters) == (["alpha", "bravo"], 32)
+        assert state.poses[1].position.z == pytest.approx(2.4)
+        assert state.mass == pytest.approx(2400.0)
+        pair.tick_until(lambda: len(pair.latest["alpha", "allocation"].forces) == 32)
+        assert pair.state("bravo") == Allocation.STATE_FOLLOWING
+        # An own command of the member is refused, one to the lead opens valves of both.
+        pair.push("bravo", 50.0)
+        pair.tick_until(lambda: pair.latest["bravo", "allocation"].refusal.startswith("FOLLOWS: alpha"))
+        pair.commands["bravo"].clear()
+        pair.push("alpha", 400.0)
+        pair.tick_until(lambda: pair.opens("alpha") and pair.opens("bravo"))
+        # The operator ends it; without a data bridge it is not begun again.
+        assert pair.set_lead("alpha", "").success
+        pair.tick_until(lambda: pair.state("bravo") != Allocation.STATE_FOLLOWING)
+        pair.out["alpha", "bridge"].publish(BridgeState(body="alpha"))
+        pair.tick()
+        pair.tick()
+        assert (
+            "allowed: bodies that are reached over data bridges: none" in pair.set_lead("alpha", "alpha", JOINT).message
+        )
+        pair.out["alpha", "bridge"].publish(BridgeState(body="alpha", data_peers=["bravo"]))
+        pair.tick()
+        pair.tick()
+        pair.lead()
+        # The bridge goes.
+        pair.out["alpha", "bridge"].publish(BridgeState(body="alpha"))
+        pair.tick_until(lambda: pair.state("bravo") != Allocation.STATE_FOLLOWING)
+        assert "no data bridge to bravo" in pair.latest["alpha", "assembly"].reason
+        pair.out["alpha", "bridge"].publish(BridgeState(body="alpha", data_peers=["bravo"]))
+        pair.tick()
+        pair.tick()
+        pair.lead()
+        # The lead is killed: the member flies itself again.
+        pair.tick_until(lambda: pair.state("bravo") == Allocation.STATE_FOLLOWING)
+        processes["alpha"].kill()
+        pair.alive.remove("alpha")
+        pair.tick_until(lambda: pair.state("bravo") != Allocation.STATE_FOLLOWING)
+        pair.commands["bravo"].clear()
+        pair.push("bravo", 200.0)
+        pair.tick_until(lambda: pair.opens("bravo"))
