@@ -15,6 +15,18 @@ if TYPE_CHECKING:
 SAMPLE_US = 1_000_000
 """Microseconds of simulated time between two samples of the energy books."""
 
+_OF_JOINTS = (
+    "port_contact",
+    "port_contact_ended",
+    "captured",
+    "capture_lost",
+    "latched",
+    "unlatched",
+    "latch_broken",
+    "released",
+)
+"""Kinds of a pair of ports that follow from each other."""
+
 _CLUSTER = "RCS_"
 """Begins the names of the thermal nodes that are clusters of thrusters."""
 
@@ -52,6 +64,8 @@ class Watch:
     def __init__(self, world: World) -> None:
         self._before = {name: _Condition(world.bot(name)) for name in world.bots}
         self._sampled = {name: (world.time_us, world.bot(name).energy.thrust_energy) for name in world.bots}
+        # Of the bodies with docking hardware alone.
+        self._faults = {name: world.faults(name).active for name in world.docks if name not in world.bots}
         self._sample_due_us = world.time_us
         self._going_on: dict[tuple[str, Hashable], Occurrence] = {}
 
@@ -63,6 +77,12 @@ class Watch:
             if now != before:
                 found += [self._occurrence(name, one) for one in _changes(before, now, world.bot(name), world.time_us)]
                 self._before[name] = now
+        for name, faults in self._faults.items():
+            active = world.faults(name).active
+            if active != faults:
+                found += [self._occurrence(name, one) for one in _fault_changes(faults, active, world.time_us)]
+                self._faults[name] = active
+        found += [self._joint(name, kind, payload) for name, kind, payload in world.docking.take_occurrences()]
         if world.time_us >= self._sample_due_us:
             self._sample_due_us += SAMPLE_US * (1 + (world.time_us - self._sample_due_us) // SAMPLE_US)
             found += [sample for name in world.bots if (sample := self._sample(world, name)) is not None]
@@ -74,6 +94,13 @@ class Watch:
         if change.begins is not None:
             self._going_on[bot, change.begins] = occurrence
         return occurrence
+
+    def _joint(self, body: str, kind: str, payload: dict[str, Any]) -> Occurrence:
+        """Of a pair of ports: each follows from the one before, back to the touch."""
+        pair = tuple(payload.get(name) for name in ("bot", "port", "partner", "partner_port"))
+        if kind in _OF_JOINTS:
+            return self._occurrence(body, _Change(kind, payload, begins=pair, ends=pair))
+        return self._occurrence(body, _Change(kind, payload))
 
     def _sample(self, world: World, name: str) -> Occurrence | None:
         reading = world.energy(name)

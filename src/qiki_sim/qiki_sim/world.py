@@ -135,11 +135,11 @@ class World:
             self._set_mass(index, bot, 0.5 * (before + bot.mass))
         self.bodies.move_scripted(self.time)
         # Ports that may touch are looked at after every step.
-        stride = 1 if self.docking.is_close(steps * self._step_us * 1e-6) else steps
+        stride = 1 if self.docking.is_close(self._time_us, steps * self._step_us * 1e-6) else steps
         for first in range(0, steps, stride):
             self.bodies.advance(thrust[first : first + stride], constant or stride == 1)
             self._time_us += stride * self._step_us
-            self.docking.end_step(self._time_us, stride * self._step_us * 1e-6)
+            self.docking.end_step(self._time_us)
 
     def _set_mass(self, index: int, bot: Bot, mass: float) -> None:
         if mass != self._mass[index]:

@@ -40,15 +40,15 @@ def test_currents_of_a_chain_follow_the_closed_form(tmp_path, count):
 
 @pytest.mark.requirement("SIM-K7")
 def test_a_solved_network_obeys_kirchhoff_and_stops_at_the_most_that_a_line_carries():
-    lines = [(0, 1, 0.05), (1, 2, 0.05), (2, 0, 0.1), (2, 3, 0.2)]
-    draws = [0.0, 60.0, 80.0, 40.0]
-    volts = solve([28.0, None, None, None], lines, draws)
+    lines = ((0, 1, 0.05), (1, 2, 0.05), (2, 0, 0.1), (2, 3, 0.2))
+    draws = (0.0, 60.0, 80.0, 40.0)
+    volts = solve((28.0, None, None, None), lines, draws)
     for node in (1, 2, 3):
         inflow = sum((volts[a + b - node] - volts[node]) / ohms for a, b, ohms in lines if node in (a, b))
         assert inflow == pytest.approx(draws[node] / volts[node], rel=1e-9)
     most = 28.0**2 / (4 * OHM)
-    assert solve([28.0, None], [(0, 1, OHM)], [0.0, 0.999 * most]) is not None
-    assert solve([28.0, None], [(0, 1, OHM)], [0.0, 1.001 * most]) is None
+    assert solve((28.0, None), ((0, 1, OHM),), (0.0, 0.999 * most)) is not None
+    assert solve((28.0, None), ((0, 1, OHM),), (0.0, 1.001 * most)) is None
 
 
 @pytest.mark.requirement("SIM-K7")

@@ -1,6 +1,7 @@
 """Occurrences of the hardware: each once, at its time (events of the simulator)."""
 
 import pytest
+from dock_helpers import approaching, order
 from sim_helpers import FORWARD, burn, command, make_world
 
 from qiki_sim.occurrences import Occurrence, Watch
@@ -147,3 +148,17 @@ def test_without_a_sensor_there_is_no_sample(tmp_path):
     watch = Watch(world)
     world.inject_fault("alpha", "sensor_dropout", "energy")
     assert not [what for _, what in fly(world, watch, 2.0) if what.is_sample]
+
+
+def test_a_docking_and_a_fault_of_a_station_occur_with_their_causes():
+    """Each follows from the one before."""
+    world = approaching(lateral=0.05)
+    watch = Watch(world)
+    order(world, "alpha", capture=True)
+    world.inject_fault("station", "converter_dead", "dock")
+    world.step(0.1)
+    found = [one for one in watch.look(world) if not one.is_sample]
+    assert [one.type.removeprefix("simulator.") for one in found] == ["fault_injected", "port_contact", "captured"]
+    assert found[0].bot == "station"
+    assert found[2].cause is found[1]
+    assert found[1].payload["lateral_offset_m"] == pytest.approx(0.05)

@@ -86,7 +86,7 @@ def load(scenario: str, seed: int) -> None:
 @click.argument("bot", shell_complete=complete_bots)
 @click.argument("kind")
 @click.argument("target")
-@click.option("--value", type=float, help="Share of thrust left (thruster_weak), factor on the noise (sensor_noise).")
+@click.option("--value", type=float, help="Share of thrust, factor on noise, ohm or sensor; see KIND.")
 @click.option("--for", "duration", type=float, default=0.0, help="s until it clears by itself; 0: until cleared.")
 def fault(bot: str, kind: str, target: str, value: float | None, duration: float) -> None:
     """Inject a fault into the hardware of BOT.
@@ -96,16 +96,34 @@ def fault(bot: str, kind: str, target: str, value: float | None, duration: float
       thruster_stuck_closed     a thruster's index
       thruster_stuck_open       a thruster's index
       thruster_weak             a thruster's index (--value: share of thrust left, 0 to 1)
-      sensor_dropout            odom, thruster_state, energy, thermal, battery or supercap
-      sensor_noise              odom, energy or thermal (--value: factor on the noise)
+      sensor_dropout            odom, thruster_state, energy, thermal, battery, supercap or dock
+      sensor_noise              odom, energy, thermal or dock (--value: factor on the noise)
+      latch_jam                 a docking port
+      umbilical_misaligned      a docking port
+      polarity_reversed         a docking port
+      contact_resistance        a docking port (--value: ohm beyond the line's)
+      port_sensor_wrong         a docking port (--value: 1 or 2, the sensor that is wrong)
+      contacts_welded           a docking port
+      converter_dead            dock
     """
     from qiki_msgs.srv import InjectFault
 
-    valued = (InjectFault.Request.KIND_THRUSTER_WEAK, InjectFault.Request.KIND_SENSOR_NOISE)
+    request_type = InjectFault.Request
+    valued = (
+        request_type.KIND_THRUSTER_WEAK,
+        request_type.KIND_SENSOR_NOISE,
+        request_type.KIND_CONTACT_RESISTANCE,
+        request_type.KIND_PORT_SENSOR_WRONG,
+    )
     kinds = (
-        InjectFault.Request.KIND_THRUSTER_STUCK_CLOSED,
-        InjectFault.Request.KIND_THRUSTER_STUCK_OPEN,
-        InjectFault.Request.KIND_SENSOR_DROPOUT,
+        request_type.KIND_THRUSTER_STUCK_CLOSED,
+        request_type.KIND_THRUSTER_STUCK_OPEN,
+        request_type.KIND_SENSOR_DROPOUT,
+        request_type.KIND_LATCH_JAM,
+        request_type.KIND_UMBILICAL_MISALIGNED,
+        request_type.KIND_POLARITY_REVERSED,
+        request_type.KIND_CONTACTS_WELDED,
+        request_type.KIND_CONVERTER_DEAD,
         *valued,
     )
     if kind not in kinds:

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
 
 _ITERATIONS = 2000
 _TOLERANCE = 1e-13  # of the largest volts
 
 
+@lru_cache(maxsize=64)
 def solve(
-    fixed: Sequence[float | None], lines: Sequence[tuple[int, int, float]], draws: Sequence[float]
-) -> Floats | None:
+    fixed: tuple[float | None, ...], lines: tuple[tuple[int, int, float], ...], draws: tuple[float, ...]
+) -> tuple[float, ...] | None:
     """Volts (n,) of the nodes; None: the lines cannot carry the draws.
 
     fixed: V of each node, None where the network decides; each part of it needs one that is fixed.
@@ -36,7 +30,7 @@ def solve(
     volts = np.array([0.0 if value is None else value for value in fixed])
     free = np.array([value is None for value in fixed])
     if not free.any():
-        return volts
+        return tuple(volts.tolist())
     impedance = np.linalg.inv(conductance[np.ix_(free, free)])
     idle = -impedance @ conductance[np.ix_(free, ~free)] @ volts[~free]
     power = np.array(draws, dtype=float)[free]
@@ -50,5 +44,5 @@ def solve(
         found = after
         if done:
             volts[free] = found
-            return volts
+            return tuple(volts.tolist())
     return None

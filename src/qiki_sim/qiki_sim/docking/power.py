@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from qiki_sim.docking.hardware import DockHardware
     from qiki_sim.docking.joint import End, Joint
-    from qiki_sim.docking.network import Floats
 
 _LIMITER_PASSES = 30
 _OVER = 1.0 + 1e-9
@@ -186,19 +185,19 @@ class PowerNetwork:
         Returns: A that each source gives; None: the lines cannot carry the draws.
         """
         place = {node: index for index, node in enumerate(nodes)}
-        fixed = [self._output[node] if node in sources else None for node in nodes]
-        edges = [(place[line.first], place[line.second], line.resistance) for line in lines]
+        fixed = tuple(self._output[node] if node in sources else None for node in nodes)
+        edges = tuple((place[line.first], place[line.second], line.resistance) for line in lines)
         for line in lines:
             if line.limit <= 0.0:
                 draws.update(dict.fromkeys(self._behind(line, lines, sources, None), 0.0))
         wanted, shares = dict(draws), dict.fromkeys((line.joint for line in lines), 1.0)
-        volts: Floats | None = None
+        volts: tuple[float, ...] | None = None
         for _ in range(_LIMITER_PASSES):
-            volts = solve(fixed, edges, [draws[node] for node in nodes])
+            volts = solve(fixed, edges, tuple(draws[node] for node in nodes))
             if volts is None:
                 return None
             for line, (first, second, ohms) in zip(lines, edges, strict=True):
-                line.current = float(volts[first] - volts[second]) / ohms
+                line.current = (volts[first] - volts[second]) / ohms
             cut = [line for line in lines if line.limit > 0.0 and _is_cut(line, shares[line.joint])]
             if not cut:
                 break
@@ -210,7 +209,7 @@ class PowerNetwork:
                     for node in self._behind(line, lines, sources, line.current):
                         draws[node] *= shares[line.joint]
         assert volts is not None
-        self.volts = [float(volts[place[node]]) if node in place else kept for node, kept in enumerate(self.volts)]
+        self.volts = [volts[place[node]] if node in place else kept for node, kept in enumerate(self.volts)]
         self._currents.update({line.joint: line.current for line in lines})
         return {
             node: sum(line.current * ((line.first == node) - (line.second == node)) for line in lines)

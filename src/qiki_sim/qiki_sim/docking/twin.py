@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 Key = tuple[str, str]
 """Body and port."""
 
-_NEAR = 0.15
-"""M between the rims of two ports, within which every physics step is looked at."""
+_NEAR = 0.01
+"""M between two ports, within which every physics step is looked at, whatever their speed."""
 _APART = 0.02
 """M of gap, from which a touch is over."""
 _COLLISION_US = 500_000
@@ -77,8 +77,9 @@ class DockingTwin:
         self.power = PowerNetwork(list(self.hardware.values()))
         self._pairs = self._port_pairs()
         self._sites = np.array([[bodies.port_site(*key) for key in pair] for pair in self._pairs], dtype=int)
-        self._reach = np.array([sum(port.radius for port in (p.own, p.other)) for p in self._pairs.values()]) + _NEAR
+        self._reach = np.array([pair.own.radius + pair.other.radius for pair in self._pairs.values()])
         self.joints: dict[frozenset[Key], Joint] = {}
+        self._watched: list[tuple[Key, Key]] = []
         self._last: dict[tuple[Key, Key], Mating] = {}
         self.touching: dict[tuple[Key, Key], Touch] = {}
         """Pairs of ports that touch and are not joined."""
@@ -163,32 +164,32 @@ class DockingTwin:
             for body in self.hardware.values():
                 body.slow_step()
 
-    def is_close(self, seconds: float) -> bool:
+    def is_close(self, now_us: int, seconds: float) -> bool:
         """True if ports may touch, or magnets damp, within that time: then every physics step counts."""
-        return any(not joint.latched for joint in self.joints.values()) or bool(self._near(seconds))
+        self._watched = [*self.touching, *(pair for pair in self._near(now_us, seconds) if pair not in self.touching)]
+        return bool(self._watched) or any(not joint.latched for joint in self.joints.values())
 
-    def _near(self, seconds: float) -> list[tuple[Key, Key]]:
+    def _near(self, now_us: int, seconds: float) -> list[tuple[Key, Key]]:
+        """Pairs of free ports that may touch within that time."""
         if len(self._sites) == 0:
             return []
-        places = self._bodies.site_places(self._sites)
-        apart = np.linalg.norm(places[:, 0] - places[:, 1], axis=1)
-        near = apart < self._reach + 4.0 * self._bodies.speed * seconds
+        margin = _NEAR + 4.0 * self._bodies.speed * seconds
+        apart = self._bodies.site_places(self._sites)
+        apart = apart[:, 0] - apart[:, 1]
+        near = np.einsum("ij,ij->i", apart, apart) < (self._reach + margin) ** 2
         if not near.any():
             return []
         taken = {key for keys in self.joints for key in keys}
-        pairs = list(self._pairs)
-        return [pairs[index] for index in np.flatnonzero(near) if not taken & set(pairs[index])]
+        pairs = [pair for pair, is_near in zip(self._pairs, near, strict=True) if is_near and not taken & set(pair)]
+        return [pair for pair in pairs if self._mating(pair, now_us).gap < margin]
 
-    def end_step(self, now_us: int, seconds: float) -> None:
-        """Look at ports that may touch and at the loads of the joints, after a step of that many s."""
+    def end_step(self, now_us: int) -> None:
+        """Look at the ports that may touch and at the loads of the joints, after a step."""
         for joint in list(self.joints.values()):
             self._load(joint, now_us)
-        near = self._near(seconds)
-        for pair in near:
+        for pair in self._watched:
             self._touch(pair, now_us)
-        for pair in set(self.touching) - set(near):
-            self.touching.pop(pair)
-        self._last = {pair: mating for pair, mating in self._last.items() if pair in near}
+        self._last = {pair: mating for pair, mating in self._last.items() if pair in self._watched}
         self._collide(now_us)
         if now_us % TICK_US == 0:
             self._remember(now_us)
@@ -216,6 +217,8 @@ class DockingTwin:
         self._bodies.twist(joint.first.hardware.name, joint.balance)
 
     def _touch(self, pair: tuple[Key, Key], now_us: int) -> None:
+        if any(key in keys for keys in self.joints for key in pair):
+            return
         mating, ports = self._mating(pair, now_us), self._pairs[pair]
         before = self._last.get(pair, mating)
         self._last[pair] = mating
