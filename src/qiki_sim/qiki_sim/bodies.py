@@ -8,18 +8,18 @@ minute.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import mujoco
 import numpy as np
 
-from qiki_sim.docking.welds import Welds, add_slots
+from qiki_sim.contacts import Contacts
+from qiki_sim.docking.welds import Welds
 from qiki_sim.flow import wrench_of
 from qiki_sim.impacts import Impacts
+from qiki_sim.model import specification
 from qiki_sim.readings import Motion
-from qiki_sim.shapes import Box, Cylinder, Dodecahedron, Sphere
 from qiki_vehicle import ConfigurationError, Pose, quaternion
-from qiki_vehicle.hull import dodecahedron_vertices
 from qiki_vehicle.vectors import cross
 
 if TYPE_CHECKING:
@@ -28,11 +28,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from qiki_sim.scenario import BodyEntry, BotEntry, Scenario
-    from qiki_vehicle import Port, Vehicle
 
     Floats = NDArray[np.float64]
 
-_AXES = np.eye(3)
 _NO_COM = np.zeros(3)
 LARGEST_TURN = 2e-3
 """rad about each axis, in one step of RK4 that is longer than the scenario's; its error is below 1e-14 rad."""
@@ -57,22 +55,7 @@ class RigidBodies:
         self._courses = [
             (np.array([p.time for p in body.course]), np.array([p.position for p in body.course])) for body in scripted
         ]
-        spec = mujoco.MjSpec()
-        spec.option.timestep = file.physics.step_us * 1e-6
-        spec.option.gravity = np.zeros(3)
-        spec.option.integrator = mujoco.mjtIntegrator.mjINT_RK4
-        spec.option.disableflags = int(mujoco.mjtDisableBit.mjDSBL_AUTORESET)
-        for bot, vehicle in zip(file.bots, scenario.vehicles, strict=True):
-            _add_bot(spec, bot, vehicle)
-        for body in [*free, *scripted]:
-            _add_body(spec, body)
-        with_ports = [
-            *((bot.name, len(vehicle.ports)) for bot, vehicle in zip(file.bots, scenario.vehicles, strict=True)),
-            *((body.name, len(body.ports)) for body in (*free, *scripted) if body.vehicle is not None),
-        ]
-        add_slots(spec, [name for name, _ in with_ports], sum(count for _, count in with_ports) // 2)
-        for geom in spec.geoms:
-            geom.friction[0] = file.physics.friction
+        spec = specification(scenario, [*free, *scripted])
         try:
             self.model = spec.compile()
         except ValueError as error:
@@ -86,7 +69,7 @@ class RigidBodies:
         self._torque = self.data.qfrc_applied[: 6 * bots].reshape(bots, 6)[:, 3:]
         self._free_torque = self.data.qfrc_applied[6 * bots :].reshape(-1, 6)[:, 3:]
         self._twist = np.zeros((self._free_count, 3))
-        self._step = float(spec.option.timestep)
+        self._step = float(self.model.opt.timestep)
         self._velocities = self.data.qvel.reshape(-1, 6)[:, :3]
         self._spins = self.data.qvel.reshape(-1, 6)[:, 3:]
         ported = {entry.name: entry.ports for entry in (*free, *scripted)}
@@ -96,6 +79,7 @@ class RigidBodies:
             for name, ports in ported.items()
             for port in ports
         }
+        self.contacts = Contacts(self.model, self.data, self.names, self._collars)
         self._pairs = np.triu_indices(len(self.names), 1)
         self._radius = self._radii()
         self._joined = np.zeros(len(self._pairs[0]), dtype=bool)
@@ -281,44 +265,9 @@ class RigidBodies:
         motions = {name: self.motion(name, 0.0) for name in names}
         return {name: Pose(motion.position, motion.orientation) for name, motion in motions.items()}
 
-    def is_hidden(self, begin: Floats, end: Floats, own: str, target: str) -> bool:
-        """A third body stands between two points in world, m."""
-        line = end - begin
-        distance = float(np.linalg.norm(line))
-        if distance < 1e-9 or len(self.names) < 3:
-            return False
-        hit = np.array([-1], dtype=np.int32)
-        own_body = self.names.index(own) + 1
-        at = mujoco.mj_ray(self.model, self.data, begin, line / distance, None, 1, own_body, hit, None)
-        return 0.0 <= at < distance and self.names[self.model.geom_bodyid[hit[0]] - 1] not in (own, target)
-
-    def contact_force(self, first: tuple[str, str], second: tuple[str, str]) -> float:
-        """N, of the contacts of two ports' collars now."""
-        collars = {self._collars[first], self._collars[second]}
-        total, force = 0.0, np.zeros(6)
-        for index in range(self.data.ncon):
-            if set(self.data.contact.geom[index].tolist()) == collars:
-                mujoco.mj_contactForce(self.model, self.data, index, force)
-                total += float(force[0])
-        return total
-
-    def touching_outside(self, ports: set[tuple[tuple[str, str], tuple[str, str]]]) -> set[tuple[str, str]]:
-        """Pairs of bodies in contact elsewhere than at pairs of ports."""
-        if self.data.ncon == 0:
-            return set()
-        allowed = {frozenset(self._collars[key] for key in pair) for pair in ports}
-        found = set()
-        for geoms, distance in zip(self.data.contact.geom.tolist(), self.data.contact.dist.tolist(), strict=True):
-            if distance < 0.0 and frozenset(geoms) not in allowed:
-                a, b = sorted(int(self.model.geom_bodyid[geom]) - 1 for geom in geoms)
-                found.add((self.names[a], self.names[b]))
-        return found
-
     def touching(self) -> set[tuple[str, str]]:
         """Pairs of bodies in contact."""
-        geoms = self.data.contact.geom
-        bodies = self.model.geom_bodyid[geoms[self.data.contact.dist < 0.0]] - 1
-        return {(self.names[a], self.names[b]) for a, b in np.sort(bodies, axis=1).reshape(-1, 2)}
+        return self.contacts.touching()
 
     def state(self) -> Floats:
         """Positions and velocities of all bodies in one vector, for comparison."""
@@ -332,68 +281,3 @@ def _leg_velocity(times: Floats, points: Floats, time: float) -> Floats:
         return np.zeros(3)
     velocity: Floats = (points[leg + 1] - points[leg]) / (times[leg + 1] - times[leg])
     return velocity
-
-
-def _add_bot(spec: Any, entry: BotEntry, vehicle: Vehicle) -> None:
-    body = spec.worldbody.add_body(name=entry.name)
-    body.add_freejoint()
-    _set_inertia(body, vehicle.body.mass, vehicle.body.inertia)
-    offset = -np.array(vehicle.body.com)
-    _add_shape(spec, body, Dodecahedron(kind="dodecahedron", circumradius=vehicle.hull.circumradius), offset)
-    _add_ports(body, vehicle.ports, offset)
-    body.add_site(name=f"{entry.name}/base_link", pos=offset)
-    body.add_site(name=f"{entry.name}/com")
-    for axis, letter in zip(_AXES, "xyz", strict=True):
-        spec.add_actuator(
-            name=f"{entry.name}/force_{letter}",
-            target=f"{entry.name}/com",
-            trntype=mujoco.mjtTrn.mjTRN_SITE,
-            gear=[*axis, 0.0, 0.0, 0.0],
-        )
-
-
-def _add_body(spec: Any, entry: BodyEntry) -> None:
-    body = spec.worldbody.add_body(name=entry.name, mocap=bool(entry.course))
-    if entry.course:
-        body.quat = np.roll(entry.orientation, 1)
-    elif entry.mass is not None:
-        body.add_freejoint()
-        _set_inertia(body, entry.mass, entry.inertia or entry.shape.inertia(entry.mass))
-    _add_shape(spec, body, entry.shape, np.zeros(3))
-    _add_ports(body, entry.ports, np.zeros(3))
-
-
-def _set_inertia(body: Any, mass: float, inertia: Iterable[float]) -> None:
-    body.explicitinertial = True
-    body.mass = mass
-    body.inertia = list(inertia)
-    body.ipos = np.zeros(3)
-
-
-def _add_shape(spec: Any, body: Any, shape: Sphere | Box | Cylinder | Dodecahedron, offset: Floats) -> None:
-    kinds = mujoco.mjtGeom
-    match shape:
-        case Sphere(radius=radius):
-            body.add_geom(type=kinds.mjGEOM_SPHERE, size=[radius, 0, 0], pos=offset)
-        case Box(size=size):
-            body.add_geom(type=kinds.mjGEOM_BOX, size=[side / 2 for side in size], pos=offset)
-        case Cylinder(radius=radius, length=length):
-            body.add_geom(type=kinds.mjGEOM_CYLINDER, size=[radius, length / 2, 0], pos=offset)
-        case Dodecahedron(circumradius=circumradius):
-            mesh = f"{body.name}/hull"
-            spec.add_mesh(name=mesh, uservert=dodecahedron_vertices(circumradius).ravel())
-            body.add_geom(type=kinds.mjGEOM_MESH, meshname=mesh, pos=offset)
-
-
-def _add_ports(body: Any, ports: Iterable[Port], offset: Floats) -> None:
-    """A collar that ends in the mating face, and a site on the face with z along the port's axis."""
-    for port in ports:
-        face, axis = np.array(port.position) + offset, np.array(port.axis)
-        body.add_geom(
-            name=f"{body.name}/collar_{port.name}",
-            type=mujoco.mjtGeom.mjGEOM_CYLINDER,
-            size=[port.radius, 0, 0],
-            fromto=[*(face - port.length * axis), *face],
-        )
-        site = body.add_site(name=f"{body.name}/port_{port.name}", pos=face)
-        site.alt.zaxis = axis

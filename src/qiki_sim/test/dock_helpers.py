@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from sim_helpers import VEHICLE, write_scenario
+from sim_helpers import VEHICLE, merged, write_scenario
 
 from qiki_sim import Scenario, World, load_scenario
 from qiki_vehicle import Pose, mated, quaternion
@@ -35,7 +35,7 @@ def base(*bots: str) -> Scenario:
         return load_scenario(write_scenario(Path(folder), None, places, bodies=[STATION]))
 
 
-def chain(folder: Path, count: int, source_power: float = 250.0, vehicle=None) -> World:
+def chain(folder: Path, count: int, *, source_power=250.0, vehicle=None, soft_start=0.0, station=True) -> World:
     """A station with so many bots docked one to another, the first to it; each by its port B to the other's A."""
     names = [f"bot_{index}" for index in range(count)]
     docked = [
@@ -43,8 +43,10 @@ def chain(folder: Path, count: int, source_power: float = 250.0, vehicle=None) -
         for name, other in zip(names, ["station", *names], strict=False)
     ]
     bots = {name: {"position": [0.0, 0.0, 0.0]} for name in names}
-    station = {**STATION, "source_power": source_power}
-    return World.from_file(write_scenario(folder, vehicle, bots, bodies=[station], docked=docked))
+    bodies = [{**STATION, "source_power": source_power}] if station else []
+    vehicle = merged(vehicle or {}, {"avionics": {"dock": {"soft_start": soft_start}}})
+    docked = docked if station else docked[1:]
+    return World.from_file(write_scenario(folder, vehicle, bots, bodies=bodies, docked=docked))
 
 
 def approaching(

@@ -168,9 +168,7 @@ def test_the_latches_hold_up_to_their_strength(tmp_path):
 
 @pytest.mark.requirement("SIM-K6")
 def test_a_docked_pair_moves_as_one_body_with_the_combined_mass_properties(tmp_path):
-    world = chain(tmp_path, 2, vehicle={"body": {"isp": 1e12}})
-    # Bots alone: the station is let go of, and the pair is pushed by one of them.
-    order(world, "bot_0", release=True)
+    world = chain(tmp_path, 2, vehicle={"body": {"isp": 1e12}}, station=False)
     vehicle = world.scenario.vehicles[0]
     alone = MassProperties.of(vehicle.body)
     (joint,) = world.docked()

@@ -23,7 +23,6 @@ def test_currents_of_a_chain_follow_the_closed_form(tmp_path, count):
     """Each hop from its far end: I = P / v + what the next one takes; the source's 28 V close the sum."""
     world = chain(tmp_path, count)
     power_up(world, count)
-    power_up(world, count)
     volts = [reading(world, f"bot_{index}").inner_volts for index in range(count)]
     currents = [reading(world, f"bot_{index}").current for index in range(count)]
     for index in range(count):
@@ -87,12 +86,10 @@ def books(bus):
 
 @pytest.mark.requirement("SIM-K8")
 def test_the_books_of_energy_close_and_a_bot_feeds_the_others_from_its_own_battery(tmp_path):
-    world = chain(tmp_path, 2, vehicle={"avionics": {"solar_power": 0.0}})
-    power_up(world, 2)
-    order(world, "bot_0", release=True, draw=0.0)  # from the station: the pair is alone
+    world = chain(tmp_path, 2, vehicle={"avionics": {"solar_power": 0.0}}, station=False)
     order(world, "bot_0", "A", source=True)
-    order(world, "bot_1", current_limit=OPEN_LIMIT, draw=80.0)
-    world.step(0.2)
+    order(world, "bot_1", ground=True, main=True, current_limit=OPEN_LIMIT, draw=80.0)
+    world.step(0.1)
     giver, taker = world.bot("bot_0"), world.bot("bot_1")
     assert world.energy("bot_1").dock_power == pytest.approx(80.0)
     lost = reading(world, "bot_1").current ** 2 * OHM
@@ -105,18 +102,27 @@ def test_the_books_of_energy_close_and_a_bot_feeds_the_others_from_its_own_batte
 
 
 @pytest.mark.requirement("SIM-K8")
+def test_a_converter_starts_softly(tmp_path):
+    world = chain(tmp_path, 1, soft_start=2.0)
+    order(world, "bot_0", ground=True, main=True, current_limit=OPEN_LIMIT, draw=250.0)
+    for passed in (0.5, 1.0, 1.5, 2.0):
+        world.step(0.5)
+        assert world.energy("bot_0").dock_power == pytest.approx(250.0 * passed / 2.0, rel=0.03)
+
+
+@pytest.mark.requirement("SIM-K8")
 def test_beyond_its_power_the_source_sags_until_the_converters_switch_off(tmp_path):
     world = chain(tmp_path, 4, source_power=150.0)
     power_up(world, 4, draw=60.0)
     seen = []
-    for _ in range(300):
-        world.step(0.01)
+    for _ in range(150):
+        world.step(0.02)
         seen.append((reading(world, "bot_0").outer_volts, world.energy("bot_3").dock_power))
     volts, taken = np.array(seen).T
     assert volts.min() < 22.0
     assert volts.max() == pytest.approx(28.0)
     assert taken.min() == 0.0
-    assert taken.max() == pytest.approx(60.0)
+    assert taken.max() > 30.0
 
 
 @pytest.mark.requirement("SIM-K8")
@@ -185,7 +191,7 @@ def test_each_fault_shows_in_the_readings(tmp_path):
     world = docked()
     world.inject_fault("bot_0", "latch_jam", "B")
     order(world, "bot_0", latch=False)
-    world.step(11.0)
+    world.step(10.1)
     assert reading(world, "bot_0").latch_1
     world.inject_fault("bot_0", "sensor_dropout", "dock", duration=0.5)
     assert world.dock("bot_0") is None

@@ -66,6 +66,7 @@ class PowerNetwork:
         self.volts = [0.0] * len(self._bodies)
         """V of each body's bridge, in the order of the bodies."""
         self._output = [0.0] * len(self._bodies)  # V that each converter gives, under overload less than nominal
+        self._ramp = [0.0] * len(self._bodies)  # W that each converter may take, rising in its soft start
         self._off_us = [0] * len(self._bodies)  # until then a converter stays off after low volts
         self._currents: dict[Joint, float] = {}
         self.broken: list[tuple[Joint, float]] = []
@@ -92,8 +93,9 @@ class PowerNetwork:
         ]
         joints = [joint for joint in joints if joint.mated and is_closed(joint, "ground")]
         lines = [self._line(joint) for joint in joints if switch_ends(joint)]
-        for body in self._bodies:
+        for index, body in enumerate(self._bodies):
             body.power = 0.0
+            self._soft_start(index, seconds, now_us)
         self._convert(now_us)
         for island in self._islands(lines):
             inside = [line for line in lines if line.first in island]
@@ -146,7 +148,7 @@ class PowerNetwork:
         if not sources:
             self._run_down(nodes, charging, seconds)
             return
-        draws = {node: self._draw(node, now_us) for node in nodes}
+        draws = {node: self._draw(node) for node in nodes}
         while True:
             found = self._flow(nodes, lines, sources, draws)
             if found is None:
@@ -171,8 +173,17 @@ class PowerNetwork:
                 if volts < body.vehicle.avionics.voltage_min:
                     self._switch_off(node, now_us)
 
-    def _draw(self, node: int, now_us: int) -> float:
-        return self._bodies[node].wanted_power if self._off_us[node] <= now_us else 0.0
+    def _draw(self, node: int) -> float:
+        return min(self._bodies[node].wanted_power, self._ramp[node])
+
+    def _soft_start(self, node: int, seconds: float, now_us: int) -> None:
+        """A converter with volts may take more and more, up to its limit."""
+        avionics = self._bodies[node].vehicle.avionics
+        if self._off_us[node] > now_us or self.volts[node] < avionics.voltage_min:
+            self._ramp[node] = 0.0
+            return
+        most, time = avionics.dock.power_max, avionics.dock.soft_start
+        self._ramp[node] = min(self._ramp[node] + most * seconds / time, most) if time > 0.0 else most
 
     def _switch_off(self, node: int, now_us: int) -> None:
         self._off_us[node] = now_us + round(self._bodies[node].vehicle.port_hardware.converter_restart * 1e6)

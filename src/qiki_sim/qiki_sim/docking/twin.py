@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from qiki_sim.docking.camera import Camera
 from qiki_sim.docking.hardware import SLOW_US, DockHardware
 from qiki_sim.docking.joint import LATCHED_FREQUENCY, End, Joint
 from qiki_sim.docking.mating import Mating, PortPair, catches, is_slow
-from qiki_sim.docking.ports import PortNoise, read_port
 from qiki_sim.docking.power import PowerNetwork
+from qiki_sim.docking.readout import Readout
 from qiki_sim.faults import FaultBook
 from qiki_sim.scenario import TICK_US, ports_of
-from qiki_sim.sensors import Sensors
 from qiki_vehicle import Pose
-from qiki_vehicle.port_hardware import DockReading
 from qiki_vehicle.vectors import cross
 
 if TYPE_CHECKING:
@@ -31,7 +27,7 @@ if TYPE_CHECKING:
     from qiki_sim.bodies import RigidBodies
     from qiki_sim.bot import Bot
     from qiki_sim.scenario import Scenario
-    from qiki_vehicle.port_hardware import DockCommand
+    from qiki_vehicle.port_hardware import DockCommand, DockReading
 
 Key = tuple[str, str]
 """Body and port."""
@@ -67,13 +63,6 @@ class DockingTwin:
             if bot is not None:
                 bot.dock = one
             self.hardware[name] = one
-        self._sensors = {
-            name: Sensors(seed, name, one.vehicle.sensors.noise, one.faults) for name, one in self.hardware.items()
-        }
-        self._cameras = {
-            name: Camera(one, self._sensors[name], self.hardware, bodies.is_hidden)
-            for name, one in self.hardware.items()
-        }
         self.power = PowerNetwork(list(self.hardware.values()))
         self._pairs = self._port_pairs()
         self._sites = np.array([[bodies.port_site(*key) for key in pair] for pair in self._pairs], dtype=int)
@@ -85,9 +74,7 @@ class DockingTwin:
         """Pairs of ports that touch and are not joined."""
         self._colliding: dict[tuple[str, str], int] = {}
         self._found: list[tuple[str, str, dict[str, Any]]] = []
-        self._history: dict[str, deque[DockReading]] = {
-            name: deque() for name, one in self.hardware.items() if one.vehicle.sensors.dock.delay > 0.0
-        }
+        self._readout = Readout(self.hardware, bodies, self.power, self.joints, self.touching, seed=seed)
         for entry in scenario.file.docked:
             self._begin_docked((entry.body, entry.port), (entry.to, entry.to_port), entry.latched)
 
@@ -144,7 +131,7 @@ class DockingTwin:
 
     def begin(self) -> None:
         """Take the first readings, once all bodies are in place."""
-        self._remember(0)
+        self._readout.remember(0)
 
     def begin_step(self, now_us: int, until_us: int) -> None:
         """Run latch drives and power up to `until_us`."""
@@ -192,7 +179,7 @@ class DockingTwin:
         self._last = {pair: mating for pair, mating in self._last.items() if pair in self._watched}
         self._collide(now_us)
         if now_us % TICK_US == 0:
-            self._remember(now_us)
+            self._readout.remember(now_us)
 
     def _load(self, joint: Joint, now_us: int) -> None:
         force = self._bodies.welds.force(joint.slot)
@@ -235,7 +222,7 @@ class DockingTwin:
             del self.touching[pair]
             self._emit("port_contact_ended", ends, peak_force_n=touch.peak)
             return
-        touch.peak = max(touch.peak, self._bodies.contact_force(*pair))
+        touch.peak = max(touch.peak, self._bodies.contacts.force(*pair))
         touch.is_slow &= is_slow(mating, hardware)
         if touch.is_slow and any(end.actuators.capture for end in ends) and catches(mating, hardware):
             joint = self._join(pair, mating)
@@ -279,7 +266,7 @@ class DockingTwin:
     def _collide(self, now_us: int) -> None:
         """Contacts of bodies outside of their port collars."""
         joined = {(joint.first.key, joint.second.key) for joint in self.joints.values()}
-        for pair in self._bodies.touching_outside(joined | set(self.touching)):
+        for pair in self._bodies.contacts.touching_outside(joined | set(self.touching)):
             if pair not in self._colliding:
                 a, b = (self._bodies.motion(name, now_us * 1e-6) for name in pair)
                 apart = Pose(a.position, a.orientation).vector(a.velocity) - Pose(b.position, b.orientation).vector(
@@ -298,33 +285,8 @@ class DockingTwin:
         Raises:
             KeyError: it has none.
         """
-        one, camera = self.of(body), self._cameras[body]
-        if camera.lost(now_us):
-            return None
-        history = self._history.get(body)
-        return self._read(one, now_us) if history is None else history[0]
-
-    def _remember(self, now_us: int) -> None:
-        """Readings of the bodies whose sensors are late, until they are due."""
-        for body, history in self._history.items():
-            delay_us = round(self.of(body).vehicle.sensors.dock.delay * 1e6)
-            history.append(self._read(self.of(body), now_us))
-            while len(history) > 1 and round(history[1].stamp * 1e6) <= now_us - delay_us:
-                history.popleft()
-
-    def _read(self, one: DockHardware, now_us: int) -> DockReading:
-        sights = self._cameras[one.name].sights(self._bodies.poses(tuple(self.hardware)), now_us)
-        noise = PortNoise(self._sensors[one.name], now_us)
-        touching = {key for pair in self.touching for key in pair}
-        ports = []
-        for port in one.ports:
-            joint = self.joint((one.name, port))
-            touches = (one.name, port) in touching
-            if joint is not None:
-                travel = one.vehicle.port_hardware.contact_travel
-                touches = joint.latched or joint.pair.touches(joint.mating, travel)
-            ports.append(read_port(one, port, joint, touching=touches, power=self.power, noise=noise))
-        return DockReading(now_us * 1e-6, tuple(ports), sights)
+        self.of(body)
+        return self._readout.read(body, now_us)
 
     def state(self) -> NDArray[np.float64]:
         """State of everything in one vector, for comparison."""
