@@ -235,7 +235,7 @@ def test_one_bot_alone(environment: dict[str, str]) -> None:
         ({"use_sim_time": "maybe"}, "argument 'use_sim_time' is 'maybe'; allowed: true, false"),
         ({"rviz": "no"}, "'if' gives 'no'; allowed: true, 1, false, 0"),
         ({"scenaro": "x"}, "no argument 'scenaro'; arguments: body, bot, events, log_format"),
-        ({"scenario": "x"}, "config/scenarios/x.yaml); allowed: single, station, the path of a file"),
+        ({"scenario": "x"}, "config/scenarios/x.yaml); allowed: cascade, single, station, the path of a file"),
         ({"scenario": "/x.yaml"}, "launch[11].include_bots.scenario: no scenario '/x.yaml'"),
         ({"rviz": "true"}, "package 'rviz2' is not installed"),
     ],

@@ -14,8 +14,9 @@ from rclpy.action import CancelResponse, GoalResponse
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 
+from qiki_events import REGISTRY
 from qiki_msgs.action import Dock
-from qiki_msgs.msg import BridgeEdge, BridgeState, DockingState, PortOffer
+from qiki_msgs.msg import BridgeEdge, BridgeState, DockingState, Event, PortOffer
 from qiki_msgs.srv import AppendEvents, QueryEvents, ReleaseDock, ResetDocking, SetBridge, Undock
 from qiki_node.executor import make_executor, spin_while
 from qiki_node.prompt_action import PromptActionServer
@@ -157,6 +158,14 @@ class Body:
         return response
 
 
+def stored(type: str, **data: Any) -> Event:
+    """An event of alpha as the store keeps it."""
+    content_type, payload = REGISTRY.encode(type, data)
+    event = Event(id=type, stream="alpha/docking", type=type, schema_version=1, content_type=content_type)
+    event.payload = payload
+    return event
+
+
 class Store:
     """Keeps events in memory, and the time: /clock is the monotonic one."""
 
@@ -164,7 +173,11 @@ class Store:
         self.node = Node("eventstore", namespace="/qiki")
         self.clock = self.node.create_publisher(Clock, "/clock", CLOCK)
         self.node.create_timer(0.02, lambda: self.clock.publish(Clock(clock=from_seconds(time.monotonic()))))
-        self.events: list[Any] = []
+        self.events = [stored("docking.started", docking_id="dock-0", partner="bravo", partner_port="A")]
+        ended = {"outcome": "EXECUTED", "phase": "BRIDGE", "tries": 1, "operation": "dock", "elapsed": 61.5, "code": 0}
+        self.events += [
+            stored("docking.ended", docking_id="dock-0", partner="\x1b[2Jbravo", margins={"closing": 0.02}, **ended)
+        ]
         self.node.create_service(AppendEvents, "~/append", self.on_append)
         self.node.create_service(QueryEvents, "~/query", self.on_query)
 
@@ -179,7 +192,8 @@ class Store:
     def on_query(self, request: Any, response: Any) -> Any:
         def fits(event: Any) -> bool:
             types = not request.types or any(event.type.startswith(name.rstrip("*")) for name in request.types)
-            return types and request.correlation in ("", event.correlation)
+            streams = not request.streams or event.stream in request.streams
+            return types and streams and request.correlation in ("", event.correlation)
 
         response.success = True
         response.events = [event for event in self.events if fits(event)]

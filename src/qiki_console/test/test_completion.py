@@ -52,7 +52,7 @@ def completions(*words: str) -> list[str]:
         (("replay", "b"), ["bravo", "b"]),  # the last stands for paths, which the shell completes
         (("topics", "echo", "/c"), ["/clock"]),
         (("topics", "hz", "/"), ["/alpha/odom", "/clock", "/station/docking"]),
-        (("dock", "r"), ["release", "reset"]),
+        (("dock", "r"), ["release", "report", "reset"]),
         (("dock", "a"), ["alpha"]),
         (("dock", "alpha", "--to", ""), ["bravo", "station"]),
         (("dock", "alpha", "--to", "station:v"), ["station:ventral"]),

@@ -13,6 +13,8 @@ import pytest
 from click.testing import Result
 
 from qiki_console.graph.docking import Docking
+from qiki_events import REGISTRY
+from qiki_msgs.srv import QueryEvents
 from qiki_node import session
 from qiki_node.testing import PATIENCE, NodeProcess
 
@@ -122,6 +124,17 @@ def test_roles_and_profiles_are_waited_for(qiki: Run) -> None:
     assert qiki("undock", "alpha").exit_code == 0
 
 
+def test_a_report_comes_from_the_event_store(qiki: Run) -> None:
+    for arguments in ((), ("dock-0",)):
+        result = qiki("dock", "report", *arguments)
+        assert result.exit_code == 0, result.output
+        assert "dock-0: alpha:N/A to \\u001b[2Jbravo:A, N/A\nEXECUTED in BRIDGE, 1 tries, 61.5 s" in result.stdout
+        assert "no plot: no recording is given" in result.stdout
+    assert json.loads(qiki("dock", "report", "dock-0", "--json").stdout)["margins_si"]["closing"] == 0.02
+    result = qiki("dock", "report", "dock-9")
+    assert (result.exit_code, "docking: 'dock-9' is not there; allowed: dock-0" in result.output) == (2, True)
+
+
 def test_release_takes_two_steps(qiki: Run) -> None:
     result = qiki("dock", "release", "alpha", "--arm")
     assert (result.exit_code, "armed for 10 s" in result.stdout) == (0, True)
@@ -160,6 +173,21 @@ steps:
     assert "interrupted: cancelled, it aborts" in result.stdout
     assert "not done within 2 s; alpha: CANCELED in FREE" in result.stdout
     assert "example: TIMEOUT, 2 of 4 steps" in result.output
+    with session.Session("test") as graph:
+        request = QueryEvents.Request(types=["procedure.*", "operator.*"])
+        events = graph.call(QueryEvents, "/qiki/eventstore/query", request, repeatable=True).events
+    assert [event.type for event in events] == [
+        "procedure.started",
+        *["operator.command_issued", "procedure.step_ended"] * 5,
+        "procedure.ended",
+    ]
+    payloads = [REGISTRY.decode(e.type, e.schema_version, e.content_type, bytes(e.payload)) for e in events]
+    assert {payload["procedure_id"] for payload in payloads if "procedure_id" in payload} == {events[0].correlation}
+    for issued, ended in zip(events[1:-1:2], events[2::2], strict=True):
+        assert issued.correlation == ended.correlation
+    assert len({event.correlation for event in events}) == 6
+    outcomes = [payload["outcome"] for payload in payloads if "outcome" in payload]
+    assert outcomes == ["REJECTED", "EXECUTED", "EXECUTED", "TIMEOUT", "REJECTED", "TIMEOUT"]
 
 
 OUTCOMES = ("EXECUTED", "REJECTED", "FAILED", "TIMEOUT", "CANCELED")

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qiki_console.model.bridge import BridgeEdgeStatus, BridgeStatus
+from qiki_console.model.docking import DockingStatus
 from qiki_console.model.report import report
 from qiki_console.model.screen import screen
 from qiki_console.model.snapshot import (
@@ -59,6 +61,32 @@ def test_a_paused_simulation_does_not_make_data_stale() -> None:
 
 def test_data_from_before_a_reset_are_stale() -> None:
     assert Datum("x", stamp=80.0, received=999.9, limit=0.5).freshness(LIVE) is Freshness.STALE
+
+
+def docked(text: str = "station") -> tuple[Datum[DockingStatus], Datum[BridgeStatus]]:
+    """Docking in FAULT, and a bridge with a fault; the bridge is old."""
+    docking = DockingStatus("FAULT", "hold", text, "A", "B", "FULL", True, 2, nan, 0.01, 602, f"the current of {text}")
+    edge = BridgeEdgeStatus(f"a-{text}", "B", text, "A", "FULL", "FAULT", f"weld {text}", 27.5, nan, 2.0, nan)
+    bridge = BridgeStatus("RELAY", text, 1, nan, nan, ((text, 60.0, nan),), (edge,), (f"a/{text}",), (), ())
+    return Datum(docking, 49.9, 999.9, 1.0), Datum(bridge, 40.0, 990.0, 2.0)
+
+
+def test_docking_and_bridge_are_shown_with_their_faults() -> None:
+    docking, bridge = docked()
+    bot = Bot("alpha", docking=docking, bridge=bridge)
+    text = shown(replace(snapshot(), bots=(bot, Bot("bravo"))))
+    lines = {line.split("  ")[0].strip(): line for line in text.splitlines()}
+    assert "FAULT hold station:A" in lines["docking"]
+    assert "N/A 0.010" in lines["range"]
+    assert "RELAY  fed by station  station 27.5 V N/A A" in lines["bridge"]
+    assert "STALE 10.0" in lines["bridge"]
+    assert lines["docking"].rstrip().endswith("N/A")
+    assert "alpha docking: 602 the current of station" in text
+    assert "alpha bridge a-station: weld station" in text
+    value = json.loads(to_json(report(replace(snapshot(), bots=(bot, Bot("bravo"))))))["bots"]
+    assert (value["bravo"]["docking"], value["bravo"]["bridge"]) == (None, None)
+    assert (value["alpha"]["docking"]["range_m"], value["alpha"]["docking"]["phase"]) == (None, "FAULT")
+    assert (value["alpha"]["bridge"]["stale"], value["alpha"]["bridge"]["source_v"]) == (True, None)
 
 
 def snapshot(now: Now = LIVE) -> Snapshot:
@@ -163,6 +191,8 @@ def test_no_text_of_the_graph_steers_the_terminal(text: str, width: int) -> None
         power=Datum(Power(0.8, nan, 1200.0, 3000.0, text, 2), 40.0, 990.0, 1.0),
         hottest=Datum(HottestNode(text, 121.0, 120.0, text), 49.9, 999.9, 1.0),
         allocation=Datum(status, 49.9, 999.9, 1.0),
+        docking=docked(text)[0],
+        bridge=docked(text)[1],
     )
     nodes = {text: Node(text, (text,), 0.1, True)}
     hostile = Snapshot(LIVE, Simulator(50.0, 1.0, False, text), nodes, (bot,), (text, text))

@@ -31,7 +31,7 @@ def test_help_names_every_verb_and_imports_none() -> None:
         for verb, rests in {
             "status": [()],
             "thrust": [()],
-            "dock": [(), ("start",), ("release",), ("reset",)],
+            "dock": [(), ("start",), ("release",), ("reset",), ("report",)],
             "undock": [()],
             "bridge": [(), ("show",), ("set",)],
             "run": [()],

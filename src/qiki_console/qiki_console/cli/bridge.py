@@ -35,7 +35,8 @@ def show(*, as_json: bool = False) -> None:
         from qiki_console.model.bridge import report
         from qiki_node.json_text import to_json
 
-        echo(to_json({name: report(status, age, stale) for name, (status, age, stale) in found.items()}))
+        ages = {name: {"age_s": round(age, 4), "stale": stale} for name, (_, age, stale) in found.items()}
+        echo(to_json({name: {**ages[name], **report(status)} for name, (status, _, _) in found.items()}))
         return
     from qiki_console.model.bridge import picture
     from qiki_node.terminal import printable_values

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from qiki_console.cli.dock_report import report
 from qiki_console.cli.dock_safety import release, reset
 from qiki_console.cli.docking_options import Timeout, complete_bodies, complete_ports, complete_targets
 from qiki_node.errors import CommandError, RefusedError
@@ -99,6 +100,7 @@ def start(
 
 dock.add_command(release)
 dock.add_command(reset)
+dock.add_command(report)
 
 
 class _Display:

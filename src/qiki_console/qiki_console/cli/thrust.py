@@ -116,7 +116,7 @@ def _print(bot: str, outcome: "Outcome") -> None:
     import numpy as np
     from rich.table import Table
 
-    from qiki_console.model.screen import number
+    from qiki_console.model.numbers import number
 
     def row(values: Any, digits: int) -> str:
         return "  ".join(f"{number(value, digits):>9}" for value in values)

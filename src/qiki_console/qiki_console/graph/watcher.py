@@ -18,7 +18,7 @@ from qiki_console.graph.discovery import bots
 from qiki_console.graph.endpoints import full_name
 from qiki_console.model.graph_state import GraphState, Sample
 from qiki_console.model.snapshot import NO_ANSWER, Snapshot
-from qiki_msgs.msg import Allocation, Energy, Thermal, ThrusterState
+from qiki_msgs.msg import Allocation, BridgeState, DockingState, Energy, Thermal, ThrusterState
 from qiki_node.qos import CLOCK, STATE, TELEMETRY
 from qiki_node.run_file import domain_id, read_run_file
 from qiki_node.session import Session
@@ -39,6 +39,8 @@ _SOURCES = {
     "thrusters": _Source("thruster_state", ThrusterState, messages.thrusters, TELEMETRY),
     "mass": _Source("body/mass_properties", InertiaStamped, lambda message: message.inertia.m, STATE),
     "allocation": _Source("allocation", Allocation, messages.allocation, TELEMETRY),
+    "docking": _Source("docking", DockingState, messages.docking, STATE),
+    "bridge": _Source("bridge", BridgeState, messages.bridge, STATE),
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from rich.text import Text
 from rich.tree import Tree
 
-from qiki_console.model.screen import number
+from qiki_console.model.numbers import number
 
 ROLES: Final = ("UNKNOWN", "SOURCE", "SINK", "RELAY")
 """By their numbers in BridgeState."""
@@ -129,11 +129,9 @@ def _label(name: str, bodies: Mapping[str, tuple[BridgeStatus, bool]]) -> Text:
     return text
 
 
-def report(status: BridgeStatus, age: float, stale: bool) -> dict[str, Any]:
+def report(status: BridgeStatus) -> dict[str, Any]:
     """A body's bridges as plain values for JSON; keys carry their unit."""
     return {
-        "age_s": round(age, 4),
-        "stale": stale,
         "role": status.role,
         "source": status.source or None,
         "depth": status.depth,

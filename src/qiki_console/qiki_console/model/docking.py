@@ -6,7 +6,7 @@ from typing import Final
 
 from rich.table import Table
 
-from qiki_console.model.screen import number
+from qiki_console.model.numbers import number
 
 PHASES: Final = (
     "FREE", "APPROACH", "ALIGN", "SOFT_DOCK", "HARD_DOCK", "BRIDGE", "UNDOCKING", "ABORT", "FAULT", "EMERGENCY_RELEASE",

@@ -18,7 +18,8 @@ from qiki_console.model.snapshot import (
     Snapshot,
 )
 
-LIMITS = {"motion": 0.5, "power": 1.0, "hottest": 1.0, "thrusters": 1.0, "mass": 3.0, "allocation": 1.0}
+LIMITS = {"motion": 0.5, "power": 1.0, "hottest": 1.0, "thrusters": 1.0, "mass": 3.0, "allocation": 1.0,
+          "docking": 1.0, "bridge": 2.0}  # fmt: skip
 """Data of a bot (attributes of `Bot`), each with its age in s from which it is stale: several periods of its topic."""
 
 _EXPLAINED = 1.5
@@ -137,5 +138,10 @@ class GraphState:
                 if value is not None:
                     data[name] = Datum(value, stamp, sample.received, limit)
         valueless = {name for name in LIMITS if (bot, name) in self.samples and name not in data}
-        published = frozenset(name for name in LIMITS if (bot, name) in self.published or self.wanted is None)
+        # A bot needs no docking node.
+        published = frozenset(
+            name
+            for name in LIMITS
+            if (bot, name) in self.published or (self.wanted is None and name not in ("docking", "bridge"))
+        )
         return Bot(bot, expected=published - valueless, **data)

@@ -4,6 +4,8 @@ from dataclasses import asdict
 from math import degrees
 from typing import Any
 
+from qiki_console.model.bridge import report as bridge_report
+from qiki_console.model.docking import DockingStatus
 from qiki_console.model.snapshot import AllocationStatus, Bot, Datum, Freshness, HottestNode, Motion, Now, Snapshot
 from qiki_vehicle.quaternion import roll_pitch_yaw, rotate
 
@@ -44,6 +46,8 @@ def _bot(bot: Bot, now: Now) -> dict[str, Any]:
         "thrusters": _datum(bot.thrusters, now, asdict),
         "mass": _datum(bot.mass, now, lambda mass: {"mass_kg": mass}),
         "allocation": _datum(bot.allocation, now, _allocation),
+        "docking": _datum(bot.docking, now, _docking),
+        "bridge": _datum(bot.bridge, now, bridge_report),
     }
 
 
@@ -78,6 +82,23 @@ def _allocation(status: AllocationStatus) -> dict[str, Any]:
         "commanded": _wrench(status.commanded),
         "achieved": _wrench(status.achieved),
         "unhealthy": status.unhealthy,
+    }
+
+
+def _docking(status: DockingStatus) -> dict[str, Any]:
+    return {
+        "phase": status.phase,
+        "step": status.step or None,
+        "partner": status.partner or None,
+        "partner_port": status.partner_port or None,
+        "own_port": status.own_port or None,
+        "profile": status.profile or None,
+        "active": status.active,
+        "tries": status.tries,
+        "range_m": status.range,
+        "closing_m_s": status.closing,
+        "reason": status.reason,
+        "text": status.text,
     }
 
 

@@ -10,6 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from qiki_console.model.numbers import NA, number
 from qiki_console.model.snapshot import (
     MISSING,
     AllocationStatus,
@@ -24,8 +25,6 @@ from qiki_console.model.snapshot import (
 )
 from qiki_node.terminal import printable_values
 from qiki_vehicle.quaternion import roll_pitch_yaw, rotate
-
-NA = "N/A"
 
 
 def screen(snapshot: Snapshot) -> RenderableType:
@@ -50,11 +49,6 @@ def clock_warning(publishers: Sequence[str]) -> str:
     if len(publishers) < 2:
         return ""
     return f"{len(publishers)} publishers of /clock: {', '.join(publishers)}: simulated time jumps between them"
-
-
-def number(value: float, digits: int) -> str:
-    """A number, N/A if it is not finite."""
-    return f"{value:.{digits}f}" if isfinite(value) else NA
 
 
 def _headline(snapshot: Snapshot) -> Text:
@@ -128,6 +122,11 @@ def _remarks(bot: Bot) -> list[str]:
     remarks = []
     if bot.allocation and bot.allocation.value.refusal:
         remarks.append(f"{bot.name} refused: {bot.allocation.value.refusal}")
+    if bot.docking and bot.docking.value.text and bot.docking.value.phase in ("FAULT", "ABORT"):
+        remarks.append(f"{bot.name} docking: {bot.docking.value.reason} {bot.docking.value.text}")
+    if bot.bridge:
+        faults = [edge for edge in bot.bridge.value.edges if edge.fault]
+        remarks += [f"{bot.name} bridge {edge.name}: {edge.fault}" for edge in faults]
     if bot.thrusters and bot.thrusters.value.unhealthy:
         remarks.append(f"{bot.name} thrusters: {_faults(bot.thrusters.value.unhealthy)}")
     if bot.allocation and bot.allocation.value.unhealthy:
@@ -179,6 +178,9 @@ _ROWS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("mass  kg", "mass", lambda mass: number(mass, 1)),
     ("valves open", "thrusters", _valves),
     ("allocation", "allocation", _allocation),
+    ("docking", "docking", lambda d: d.summary),
+    ("range  m, closing  m/s", "docking", lambda d: f"{number(d.range, 2)} {number(d.closing, 3)}"),
+    ("bridge", "bridge", lambda b: b.summary),
     ("commanded  N", "allocation", lambda a: _vector(a.commanded[0], 1)),
     ("achieved  N", "allocation", lambda a: _vector(a.achieved[0], 1)),
     ("commanded  N m", "allocation", lambda a: _vector(a.commanded[1], 1)),

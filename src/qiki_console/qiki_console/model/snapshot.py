@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
+from qiki_console.model.bridge import BridgeStatus
+from qiki_console.model.docking import DockingStatus
+
 Vector = tuple[float, float, float]
 Quaternion = tuple[float, float, float, float]
 
@@ -117,7 +120,7 @@ class AllocationStatus:
     modulator: str = ""
 
 
-DATA = ("motion", "power", "hottest", "thrusters", "mass", "allocation")
+DATA = ("motion", "power", "hottest", "thrusters", "mass", "allocation", "docking", "bridge")
 """Data of a bot: attributes of `Bot`."""
 
 
@@ -132,6 +135,8 @@ class Bot:
     thrusters: Datum[Thrusters] | None = None
     mass: Datum[float] | None = None
     allocation: Datum[AllocationStatus] | None = None
+    docking: Datum[DockingStatus] | None = None
+    bridge: Datum[BridgeStatus] | None = None
     expected: frozenset[str] = frozenset(DATA)
 
     def lacking(self, now: Now) -> list[str]:
