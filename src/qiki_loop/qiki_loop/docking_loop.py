@@ -207,4 +207,5 @@ def core_of(world: World, body: str, seed: int, **options: Any) -> DockingCore:
         feeds = hardware.source_power > 0.0
         defaults |= {"ports": tuple(hardware.ports.values()), "active": False}
         defaults |= {"role": Role.SOURCE if feeds else Role.RELAY, "source_power": hardware.source_power}
-    return DockingCore(world.scenario.hardware[body], body, **(defaults | options))
+    chosen = {"vehicle": world.scenario.hardware[body], **defaults, **options}
+    return DockingCore(body=body, **chosen)

@@ -52,6 +52,7 @@ class Pilot:
         markers: Mapping[str, Iterable[float]] | None = None,
     ) -> None:
         self._rules = vehicle.docking
+        self._steering = Steering()
         self._navigator = Navigator(vehicle, own, partner, markers)
         self._law = Law(vehicle, own, partner, partner_radius)
         self._plumes = Plumes(vehicle, self._law.radius)
@@ -135,11 +136,25 @@ class Pilot:
         law = self._law
         law.mass = self._properties.mass
         law.deceleration = self._authority.deceleration(self._bounds, self._properties)
+        if self._coasts(request, fix):
+            # A bound that changes would cut a set of pulses in two, and leave the half that turns the bot into contact.
+            self._navigator.acceleration = 0.0
+            return Steering(modulator=self._steering.modulator, bounds=self._steering.bounds, bounds_reason="plume")
         steering = law.steer(request, fix)
         assert steering.force is not None
         self._navigator.acceleration = float(np.linalg.norm(steering.force)) / law.mass
         bounds = self._plumes.bounds(request.guidance, fix, law.outward)
-        return steering if bounds is None else replace(steering, bounds=bounds, bounds_reason="plume")
+        if bounds is not None:
+            steering = replace(steering, bounds=bounds, bounds_reason="plume")
+        self._steering = steering
+        return steering
+
+    def _coasts(self, request: Request, fix: Fix) -> bool:
+        """The last decimetre is flown without thrust: no pulse is short enough to be made good before contact."""
+        motion = fix.motion
+        return (
+            request.guidance is Guidance.CLOSE and motion.range < self._rules.align.predict_to and motion.closing > 0.0
+        )
 
     @property
     def motion(self) -> PortMotion | None:
