@@ -14,7 +14,7 @@ from qiki_docking.pilot.covariance import correct, predict
 from qiki_vehicle import Pose, quaternion
 from qiki_vehicle.port_hardware import Sight
 
-pytestmark = pytest.mark.requirement("DOCK-17")
+pytestmark = pytest.mark.requirement("DOCK-21")
 
 SEEDS = range(10)
 

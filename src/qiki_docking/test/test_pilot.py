@@ -21,7 +21,7 @@ from qiki_docking.pilot.partner import PartnerState
 from qiki_docking.pilot.plume import Plumes
 from qiki_vehicle import MassProperties, Port, mated, quaternion
 
-pytestmark = pytest.mark.requirement("DOCK-18")
+pytestmark = pytest.mark.requirement("DOCK-22")
 
 RULES = VEHICLE.docking
 RADIUS = 6.8  # m, of the station's hull

@@ -14,7 +14,7 @@ from qiki_docking.contact import UNITS, ContactBox
 from qiki_docking.pilot.navigation import Deviations
 from qiki_docking.pilot.prediction import Predictor
 
-pytestmark = pytest.mark.requirement("DOCK-19")
+pytestmark = pytest.mark.requirement("DOCK-23")
 
 RULES = VEHICLE.docking
 STEER = RULES.guidance

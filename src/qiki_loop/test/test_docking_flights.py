@@ -3,7 +3,7 @@
 import pytest
 from approaching import RADIUS, Approach
 
-pytestmark = pytest.mark.requirement("DOCK-20")
+pytestmark = pytest.mark.requirement("DOCK-24")
 
 CASES = {
     "from the 5 m hold point, dead thruster": {"place": (0.3, -0.2, 5.2), "fault": ("thruster_stuck_closed", "13")},

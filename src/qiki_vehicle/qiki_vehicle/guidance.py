@@ -53,7 +53,8 @@ class Steering(Section):
     push_off: Positive  # m/s
     fine_range: Positive  # m, within which the modulator is impulse_bit
     passive_range: Positive  # m, outside of which a bot without thrust misses the hull
-    passive_margin: NonNegative  # m/s, of the speed below the one at which it just misses
+    passive_margin: NonNegative  # m/s, of the speed below the one at which it just misses, and
+    passive_share: NonNegative  # 1, of the speed in addition
     keep_out: NonNegative  # m, least distance of the hulls outside of the corridor
     detour: NonNegative  # m, of the way around, outside of the distance of the first hold point
     detour_step: Annotated[Positive, Field(lt=1.0)]  # rad, of each leg of it

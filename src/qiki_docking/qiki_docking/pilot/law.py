@@ -167,12 +167,13 @@ class Law:
         ahead = place + rules.guidance.closing_response * velocity
 
         def misses(speed: float) -> bool:
+            speed = speed * (1.0 + rules.guidance.passive_share) + rules.guidance.passive_margin
             return drift(ahead, carried + velocity * (speed / size), deviations, self.hulls, rules).misses
 
-        if size == 0.0 or misses(size + rules.guidance.passive_margin):
+        if size == 0.0 or misses(size):
             return velocity
         low, high = 0.0, size
         for _ in range(6):
             middle = 0.5 * (low + high)
-            low, high = (middle, high) if misses(middle + rules.guidance.passive_margin) else (low, middle)
+            low, high = (middle, high) if misses(middle) else (low, middle)
         return velocity * (low / size)

@@ -76,6 +76,15 @@ class Fix:
         """Motion of the ports."""
         return PortMotion.of(self.relative, self.own_port, self.partner_port)
 
+    @cached_property
+    def across(self) -> tuple[Floats, Floats]:
+        """(3,) m offset of the own face from the partner's port axis, (3,) m/s its change, in the partner's axes."""
+        axis, motion = np.array(self.partner_port.axis), self.relative
+        arm = motion.pose.vector(self.own_port.position)
+        offset = motion.pose.position + arm - self.partner_port.position
+        change = motion.velocity + cross(motion.angular_velocity, arm)
+        return offset - float(offset @ axis) * axis, change - float(change @ axis) * axis
+
     @property
     def mated(self) -> Pose:
         """Own base_link in the partner's when mated."""

@@ -193,7 +193,7 @@ class Pilot:
     def _closes_inside(self, fix: Fix) -> bool:
         if self._request.guidance is not Guidance.CLOSE:
             return True
-        prediction = self._prediction = self._predictor.predict(fix.motion, fix.deviations)
+        prediction = self._prediction = self._predictor.predict(fix.motion, fix.deviations, fix.across)
         align = self._rules.align
         # Nearer, the ports may touch, and a touch changes the motion.
         if align.predict_to <= fix.motion.range <= align.predict_from:

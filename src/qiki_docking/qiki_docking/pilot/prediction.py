@@ -3,9 +3,14 @@
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
+import numpy.typing as npt
+
 from qiki_docking.contact import UNITS, ContactBox, PortMotion
 from qiki_docking.pilot.navigation import Deviations
 from qiki_vehicle.docking import Docking
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -46,13 +51,20 @@ class Predictor:
         """A new closing begins."""
         self.inside = True
 
-    def predict(self, motion: PortMotion, known: Deviations) -> Prediction:
-        """The contact that follows from a motion."""
+    def predict(self, motion: PortMotion, known: Deviations, across: tuple[Floats, Floats] | None = None) -> Prediction:
+        """The contact that follows from a motion.
+
+        across: (3,) m offset and (3,) m/s its change (`Fix.across`); None: the change is taken to point outward.
+        """
         steer, residue = self._rules.guidance, self._rules.guidance.prediction
         seconds = self._until(motion)
         decay = math.exp(-seconds / steer.closing_response)
         closing = steer.closing + (motion.closing - steer.closing) * decay
-        offset, sliding = _damped(motion.lateral_offset, motion.lateral_rate, steer.gain, steer.response, seconds)
+        if across is None:
+            across = (np.array([motion.lateral_offset]), np.array([motion.lateral_rate]))
+        place, slide = _damped(steer.gain, steer.response, seconds)
+        offset = float(np.linalg.norm(place[0] * across[0] + place[1] * across[1]))
+        sliding = float(np.linalg.norm(slide[0] * across[0] + slide[1] * across[1]))
         turned = math.exp(-self._attitude * seconds)
         # The control has no say in the time that it takes to act.
         free = min(seconds, 1.0 / self._attitude)
@@ -68,7 +80,9 @@ class Predictor:
             roll_rate=abs(motion.roll_rate),
         )
         speed = math.hypot(known.velocity, residue.velocity * (1.0 - decay))
-        reach = min(seconds, steer.response / 2.0 + 1.0 / steer.gain)
+        # Errors of the filter stay for the whole way; those that the modulator leaves are corrected with the law's lag.
+        drifted = known.velocity * min(seconds, 1.0 / steer.gain)
+        left = residue.velocity * min(seconds, steer.response)
         rate = math.hypot(known.rate, residue.rate * (1.0 - turned))
         angle = math.hypot(known.angle, rate * free)
         deviations = {
@@ -76,7 +90,7 @@ class Predictor:
             "lateral_rate": speed,
             "tilt_rate": rate,
             "roll_rate": rate,
-            "lateral_offset": math.hypot(known.position, speed * reach),
+            "lateral_offset": math.hypot(known.position, drifted, left),
             "tilt": angle,
             "roll": angle,
         }
@@ -110,18 +124,13 @@ class Predictor:
         return seconds
 
 
-def _damped(place: float, speed: float, gain: float, response: float, seconds: float) -> tuple[float, float]:
-    """Size of offset and speed after a time, taking the speed to point outward: x'' + x' / T + (g / T) x = 0."""
+def _damped(gain: float, response: float, seconds: float) -> tuple[Floats, Floats]:
+    """(2,) shares of offset and rate in the offset after a time, and in the rate: x'' + x' / T + (g / T) x = 0."""
     half, square = 0.5 / response, 0.25 / response**2 - gain / response
     fade = math.exp(-half * seconds)
-    if square > 1e-12:
-        root = math.sqrt(square)
-        cosine, sine = math.cosh(root * seconds), math.sinh(root * seconds) / root
-    elif square < -1e-12:
-        root = math.sqrt(-square)
-        cosine, sine = math.cos(root * seconds), math.sin(root * seconds) / root
-    else:
-        cosine, sine = 1.0, seconds
-    start = speed + half * place
-    moved = fade * (place * cosine + start * sine)
-    return abs(moved), abs(fade * (start * cosine + square * place * sine) - half * moved)
+    root = math.sqrt(abs(square)) * seconds
+    cosine, sine = (math.cosh(root), math.sinh(root)) if square > 0.0 else (math.cos(root), math.sin(root))
+    sine = sine / root * seconds if root > 1e-9 else seconds
+    place = fade * np.array([cosine + half * sine, sine])
+    rate = fade * np.array([(square - half * half) * sine, cosine - half * sine])
+    return place, rate
