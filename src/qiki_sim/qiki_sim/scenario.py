@@ -129,6 +129,10 @@ class BodyEntry(Section):
             raise ValueError(
                 f"source_power {self.source_power} W; allowed: 0 without vehicle, the file of its hardware"
             )
+        if self.vehicle is not None and self.course:
+            raise ValueError(
+                "vehicle: docking hardware on a course; allowed: on a body with mass, which joints can move"
+            )
         if self.vehicle is not None and not self.ports:
             raise ValueError("vehicle: docking hardware without ports; allowed: with at least one of ports")
         times = [point.time for point in self.course]
@@ -223,10 +227,9 @@ def placed(file: ScenarioFile, ports: Mapping[str, Mapping[str, Port]]) -> Scena
                 raise ValueError(f"{where}.{port_field} = {port!r}: allowed: free ports of {body}: {left or 'none'}")
             taken.add((body, port))
         moved = entries[docked.body]
-        if docked.body in fixed or docked.body == docked.to or (isinstance(moved, BodyEntry) and moved.course):
+        if docked.body in fixed or docked.body == docked.to:
             raise ValueError(
-                f"{where}.body = {docked.body!r}: allowed: another body than {docked.to}, without course, that stands "
-                "in no entry before"
+                f"{where}.body = {docked.body!r}: allowed: another body than {docked.to} that stands in no entry before"
             )
         fixed |= {docked.body, docked.to}
         pose = mated(ports[docked.to][docked.to_port], ports[docked.body][docked.port])
@@ -237,8 +240,7 @@ def placed(file: ScenarioFile, ports: Mapping[str, Mapping[str, Port]]) -> Scena
 
 def _carried(moved: Entry, by: Entry, pose: Pose) -> Entry:
     """A body that moves along with another, at a pose in its frame."""
-    course = by.course if isinstance(by, BodyEntry) else ()
-    base = Pose(np.array(course[0].position if course else by.position), np.array(by.orientation))
+    base = Pose(np.array(by.position), np.array(by.orientation))
     arm, spin = base.vector(pose.position), np.array(by.angular_velocity)
     there = base.then(pose)
     return moved.model_copy(

@@ -39,10 +39,10 @@ def test_every_corner_of_the_contact_box_is_captured():
         assert len(world.docked()) == 1, motion
 
 
-@pytest.mark.parametrize("number", [0, 21, 85, 127])
+@pytest.mark.parametrize(("number", "to"), [(0, ""), (85, ""), (127, ""), (42, "bravo")])
 @pytest.mark.requirement("SIM-K1")
-def test_what_is_captured_is_damped_and_seated_within_two_seconds(number):
-    world = approaching(**CORNERS[number])
+def test_what_is_captured_is_damped_and_seated_within_two_seconds(number, to):
+    world = approaching(**CORNERS[number], to=to)
     order(world, "alpha", capture=True)
     world.step(2.2)
     (joint,) = world.docked()

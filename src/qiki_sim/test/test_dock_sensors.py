@@ -129,6 +129,21 @@ def test_an_impossible_docked_start_is_refused(tmp_path, entry, text):
         World(load_scenario(write_scenario(tmp_path, None, bots, bodies=[STATION], docked=[docked])))
 
 
+@pytest.mark.requirement("SIM-K12")
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"vehicle": None}, "source_power 250.0 W; allowed: 0 without vehicle"),
+        ({"ports": []}, "docking hardware without ports"),
+        ({"mass": None, "course": [{"time": 0.0, "position": [0.0, 0.0, 0.0]}]}, "docking hardware on a course"),
+        ({"vehicle": "missing.yaml"}, "missing.yaml: cannot be read"),
+    ],
+)
+def test_impossible_docking_hardware_is_refused(tmp_path, changes, text):
+    with pytest.raises(ConfigurationError, match=text):
+        load_scenario(write_scenario(tmp_path, bodies=[{**STATION, **changes}]))
+
+
 LEVELS = st.sampled_from([None, True, False])
 PORTS = st.builds(
     PortCommand,

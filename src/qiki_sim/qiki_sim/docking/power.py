@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _LIMITER_PASSES = 30
 _OVER = 1.0 + 1e-9
+_EMPTY = 1e-6  # V
 
 
 def switch_ends(joint: Joint) -> list[End]:
@@ -83,6 +84,9 @@ class PowerNetwork:
         """Pass time. Sets power and heat of the bodies, and the joints whose contacts opened under current."""
         before, self._currents = self._currents, {}
         joints = list(joints)
+        if not joints and not before and all(self._rests(index, now_us) for index in range(len(self._bodies))):
+            self.broken = []
+            return
         self.broken = [
             (joint, current)
             for joint, current in before.items()
@@ -109,6 +113,12 @@ class PowerNetwork:
                 self._charge(joint, lines, seconds)
         for joint, current in self._currents.items():
             self._heat(joint, current, seconds)
+
+    def _rests(self, node: int, now_us: int) -> bool:
+        """Nothing flows and nothing changes at a body that is joined to none."""
+        body = self._bodies[node]
+        nominal = body.vehicle.avionics.voltage_nominal if self._feeds(node, now_us) else 0.0
+        return self.volts[node] == self._output[node] == nominal and body.power == self._ramp[node] == 0.0
 
     def _line(self, joint: Joint) -> _Line:
         first, second = (self._index[end.hardware.name] for end in joint.ends)
@@ -179,7 +189,7 @@ class PowerNetwork:
     def _soft_start(self, node: int, seconds: float, now_us: int) -> None:
         """A converter with volts may take more and more, up to its limit."""
         avionics = self._bodies[node].vehicle.avionics
-        if self._off_us[node] > now_us or self.volts[node] < avionics.voltage_min:
+        if self._off_us[node] > now_us or self.volts[node] < avionics.voltage_min or self._bodies[node].source:
             self._ramp[node] = 0.0
             return
         most, time = avionics.dock.power_max, avionics.dock.soft_start
@@ -258,7 +268,7 @@ class PowerNetwork:
             conductance = sum(1.0 / self._bodies[node].vehicle.port_hardware.bleed_resistance for node in nodes)
             volts *= math.exp(-seconds * conductance / total)
         for node in nodes:
-            self.volts[node] = volts
+            self.volts[node] = volts if volts > _EMPTY else 0.0
 
     def _short(self, nodes: list[int], lines: list[_Line], now_us: int) -> None:
         """Reversed polarity across closed contacts: every capacitor is discharged, every source switches off."""

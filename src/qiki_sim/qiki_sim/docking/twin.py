@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 Key = tuple[str, str]
 """Body and port."""
 
+MOST_OCCURRENCES = 10_000
+"""Occurrences that are kept until they are taken; beyond, the oldest are dropped."""
 _NEAR = 0.01
 """M between two ports, within which every physics step is looked at, whatever their speed."""
 _APART = 0.02
@@ -73,7 +76,7 @@ class DockingTwin:
         self.touching: dict[tuple[Key, Key], Touch] = {}
         """Pairs of ports that touch and are not joined."""
         self._colliding: dict[tuple[str, str], int] = {}
-        self._found: list[tuple[str, str, dict[str, Any]]] = []
+        self._found: deque[tuple[str, str, dict[str, Any]]] = deque(maxlen=MOST_OCCURRENCES)
         self._readout = Readout(self.hardware, bodies, self.power, self.joints, self.touching, seed=seed)
         for entry in scenario.file.docked:
             self._begin_docked((entry.body, entry.port), (entry.to, entry.to_port), entry.latched)
@@ -296,7 +299,8 @@ class DockingTwin:
 
     def take_occurrences(self) -> list[tuple[str, str, dict[str, Any]]]:
         """Body, kind and payload of all that has happened since the last time."""
-        found, self._found = self._found, []
+        found = list(self._found)
+        self._found.clear()
         return found
 
     def _report(self, kind: str, joint: Joint, **payload: float) -> None:
