@@ -83,7 +83,7 @@ class BotEntry(Section):
 
     name: Name
     vehicle: str  # relative to the scenario file
-    position: Vector  # m
+    position: Vector = (0.0, 0.0, 0.0)  # m; left out only if it follows from `docked`
     orientation: UnitQuaternion = (0.0, 0.0, 0.0, 1.0)
     velocity: Vector = (0.0, 0.0, 0.0)  # m/s, in world
     angular_velocity: Vector = (0.0, 0.0, 0.0)  # rad/s, in base_link
@@ -181,6 +181,12 @@ class ScenarioFile(Section):
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f"name used twice: {', '.join(repeated)}; allowed: each once among bots and bodies")
+        placed_by_port = {docked.body for docked in self.docked}
+        for index, bot in enumerate(self.bots):
+            if "position" not in bot.model_fields_set and bot.name not in placed_by_port:
+                raise ValueError(
+                    f"bots[{index}].position: missing; allowed: missing only for the body of a docked entry"
+                )
         for body in self.bodies:
             ports = [port.name for port in body.ports]
             if len(set(ports)) != len(ports):

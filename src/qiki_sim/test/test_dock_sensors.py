@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import yaml
 from dock_helpers import STATION, approaching, chain, momentum, order, reading
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -127,6 +128,19 @@ def test_an_impossible_docked_start_is_refused(tmp_path, entry, text):
     bots = {"alpha": {}, "bravo": {"position": [0.0, 0.0, -8.0]}}
     with pytest.raises(ConfigurationError, match=text):
         World(load_scenario(write_scenario(tmp_path, None, bots, bodies=[STATION], docked=[docked])))
+
+
+@pytest.mark.requirement("SIM-K12")
+def test_only_a_docked_bot_needs_no_position(tmp_path):
+    path = write_scenario(tmp_path, bodies=[STATION])
+    scenario = yaml.safe_load(path.read_text())
+    del scenario["bots"][0]["position"]
+    path.write_text(yaml.safe_dump(scenario))
+    with pytest.raises(ConfigurationError, match=r"bots\[0\].position: missing"):
+        load_scenario(path)
+    scenario["docked"] = [{"body": "alpha", "port": "B", "to": "station", "to_port": "A"}]
+    path.write_text(yaml.safe_dump(scenario))
+    assert World.from_file(path).motion("alpha").position == pytest.approx([0.0, 0.0, 7.35])
 
 
 @pytest.mark.requirement("SIM-K12")
