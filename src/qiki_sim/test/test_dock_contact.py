@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 from dock_helpers import approaching, base, chain, kinetic, momentum, occurred, order, reading
-from sim_helpers import FORWARD, YAW, burn
+from sim_helpers import FORWARD, YAW, burn, make_world
 
 from qiki_sim import CommandError
 from qiki_vehicle import MassProperties, Pose, combined
@@ -190,6 +190,16 @@ def test_a_docked_pair_moves_as_one_body_with_the_combined_mass_properties(tmp_p
     assert velocity.vector(pair.inertia @ motion.angular_velocity) == pytest.approx(spin, abs=0.2)
     apart = [world.motion(name).position for name in names]
     assert np.linalg.norm(apart[0] - apart[1]) == pytest.approx(2.4, abs=1e-6)
+
+
+@pytest.mark.requirement("SIM-K2")
+def test_a_touch_outside_of_the_collars_is_reported_once(tmp_path):
+    bots = {"alpha": {"velocity": [0.5, 0.0, 0.0]}, "bravo": {"position": [2.7, 0.0, 0.0]}}
+    world = make_world(tmp_path, bots=bots)
+    world.step(1.0)
+    ((body, kind, payload),) = world.docking.take_occurrences()
+    assert (body, kind, payload["other"]) == ("alpha", "collision", "bravo")
+    assert payload["speed_mps"] == pytest.approx(0.5, abs=0.25)
 
 
 @pytest.mark.requirement("SIM-K5")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from qiki_sim.docking.power import is_closed, is_reversed, switch_ends
+from qiki_sim.docking.switchgear import is_closed, is_reversed, switch_ends
 from qiki_sim.faults import SENSOR_WRONG, WELDED
 from qiki_vehicle.port_hardware import PortReading
 

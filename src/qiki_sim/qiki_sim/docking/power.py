@@ -13,37 +13,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qiki_sim.docking.network import solve
-from qiki_sim.faults import POLARITY, RESISTANCE, WELDED
+from qiki_sim.docking.switchgear import is_closed, is_reversed, resistance, switch_ends
+from qiki_sim.faults import RESISTANCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from qiki_sim.docking.hardware import DockHardware
-    from qiki_sim.docking.joint import End, Joint
+    from qiki_sim.docking.joint import Joint
 
 _LIMITER_PASSES = 30
 _OVER = 1.0 + 1e-9
 _EMPTY = 1e-6  # V
-
-
-def switch_ends(joint: Joint) -> list[End]:
-    """The ends whose switchgear has the main contacts of a joint closed: commanded, or welded."""
-    return [end for end in joint.ends if end.actuators.main or end.fault(WELDED) is not None]
-
-
-def is_closed(joint: Joint, name: str) -> bool:
-    """A contact (ground, precharge) of either end is closed."""
-    return any(getattr(end.actuators, name) for end in joint.ends)
-
-
-def is_reversed(joint: Joint) -> bool:
-    """One end, not both, has its polarity reversed."""
-    return len([end for end in joint.ends if end.fault(POLARITY) is not None]) == 1
-
-
-def resistance(joint: Joint) -> float:
-    """Ohm, of the line with what faults add."""
-    return joint.first.hardware.vehicle.bridge.resistance + sum(end.fault(RESISTANCE) or 0.0 for end in joint.ends)
 
 
 @dataclass
