@@ -165,3 +165,8 @@ def test_another_port_of_the_partner_serves_as_well():
         scene.pilot.sight(scene.now, Sight("A", "station", "C", 0.9, 2.0 * back, seen.orientation))
     assert scene.pilot.motion.range == pytest.approx(scene.truth().range, abs=0.05)
     assert scene.pilot.motion.lateral_offset == pytest.approx(scene.truth().lateral_offset, abs=0.06)
+
+
+def test_from_sixty_metres_two_seconds_of_sights_are_enough_to_begin():
+    scene = Scene(6, start=(3.0, 2.0, 67.0)).run(2.0)
+    assert scene.pilot.sample(scene.now).quality >= VEHICLE.docking.validity.quality_min

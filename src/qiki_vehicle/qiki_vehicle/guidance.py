@@ -22,7 +22,8 @@ class Navigation(Section):
     coast_share: NonNegative  # s/m, of the range in addition
     position_allowed: Positive  # m, deviation of the position at the quality 0.5, and
     share_allowed: NonNegative  # 1, of the range in addition
-    speed_allowed: Positive  # m/s, deviation of the relative velocity at the quality 0.5
+    speed_allowed: Positive  # m/s, deviation of the relative velocity at the quality 0.5, and
+    speed_share_allowed: NonNegative  # 1/s, of the range in addition
 
 
 class Plume(Section):

@@ -189,7 +189,8 @@ class Navigator:
         rules = self._rules
         coast = rules.coast + rules.coast_share * distance
         allowed = rules.position_allowed + rules.share_allowed * distance
-        place, speed = deviations.position / allowed, deviations.velocity / rules.speed_allowed
+        slow = rules.speed_allowed + rules.speed_share_allowed * distance
+        place, speed = deviations.position / allowed, deviations.velocity / slow
         return 1.0 / (1.0 + max(place**2, speed**2, (max(age, 0.0) / coast) ** 2))
 
 
