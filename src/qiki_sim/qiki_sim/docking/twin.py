@@ -10,7 +10,7 @@ import numpy as np
 
 from qiki_sim.docking.hardware import SLOW_US, DockHardware
 from qiki_sim.docking.joint import LATCHED_FREQUENCY, End, Joint
-from qiki_sim.docking.mating import Mating, PortPair, catches, is_slow
+from qiki_sim.docking.mating import Mating, PortPair, catches, is_seated, is_slow
 from qiki_sim.docking.power import PowerNetwork
 from qiki_sim.docking.readout import Readout
 from qiki_sim.faults import FaultBook
@@ -155,9 +155,12 @@ class DockingTwin:
                 body.slow_step()
 
     def is_close(self, now_us: int, seconds: float) -> bool:
-        """True if ports may touch, or magnets damp, within that time: then every physics step counts."""
+        """True if ports may touch, or magnets pull, within that time: then every physics step counts."""
         self._watched = [*self.touching, *(pair for pair in self._near(now_us, seconds) if pair not in self.touching)]
-        return bool(self._watched) or any(not joint.latched for joint in self.joints.values())
+        pulling = (joint for joint in self.joints.values() if not joint.latched)
+        return bool(self._watched) or any(
+            not is_seated(joint.mating, joint.first.hardware.vehicle.port_hardware) for joint in pulling
+        )
 
     def _near(self, now_us: int, seconds: float) -> list[tuple[Key, Key]]:
         """Pairs of free ports that may touch within that time."""
