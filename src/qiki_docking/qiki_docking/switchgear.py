@@ -78,7 +78,9 @@ class Switchgear:
         if supervisor.state is EdgeState.OPEN:
             self._inward = feeds_inward(reading, self._none)
         measured = edge_reading(reading, self._inward) if known else UNKNOWN
-        return supervisor.step(self._wanted or self._relieving(abs(measured.current), now), measured, now)
+        wanted = self._wanted or self._relieving(abs(measured.current), now)
+        # By the time of the measurement: pre-charge is judged by it, and messages come late by changing times.
+        return supervisor.step(wanted, measured, stamp if known else now)
 
     def _relieving(self, current: float, now: float) -> bool:
         """The edge is still kept, until the loads behind it are off, or have had the time to be."""

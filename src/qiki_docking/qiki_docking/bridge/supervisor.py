@@ -96,12 +96,14 @@ class EdgeSupervisor:
         self.fault = EdgeFault.NONE
         self._since = self._now = self._charging = -math.inf
         self._main = closed
+        self._is_dark = True
 
     @property
     def precharge_time(self) -> float:
         """s, within which pre-charge has to reach its share: so many time constants R C.
 
-        It counts from the last reading without volts, as the contacts close later than they are commanded.
+        It counts from the first reading with volts: the contacts close later than they are commanded, at some moment
+        after the last reading without.
         """
         rules = self._rules
         return rules.precharge_time_constants * rules.precharge_resistance * rules.capacitance
@@ -154,8 +156,8 @@ class EdgeSupervisor:
             charged = reading.bus_volts >= self._rules.precharge_share * reading.source_volts
             if charged and reading.source_volts >= self._volts_min:
                 self._enter(EdgeState.SOFT_START)
-            elif reading.bus_volts <= self._undock.volts_max and passed < self._latency:
-                self._charging = self._now
+            elif self._is_dark and passed < self._latency:
+                self._charging, self._is_dark = self._now, reading.bus_volts <= self._undock.volts_max
             elif self._now - max(self._charging, self._since) >= self.precharge_time:
                 self._enter(EdgeState.POWER_DOWN, EdgeFault.PRECHARGE)
         elif self.state is EdgeState.SOFT_START and passed >= self._rules.soft_start:
@@ -190,7 +192,7 @@ class EdgeSupervisor:
         return next((fault for fault, holds in found.items() if holds), EdgeFault.NONE)
 
     def _enter(self, state: EdgeState, fault: EdgeFault = EdgeFault.NONE) -> None:
-        self.state, self.fault, self._since = state, fault, self._now
+        self.state, self.fault, self._since, self._is_dark = state, fault, self._now, True
         # Main contacts that were closed stay so until no current flows.
         if state is not EdgeState.POWER_DOWN and fault is not EdgeFault.CURRENT_REMAINS:
             self._main = state in (EdgeState.SOFT_START, EdgeState.CLOSED)

@@ -34,7 +34,13 @@ def fill_dock_command(message: DockCommand, command: port_hardware.DockCommand, 
     stamps.set_nanoseconds(message.header.stamp, round((command.stamp + ahead) * stamps.SECOND))
     message.ports = [_port_command(port) for port in command.ports]
     message.source = command.source
-    message.draw = _AS_IS if command.draw is None else command.draw
+    message.draw = _AS_IS if command.draw is None else _at_most(command.draw)
+
+
+def _at_most(value: float) -> float:
+    """The largest number of 32 bits that is no more: what the budget grants must not be exceeded by rounding."""
+    rounded = np.float32(value)
+    return float(rounded if float(rounded) <= value else np.nextafter(rounded, np.float32(0.0)))
 
 
 def _port_command(command: port_hardware.PortCommand) -> PortCommand:
