@@ -95,6 +95,7 @@ class DockingCore:
         self._partners: dict[str, DockState] = {}
         self._readings: DockReading | None = None
         self._shed: tuple[str, ...] = ()
+        self._fed = False
         self._occurrences: list[Occurrence] = []
 
     @property
@@ -275,7 +276,10 @@ class DockingCore:
 
     def _command(self, ports: tuple[PortCommand, ...], bridge: BridgeStatus, now: float) -> DockCommand:
         """Draw as the network serves; until the partners of all bridges are known, e.g. after a restart, as it is."""
-        known = self._own.machine.confirmed and all(self._network.knows(edge.partner) for edge in bridge.edges)
+        confirmed = self._own.machine.confirmed
+        # After a restart the island is whole before the partner's part of it shows that: until then nothing is dropped.
+        self._fed = self._fed or (confirmed and (bridge.depth > 0 or not bridge.edges))
+        known = confirmed and self._fed and all(self._network.knows(edge.partner) for edge in bridge.edges)
         served = math.fsum(bridge.served) if bridge.depth else 0.0
         return DockCommand(now, ports, self._network.role is Role.SOURCE, served if known else None)
 
