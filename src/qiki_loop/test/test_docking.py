@@ -67,3 +67,20 @@ def test_a_chain_is_fed_through_its_middle_and_cut_at_its_root(tmp_path):
     docking.loop.run_until(lambda: docking.cores["alpha"].state.step == "unlock", 30.0)
     assert docking.outputs["charlie"].command.draw == docking.outputs["alpha"].command.draw == 0.0
     assert docking.outputs["charlie"].bridge.source == ""
+
+
+def test_a_bot_docks_to_a_bot_and_the_partner_falls_silent(tmp_path):
+    bots = [bot("alpha", (0.05, 0.0, 3.9)), bot("bravo")]
+    docking = loop(scenario(tmp_path, bots, station=False), options={"bravo": {"role": Role.SOURCE}})
+    # Ports are chosen: the nearest of the partner in sight, the own one that turns least.
+    assert docking.cores["alpha"].dock("bravo", now=docking.now).accepted
+    order = docking.cores["alpha"].state.order
+    assert (order.partner_port, order.own_port) == ("A", "B")
+    until(docking, "alpha", "BRIDGE", "FREE", "FAULT")
+    bridge = settled(docking)["alpha"]
+    assert bridge.source == "bravo"
+    assert bridge.edges[0].current == pytest.approx(bridge.edges[0].expected, rel=0.02)
+    assert docking.cores["bravo"].flight_command(docking.now).reason.name == "FLIGHT_WHILE_DOCKING"
+    docking.silent.add("bravo")
+    until(docking, "alpha", "UNDOCKING", longest=20.0)
+    assert docking.cores["alpha"].state.reason.name == "PARTNER_SILENT"
