@@ -70,6 +70,7 @@ class Allocator:
 
     def __init__(self, controller, bot, wires, *, world, period_us, telemetry_us=50_000):
         self.controller, self.world = controller, world
+        self.own, self.act_own = controller, self.act
         self._base_link = f"{bot}/base_link"
         self.log = SimpleNamespace(info=lambda *_, **__: None)
         self.occurrences = []
@@ -80,7 +81,7 @@ class Allocator:
         self._commands = node.create_publisher(ThrusterCommand, "thruster_command", None)
         self._message = ThrusterCommand()
         self.clock_runs, self.time = True, SimpleNamespace(ahead=0.0)
-        self._inputs = Inputs(self, world.bot(bot).vehicle.identity)
+        self._inputs = Inputs(self, world.bot(bot).vehicle.identity, lambda _: None)
 
     clock_runs = True
 

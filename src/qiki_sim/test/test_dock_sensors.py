@@ -61,17 +61,17 @@ def test_delay_outliers_and_dropouts_come_from_the_scenario(tmp_path):
     camera = {"delay": 0.05, "outlier_share": 0.2, "dropout_every": 4.0, "dropout_min": 1.0, "dropout_max": 1.0}
     bots = {"alpha": {"position": [0.0, 0.0, 30.0], "velocity": [0.0, 0.0, -1.0], "dock_sensors": camera}}
     world = World.from_file(write_scenario(tmp_path, None, bots, bodies=[STATION]))
-    heard, errors = 0, []
+    received, errors = 0, []
     for index in range(800):
         world.step(0.01)
         found = world.dock("alpha")
         if found is None:
             continue
-        heard += 1
+        received += 1
         assert found.stamp == pytest.approx(max(world.time - 0.05, 0.0), abs=1e-9)
         if index > 10:
             errors.append(found.sights[0].position[2] - truth(world, "alpha", "station", "A")[2] + 0.05)
-    assert heard == pytest.approx(600, abs=10)
+    assert received == pytest.approx(600, abs=10)
     spread = np.hypot(0.01, 0.002 * 25.0)
     assert np.median(errors) == pytest.approx(0.0, abs=0.01)
     assert np.mean(np.abs(errors) > 5.0 * spread) == pytest.approx(0.16, abs=0.06)

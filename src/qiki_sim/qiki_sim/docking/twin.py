@@ -40,7 +40,7 @@ _NEAR = 0.01
 _APART = 0.02
 """M of gap, from which a touch is over."""
 _COLLISION_US = 500_000
-"""Microseconds without contact, after which two bodies collide anew."""
+"""Microseconds without contact, after which a touch is another collision."""
 
 
 @dataclass
