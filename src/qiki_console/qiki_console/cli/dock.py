@@ -183,7 +183,7 @@ def _finish(bot: str, result: "Dock.Result", cause: str, as_json: bool) -> None:
         echo(to_json(values))
     reason = "; ".join(filter(None, (cause, f"{result.code} {result.reason}" if result.code else result.reason)))
     text = f"{bot}: {outcome} in {phase} after {result.elapsed:.1f} s, {result.tries} tries"
-    text += f": {reason}" if reason else ""
+    text += f": {reason}" if reason and outcome != "EXECUTED" else ""
     if outcome == "EXECUTED":
         if not as_json:
             echo(printable(f"{text}; report: qiki dock report {result.docking_id}"))

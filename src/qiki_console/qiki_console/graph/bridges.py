@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from qiki_console.graph import messages
+from qiki_console.graph.discovery import settle
 from qiki_console.graph.task_clock import TaskClock
 from qiki_console.model.bridge import SWITCHGEAR, BridgeStatus
 from qiki_msgs.msg import BridgeState
@@ -35,6 +36,7 @@ def bridges(session: Session) -> dict[str, tuple[BridgeStatus, float, bool]]:
     """
     if not session.wait_for(lambda: bool(_topics(session)), session.discovery):
         raise UnreachableError("no body publishes bridges: no docking node is there", hint=up_hint())
+    settle(session)
     clock = TaskClock(session)
     clock.wait(session.discovery)
     newest: dict[str, BridgeState] = {}

@@ -4,6 +4,7 @@ import time
 
 from rosgraph_msgs.msg import Clock
 
+from qiki_console.graph.discovery import settle
 from qiki_console.model.sim_clock import SimClock
 from qiki_node.qos import CLOCK
 from qiki_node.session import Session
@@ -19,12 +20,18 @@ class TaskClock:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._clock = SimClock()
+        self._simulated = False
+        self._advanced = time.monotonic()
         session.subscribe(Clock, "/clock", self._on_clock, CLOCK)
 
     def wait(self, discovery: float) -> None:
-        """Wait for simulated time, as long as it may come."""
-        if self._session.wait_for(lambda: bool(self._session.publishers("/clock")), min(discovery, _FIRST)):
-            self._session.wait_for(lambda: self._clock.latest is not None, discovery)
+        """Wait for simulated time, as long as it may come; the clock is one of both from then on."""
+        session = self._session
+        there = session.wait_for(lambda: bool(session.publishers("/clock")), min(discovery, _FIRST))
+        if not there:
+            settle(session)  # a busy machine may not have discovered it
+            there = bool(session.publishers("/clock"))
+        self._simulated = there and session.wait_for(lambda: self._clock.latest is not None, discovery)
 
     @property
     def restarts(self) -> int:
@@ -34,11 +41,11 @@ class TaskClock:
     def now(self) -> float:
         """Time of now."""
         latest = self._clock.latest
-        return time.time() if latest is None else latest
+        return latest if self._simulated and latest is not None else time.time()
 
     def silence(self) -> float:
         """s of wall time since simulated time last advanced; 0 for the wall clock."""
-        return 0.0 if self._clock.latest is None else time.monotonic() - self._advanced
+        return 0.0 if not self._simulated else time.monotonic() - self._advanced
 
     def _on_clock(self, message: Clock) -> None:
         before, now = self._clock.latest, seconds(message.clock)

@@ -101,7 +101,9 @@ class Feedback:
         """The progress in one line."""
         motion = f"range {number(self.range, 2)} m  closing {number(self.closing, 3)} m/s"
         parts = [f"{self.phase} {self.step}".strip(), motion]
-        if outside := [one for one, margin in self._known if margin < 0.0]:
+        # The box is that of the contact: before the last metre and after capture it says nothing.
+        near = self.phase == "ALIGN" and self.step != "settle"
+        if near and (outside := [one for one, margin in self._known if margin < 0.0]):
             parts.append(f"outside of the contact box: {', '.join(one.name for one in outside)}")
         if self.checks:
             parts.append(f"checks {', '.join(self.checks)}")
