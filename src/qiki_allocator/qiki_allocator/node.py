@@ -273,6 +273,7 @@ class AllocatorNode(QikiNode[AllocatorParameters]):
         stamp = self.get_clock().now().to_msg()
         self._allocation.header.stamp = stamp
         conversions.fill_allocation(self._allocation, telemetry)
+        self._allocation.flight_lead = self.own.lead
         self._allocations.publish(self._allocation)
         self._fresh = True
         self._metrics.latest = telemetry

@@ -153,6 +153,7 @@ def test_a_lead_flies_both_bots_until_it_is_ended_loses_the_bridge_or_is_killed(
         assert state.mass == pytest.approx(2400.0)
         pair.tick_until(lambda: len(pair.latest["alpha", "allocation"].forces) == 32)
         assert pair.state("bravo") == Allocation.STATE_FOLLOWING
+        assert [pair.latest[bot, "allocation"].flight_lead for bot in BOTS] == ["alpha", "alpha"]
         # An own command of the member is refused, one to the lead opens valves of both.
         pair.push("bravo", 50.0)
         pair.tick_until(lambda: pair.latest["bravo", "allocation"].refusal.startswith("FOLLOWS: alpha"))

@@ -285,6 +285,7 @@ class DockingNode(QikiNode[DockingParameters]):
         core = self._listening()
         if core is None or self._flight is None:
             return
+        core.combined = bool(message.flight_lead)
         self._flight.take_allocation(message)
         leads = 0.0 <= self.seconds() - self._led < _LEAD
         core.combined = leads or message.state == Allocation.STATE_FOLLOWING

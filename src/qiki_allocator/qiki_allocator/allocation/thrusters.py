@@ -102,6 +102,11 @@ class ThrusterArray:
             com,
         )
 
+    def extremes(self, thrust: Floats) -> tuple[Floats, Floats]:
+        """(6,) least and largest N and N m along each axis alone that thrusters of (n,) N can give."""
+        each = self.effectiveness * thrust
+        return np.minimum(each, 0.0).sum(axis=1), np.maximum(each, 0.0).sum(axis=1)
+
     def with_com(self, com: npt.ArrayLike) -> "ThrusterArray":
         """The same thrusters with another centre of mass, (3,) m."""
         return ThrusterArray(self.positions, self.directions, self.f_max, self.clusters, com)

@@ -136,7 +136,7 @@ class ControlCycle:
 
     def _step_levels(self, now: float) -> ValveCommand | None:
         if not self._is_flying:
-            return self._drive.finish(now)
+            return self._drive.give(now, None)
         levels = self._demand.levels.value
         if levels.any():
             return self._drive.step_levels(now, levels)

@@ -17,7 +17,6 @@ from qiki_allocator.health.table import Condition, ThrusterHealth
 from qiki_allocator.health.watch import FaultWatch, Finding, shortfall
 from qiki_allocator.limits.energy_gate import EnergyReading
 from qiki_allocator.limits.limiter import HardLimits, LimitSource
-from qiki_allocator.modulation.forwarding import guarded
 from qiki_allocator.modulation.lead import Lead
 from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.modulation.level_pulses import LevelPulses
@@ -26,6 +25,7 @@ from qiki_allocator.modulation.modulator import Modulator
 from qiki_allocator.modulation.modulators import Modulators
 from qiki_allocator.modulation.outlet import Outlet
 from qiki_allocator.modulation.valve_account import ValveAccount
+from qiki_allocator.modulation.valves import ValveBank
 from qiki_vehicle import MassProperties
 
 _AFTERWARDS = 0.5
@@ -123,6 +123,11 @@ class Drive:
         return self.modulators.current
 
     @property
+    def bank(self) -> ValveBank:
+        """The valves as commanded."""
+        return self._modulator.bank
+
+    @property
     def array(self) -> ThrusterArray:
         """The thrusters as they are now."""
         return self._modulator.allocator.array
@@ -157,14 +162,14 @@ class Drive:
         command = self._modulator.step(now, wanted, limits, hard.thrust)
         if self._modulator.is_active:
             self._busy_until = now + _AFTERWARDS
-        return self._sent(now, command, shut=shut)
+        return self.give(now, command, shut=shut)
 
     def step_levels(self, now: float, levels: Floats) -> ValveCommand | None:
         """The edges to send at `now`, s, for levels, (n,) 0..1."""
         hard = self.limits(now)
         shut = self._shut(now, hard)
         command = self._levels.step(now, levels, hard.limits, self.array.f_max, self._modulator.bank)
-        return self._sent(now, command, shut=shut)
+        return self.give(now, command, shut=shut)
 
     def _shut(self, now: float, hard: HardLimits) -> bool:
         """Drop the pulses of thrusters that are inhibited, which modulators see in the bank; whether there were any."""
@@ -177,28 +182,6 @@ class Drive:
             bank.take(command)
             self._planned(command)
         return command is not None
-
-    def forward(self, now: float, edges: ValveCommand) -> ValveCommand:
-        """The command to send at `now`, s, for edges that another allocator has planned, within all own limits."""
-        limits, bank = self.limits(now).limits, self._modulator.bank
-        shut = np.asarray(limits.bounds, dtype=float) <= 0.0
-        command = guarded(edges, bank, shut=shut, power=self.meter.power, limit=float(limits.by_bus(1)[0]))
-        bank.take(command)
-        self._planned(command)
-        return self._outlet.plan(now)
-
-    def guard(self, now: float) -> ValveCommand | None:
-        """Hold the edges that another allocator has planned to limits that became tighter; the command to send."""
-        self.faults.distrust(now + _AFTER_CLOSING)  # motion of the whole assembly
-        limits, bank = self.limits(now).limits, self._modulator.bank
-        shut = np.asarray(limits.bounds, dtype=float) <= 0.0
-        bank.advance(now)
-        drawn = np.cumsum(self.meter.power * bank.is_open)
-        shut |= bank.is_open & (drawn > limits.by_bus(1)[0] * (1.0 + 1e-9))
-        command = bank.shut(shut) if (shut & bank.may_open()).any() else None
-        if command is not None:
-            bank.take(command)
-        return self._sent(now, command)
 
     def repeat(self, now: float) -> ValveCommand:
         """All edges that still matter, which are in the account already."""
@@ -225,11 +208,8 @@ class Drive:
         closes_last = command.close_time >= command.open_time
         return replace(command, open_time=np.where(closes_last, command.open_time, math.nan))
 
-    def finish(self, now: float) -> ValveCommand | None:
-        """The edges of the last plan that found no room in its command, if any."""
-        return self._sent(now, None)
-
-    def _sent(self, now: float, planned: ValveCommand | None, *, shut: bool = False) -> ValveCommand | None:
+    def give(self, now: float, planned: ValveCommand | None, *, shut: bool = False) -> ValveCommand | None:
+        """The command to send at `now`, s, if any, for edges that the bank has taken; None: for those before."""
         if planned is not None:
             self._planned(planned)
         if planned is not None or shut:
@@ -261,11 +241,6 @@ class Drive:
         self._modulator.bank.advance(now)
         self._count()
         return self.meter.take_duty()
-
-    def authority(self) -> tuple[Floats, Floats]:
-        """(6,) least and largest N and N m of each axis alone that the thrusters can give, by their health."""
-        each = self.array.effectiveness * self.faults.health.thrust(self.array)
-        return np.minimum(each, 0.0).sum(axis=1), np.maximum(each, 0.0).sum(axis=1)
 
     def achieved(self, now: float) -> Floats:
         """(6,) N and N m, mean of late by the valves' counters; NaN: they do not report."""

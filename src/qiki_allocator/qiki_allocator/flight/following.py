@@ -4,6 +4,8 @@ import abc
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from qiki_allocator.checks import RefusalError
 from qiki_allocator.flight import occurrences
 from qiki_allocator.flight.demand import Demand
@@ -11,7 +13,7 @@ from qiki_allocator.flight.drive import Drive
 from qiki_allocator.flight.motion_control import MotionControl
 from qiki_allocator.flight.occurrences import Journal
 from qiki_allocator.flight.telemetry import State
-from qiki_allocator.modulation.forwarding import check_edges
+from qiki_allocator.modulation.forwarding import check_edges, guarded
 from qiki_allocator.modulation.ledger import ValveCommand
 
 FIRST_SIGN = 5.0
@@ -20,6 +22,10 @@ FIRST_SIGN = 5.0
 SILENCE = 0.4
 """s without a sign of life of the lead after which this bot closes its valves and takes over again: with the lead of
 edges and a shortest pulse the valves are closed 0.5 s after the last one."""
+
+
+_OWN_MOTION = 0.3
+"""s after following in which motion is that of the whole assembly, and no evidence against own thrusters."""
 
 
 class Following(abc.ABC):
@@ -107,13 +113,33 @@ class Following(abc.ABC):
             raise RefusalError(f"lead: {lead!r}; allowed: {allowed}")
         check_edges(now, command, len(self.drive.array))
         self._lead_seen = now
-        return self._give(self.drive.forward(now, command))
+        drive, limits = self.drive, self.drive.limits(now).limits
+        most, shut = float(limits.by_bus(1)[0]), np.asarray(limits.bounds, dtype=float) <= 0.0
+        edges = guarded(command, drive.bank, shut=shut, power=drive.meter.power, limit=most)
+        drive.bank.take(edges)
+        given = drive.give(now, edges)
+        assert given is not None  # new edges always leave
+        return self._give(given)
 
     def _follow(self, now: float) -> ValveCommand | None:
         """A cycle of a bot that follows."""
         if now - self._lead_seen > SILENCE:
             return self._end(now, f"{self._demand.lead} is silent")
-        return self.drive.guard(now)
+        return self._hold_limits(now)
+
+    def _hold_limits(self, now: float) -> ValveCommand | None:
+        """Hold the edges that were forwarded to limits that became tighter."""
+        drive = self.drive
+        drive.faults.distrust(now + _OWN_MOTION)
+        limits, bank = drive.limits(now).limits, drive.bank
+        bank.advance(now)
+        drawn = np.cumsum(drive.meter.power * bank.is_open)
+        shut = np.asarray(limits.bounds, dtype=float) <= 0.0
+        shut |= bank.is_open & (drawn > limits.by_bus(1)[0] * (1.0 + 1e-9))
+        edges = bank.shut(shut) if (shut & bank.may_open()).any() else None
+        if edges is not None:
+            bank.take(edges)
+        return drive.give(now, edges)
 
     def _end(self, now: float, reason: str) -> ValveCommand:
         lead, self._demand.lead = self._demand.lead, ""

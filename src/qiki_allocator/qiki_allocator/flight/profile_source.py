@@ -56,7 +56,9 @@ class ProfileSource:
         Raises:
             ProfileError: naming field, value and allowed range.
         """
-        check_segments(segments, self._config, self._drive.authority())
+        check_segments(
+            segments, self._config, self._drive.array.extremes(self._drive.faults.health.thrust(self._drive.array))
+        )
 
     def start(self, now: float, segments: Sequence[Segment], name: str, modulator: str = "") -> None:
         """Fly a profile from now on, with a modulator if it is named.
