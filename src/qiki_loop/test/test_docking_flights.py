@@ -8,7 +8,7 @@ pytestmark = pytest.mark.requirement("DOCK-24")
 CASES = {
     "from the 5 m hold point, dead thruster": {"place": (0.3, -0.2, 5.2), "fault": ("thruster_stuck_closed", "13")},
     "partner drifts and turns": {"place": (0.2, 0.3, 5.3), "drifting": (0.012, 0.01, -0.01), "turn": (0.07, 0.0, 0.07)},
-    "the other port": {"place": (-0.4, 0.4, 5.6), "own": "A", "turned": (4.0, -3.0, 5.0)},
+    "the other port": {"place": (-0.3, 0.3, 5.1), "own": "A", "turned": (4.0, -3.0, 5.0)},
 }
 MORE = {
     "from 20 m": {"place": (0.5, -0.5, 20.0)},
