@@ -25,7 +25,6 @@ from qiki_docking.values import PHASE_CHANGED, Occurrence, Profile
 from qiki_events import REGISTRY
 from qiki_msgs.msg import (
     Allocation,
-    Assembly,
     BridgeState,
     DockCommand,
     DockingState,
@@ -42,7 +41,6 @@ from qiki_node.shared_files import shared_file
 from qiki_vehicle import ConfigurationError, Vehicle
 
 _LOOK = 1.0  # s between two looks for other bodies on the graph
-_LEAD = 0.5  # s after which a flight lead that is silent has ended
 _SET_BACK = 1.0  # s, by which the clock falls when a world begins again
 _WARNED = {"docking.refused", "docking.clock_set_back", "bridge.shed"}
 
@@ -105,8 +103,6 @@ class DockingNode(QikiNode[DockingParameters]):
             self.create_subscription(Odometry, "odom", self._take_odometry, TELEMETRY)
             self.create_subscription(Energy, "energy", self._take_energy, TELEMETRY)
             self.create_subscription(ThrusterState, "thruster_state", self._take_valves, TELEMETRY)
-            self._led = -math.inf
-            self.create_subscription(Assembly, "assembly", self._take_assembly, TELEMETRY)
             self.create_subscription(Allocation, "allocation", self._take_allocation, TELEMETRY)
             self.create_subscription(InertiaStamped, "body/mass_properties", self._take_mass, STATE)
         Services(self, rules.undock.arm_time)
@@ -287,14 +283,9 @@ class DockingNode(QikiNode[DockingParameters]):
             return
         core.combined = bool(message.flight_lead)
         self._flight.take_allocation(message)
-        leads = 0.0 <= self.seconds() - self._led < _LEAD
-        core.combined = leads or message.state == Allocation.STATE_FOLLOWING
         bounds = sensors.authority_of(message, self._clusters)
         if bounds is not None:
             core.authority(bounds)
-
-    def _take_assembly(self, message: Assembly) -> None:
-        self._led = self.seconds() if message.members else -math.inf
 
     def _take_flight(self, command: str) -> None:
         """A flight command that is none of docking. It has reached the allocator already: see docs/interfaces.md."""
