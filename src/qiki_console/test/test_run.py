@@ -11,6 +11,7 @@ import pytest
 from click.testing import Result
 
 from qiki_console.cli.procedure_display import ProcedureDisplay
+from qiki_console.graph import operator_log
 from qiki_node import session
 from qiki_node.testing import PATIENCE
 
@@ -23,6 +24,7 @@ pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("graph")]
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the graph time to be discovered on a busy machine."""
     monkeypatch.setattr(session, "DISCOVERY", PATIENCE)
+    monkeypatch.setattr(operator_log, "_FIRST", 0.1)  # there is no event store
 
 
 @pytest.fixture

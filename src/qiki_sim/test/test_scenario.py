@@ -1,5 +1,7 @@
 """Scenario and vehicle files: the shipped ones hold, broken ones are refused by name (SIM-C1, SIM-C2)."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import yaml
@@ -179,3 +181,8 @@ def test_broken_vehicle_is_refused(tmp_path, changes, text):
     vehicle.write_text(yaml.safe_dump(data))
     with pytest.raises(ConfigurationError, match=text):
         World.from_file(scenario)
+
+
+@pytest.mark.parametrize("path", sorted((CONFIG / "scenarios").glob("*.yaml")), ids=lambda path: str(path.stem))
+def test_every_shipped_scenario_is_sound(path: Path) -> None:
+    assert load_scenario(path).file.name == path.stem
