@@ -345,7 +345,7 @@ def cascade(seed: int) -> Result:
     names = ["bravo", "alpha", "charlie", "delta", "echo"][: 3 + seed % 3]
     bots = [{"name": name, "vehicle": str(VEHICLE), "position": [0.0, 0.0, 0.0]} for name in names]
     joints = [{"body": below, "port": "B", "to": above, "to_port": "A"} for above, below in itertools.pairwise(names)]
-    power = float(rng.uniform(80.0 * (len(names) - 1), 260.0))
+    power = float(rng.uniform(62.0 * (len(names) - 1), 250.0))
     options = {"bravo": {"role": Role.SOURCE, "source_power": power}}
     content = {"name": "cascade", "seed": 1, "bots": bots, "docked": joints}
     docking = build(content, seed, **options)
