@@ -10,13 +10,13 @@ from qiki_docking.active import ActiveEnd, still
 from qiki_docking.bridge.sharing import BridgeNetwork, own_loads
 from qiki_docking.bridge.values import Edge, Role
 from qiki_docking.choice import own_port, partner_port
-from qiki_docking.contact import UNITS, ContactBox
 from qiki_docking.exchange import BridgeEdgeStatus, BridgeStatus, DockState
 from qiki_docking.handshake import OwnSide, link_sample
 from qiki_docking.passive import Guest, PassivePorts
-from qiki_docking.phases import HELD, Phase
+from qiki_docking.phases import HELD, UNDER_WAY, Phase
 from qiki_docking.pilot import Steering
 from qiki_docking.reasons import Reason
+from qiki_docking.shown import of_active, of_passive
 from qiki_docking.values import Answer, Occurrence, Order, Profile, State
 from qiki_vehicle import MassProperties, Port, Pose, Vehicle
 from qiki_vehicle.port_hardware import DockCommand, DockReading, Floats, PortCommand
@@ -88,7 +88,6 @@ class DockingCore:
         self.combined = False
         """The flight lead of the assembly flies, while bridges are closed; else captured bodies do not thrust."""
         self._vehicle, self._profiles = vehicle, frozenset(profiles)
-        self._box = ContactBox(vehicle.docking.contact_box)
         self._own = ActiveEnd(vehicle, body, flight=flight, state=state, docking_id=docking_id, nonces=nonces)
         self._passive = PassivePorts(vehicle, body, self._own.machine.reservations, self._profiles, nonces)
         self._network = BridgeNetwork(vehicle, body, role, source_power=source_power, commanders=commanders)
@@ -144,6 +143,9 @@ class DockingCore:
         if order is not None and order.partner == state.body:
             self._own.machine.observe(link_sample(self._side(order), state, self._vehicle.bridge), now)
             self._own.requested(state.offer(order.partner_port), now)
+            # Both were ordered at the same moment: one gives way.
+            if state.active and state.partner == self.body > state.body and state.phase in UNDER_WAY:
+                self._own.machine.cancel(now)
 
     def bridge(self, status: BridgeStatus) -> None:
         """Take the network's part of another body in."""
@@ -193,6 +195,8 @@ class DockingCore:
                 return machine.refuse("dock", Reason.NAVIGATION_INVALID, now, f"no free {lacking}")
         elif not (partner_port_ and own_port_):
             return machine.refuse("dock", Reason.PARTNER_SILENT, now, partner)
+        if state is not None and state.active and state.phase in UNDER_WAY:
+            return machine.refuse("dock", Reason.PARTNER_MOVES, now, f"{partner} is in {state.phase}")
         try:
             order = Order(partner, partner_port_, own_port_, profile)
         except ValueError as error:
@@ -204,7 +208,7 @@ class DockingCore:
         found = self._port(port, "undock", now)
         if isinstance(found, Answer):
             return found
-        return self._passive.undock(found, now) if self._is_guest(found) else self._own.machine.undock(now)
+        return self._passive.undock(found, now) if found in self._passive.guests else self._own.machine.undock(now)
 
     def cancel(self, now: float) -> Answer:
         """Give the own docking up: ABORT before hard docking, the undocking sequence in it."""
@@ -224,14 +228,14 @@ class DockingCore:
         found = self._port(port, "arm", now)
         if isinstance(found, Answer):
             return found
-        return self._passive.arm(found, now) if self._is_guest(found) else self._own.machine.arm_release(now)
+        return self._passive.arm(found, now) if found in self._passive.guests else self._own.machine.arm_release(now)
 
     def release(self, code: int, now: float, port: str = "") -> Answer:
         """Second step: latches and contacts of both ends open at once, under current too."""
         found = self._port(port, "release", now)
         if isinstance(found, Answer):
             return found
-        if self._is_guest(found):
+        if found in self._passive.guests:
             return self._passive.release(found, code, now)
         return self._own.machine.emergency_release(code, now)
 
@@ -254,7 +258,7 @@ class DockingCore:
         found = self._port(port, "profile", now)
         if isinstance(found, Answer):
             return found
-        if self._is_guest(found):
+        if found in self._passive.guests:
             holder = self._passive.guests[found].state.body
             return self._own.machine.refuse("profile", Reason.WRONG_ORDER, now, f"it is set by {holder}, which docked")
         return self._own.machine.set_profile(profile, now)
@@ -265,7 +269,8 @@ class DockingCore:
         """Advance everything, and give commands and states. Call it 10 times a second."""
         order = self.state.order
         commands = self._own.step(None if order is None else self._partners.get(order.partner), now)
-        commands += self._passive.step(now)
+        # A port of the own docking is not another's, whatever that one claims.
+        commands += tuple(one for one in self._passive.step(now) if order is None or one.port != order.own_port)
         self._network.edges = self._own.edges() + tuple(self._mirrored())
         bridge = self._network.status(now)
         if bridge.shed != self._shed:
@@ -295,65 +300,14 @@ class DockingCore:
         return OwnSide(self.body, order, self.phase, self._own.nonce, order.profile in self._profiles, cleared)
 
     def _state(self, now: float) -> DockState:
-        machine, state, order, rules = self._own.machine, self.state, self.state.order, self._vehicle.bridge
-        shown = DockState(
-            now,
-            self.body,
-            active=order is not None,
-            phase=state.phase,
-            step=state.step,
-            confirmed=machine.confirmed,
-            tries=state.tries,
-            docking_id=self._own.docking_id,
-            checks=state.passed,
-            reason=state.reason,
-            text=state.reason.meaning,
-            offers=tuple(self._passive.offers(now, self._cleared)),
-            identity=self.body,
-            volts_max=rules.volts_max,
-            current_max=rules.current_max,
-        )
+        order = self.state.order
+        offers = tuple(self._passive.offers(now, self._cleared))
         if order is not None:
-            return self._docking(shown, order)
+            partner = self._partners.get(order.partner)
+            return of_active(now, self._own, self._side(order), partner, offers=offers, vehicle=self._vehicle)
         guest = next(iter(self._passive.guests.values()), None)
-        if guest is None:
-            return shown
-        own = guest.state
-        return replace(
-            shown,
-            phase=own.phase,
-            step=own.step,
-            docking_id=own.docking_id,
-            partner=own.body,
-            partner_port=own.own_port,
-            own_port=own.partner_port,
-            profile=own.profile,
-        )
-
-    def _docking(self, shown: DockState, order: Order) -> DockState:
-        partner = self._partners.get(order.partner)
-        offer = None if partner is None else partner.offer(order.partner_port)
-        side = self._side(order)
-        shown = replace(
-            shown,
-            partner=order.partner,
-            partner_port=order.partner_port,
-            own_port=order.own_port,
-            profile=order.profile,
-            nonce=side.nonce,
-            echo=offer.nonce if offer is not None and offer.holder == self.body else "",
-            profile_allowed=side.profile_allowed,
-            power_cleared=side.power_cleared,
-        )
-        pilot = self._own.pilot
-        motion = None if pilot is None else pilot.motion
-        if pilot is None or motion is None:
-            return shown
-        if pilot.prediction is not None:
-            shown = replace(shown, margins_predicted=tuple(pilot.prediction.margins[name] for name in UNITS))
-        margins = self._box.judge(motion).margins
-        values = {name: getattr(motion, name) for name in ("range", *UNITS)}
-        return replace(shown, margins=tuple(margins[name] for name in UNITS), **values)
+        shown = None if guest is None else guest.state
+        return of_passive(now, self._own, self.body, shown, offers=offers, vehicle=self._vehicle)
 
     def _cleared(self, port: str, guest: Guest) -> str:
         profile = guest.state.profile
@@ -380,9 +334,6 @@ class DockingCore:
                 current=reading.current,
                 temperature=reading.temperature,
             )
-
-    def _is_guest(self, port: str) -> bool:
-        return port in self._passive.guests
 
     def _port(self, port: str, order: str, now: float) -> str | Answer:
         """The own port that an order means: the named one, or the only one that is docked."""

@@ -24,6 +24,9 @@ class Phase(StrEnum):
 HELD = frozenset({Phase.SOFT_DOCK, Phase.HARD_DOCK, Phase.BRIDGE})
 """Phases in which the partner is captured or locked."""
 
+UNDER_WAY = frozenset({Phase.APPROACH, Phase.ALIGN, Phase.UNDOCKING, Phase.ABORT, Phase.EMERGENCY_RELEASE})
+"""Phases in which the body flies."""
+
 
 class Guidance(StrEnum):
     """Motion that docking asks of guidance."""

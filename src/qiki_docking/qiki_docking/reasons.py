@@ -31,6 +31,7 @@ class Reason(IntEnum):
     PORT_UNFIT = 115
     ROLE_REFUSED = 116
     PASSIVE_ONLY = 117
+    PARTNER_MOVES = 118
 
     NAVIGATION_LOST = 200
     APPROACH_TIMEOUT = 201
@@ -114,6 +115,7 @@ _MEANINGS = {
     Reason.PORT_UNFIT: "a fault on board stands against the use of the port",
     Reason.ROLE_REFUSED: "the network of bridges does not allow the role",
     Reason.PASSIVE_ONLY: "this body is docked to, and does not dock itself",
+    Reason.PARTNER_MOVES: "the partner is flying to a port itself, or away from one",
     Reason.WRONG_ORDER: "a field of the order is not allowed",
     Reason.NAVIGATION_LOST: "no valid relative navigation for too long",
     Reason.APPROACH_TIMEOUT: "a hold point was not reached in time",

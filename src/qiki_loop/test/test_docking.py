@@ -84,3 +84,25 @@ def test_a_bot_docks_to_a_bot_and_the_partner_falls_silent(tmp_path):
     docking.silent.add("bravo")
     until(docking, "alpha", "UNDOCKING", longest=20.0)
     assert docking.cores["alpha"].state.reason.name == "PARTNER_SILENT"
+
+
+def facing(tmp_path):
+    bots = [bot("alpha", (0.05, 0.0, 7.4)), bot("bravo")]
+    docking = loop(scenario(tmp_path, bots, station=False))
+    docking.loop.run(2.0)
+    assert docking.cores["alpha"].dock("bravo", "A", "B", now=docking.now).accepted
+    return docking, docking.cores
+
+
+def test_of_two_bots_that_are_ordered_to_each_other_one_gives_way(tmp_path):
+    docking, cores = facing(tmp_path)
+    assert cores["bravo"].dock("alpha", "B", "A", now=docking.now).accepted
+    docking.loop.run(1.0)
+    assert (cores["alpha"].phase.value, cores["bravo"].phase.value) == ("APPROACH", "ABORT")
+
+
+def test_a_bot_does_not_dock_to_one_that_flies_itself(tmp_path):
+    docking, cores = facing(tmp_path)
+    docking.loop.run(0.5)
+    answer = cores["bravo"].dock("alpha", "B", "A", now=docking.now)
+    assert answer.reason.name == "PARTNER_MOVES", answer.text

@@ -69,6 +69,8 @@ class ValveLedger:
         self.advance(command.start)
         self._to_come[:] = command.open_time, command.close_time
         self._to_come += command.start
+        # A start moved off an edge may lie microseconds before `time`, which never falls: no edge to come is behind it.
+        np.maximum(self._to_come, self.time, out=self._to_come)
         self._next_edge = self._first_to_come()
 
     def advance(self, time: float) -> None:
