@@ -4,6 +4,7 @@ import math
 
 import pytest
 from docked import bot, loop, scenario, until
+from shipped import VEHICLE
 
 from qiki_docking.bridge import Role, chain_volts
 from qiki_docking.bridge.network import solve
@@ -106,3 +107,27 @@ def test_a_bot_does_not_dock_to_one_that_flies_itself(tmp_path):
     docking.loop.run(0.5)
     answer = cores["bravo"].dock("alpha", "B", "A", now=docking.now)
     assert answer.reason.name == "PARTNER_MOVES", answer.text
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_the_cascade_that_is_shipped_carries_the_currents_of_the_closed_form():
+    """As the procedure docking_cascade orders it, which does the same on the graph."""
+    docking = loop(VEHICLE.parents[1] / "scenarios" / "cascade.yaml")
+    cores = docking.cores
+    for body, partner, ports in (("alpha", "station", "AB"), ("alpha", "bravo", "BA"), ("charlie", "alpha", "BA")):
+        if partner == "bravo":
+            assert cores["bravo"].set_bridge(docking.now, role=Role.SOURCE).accepted
+            assert cores["alpha"].undock(docking.now).accepted
+            until(docking, "alpha", "FREE", longest=400.0)
+        assert cores[body].dock(partner, *ports, now=docking.now).accepted
+        until(docking, body, "BRIDGE", longest=1500.0)
+    bridges = settled(docking)
+    served = [math.fsum(bridges[body].served) for body in ("alpha", "charlie")]
+    volts = solve(28.0, [-1, 0], [0.05, 0.05], served)
+    last, first = served[1] / volts[1], served[0] / volts[0] + served[1] / volts[1]
+    assert edge(bridges["charlie"], "alpha").current == pytest.approx(last, rel=0.02)
+    assert edge(bridges["alpha"], "bravo").current == pytest.approx(first, rel=0.02)
+    ended = [docking.of("alpha", "docking.ended")[0], docking.of("alpha", "docking.ended")[2]]
+    for report in (*ended, *docking.of("charlie", "docking.ended")):
+        assert min(report["margins"].values()) > 0.0, "a contact outside of the box"
