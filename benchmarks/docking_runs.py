@@ -64,8 +64,11 @@ class Result:
     unsafe: list[str] = field(default_factory=list)
 
 
-def build(content: dict[str, Any], seed: int, **options: Any) -> DockingLoop:
-    """The loop of a scenario whose bots are dispersed, with cores that know the nominal vehicle."""
+def build(content: dict[str, Any], seed: int, *, detects: bool = False, **options: Any) -> DockingLoop:
+    """The loop of a scenario whose bots are dispersed, with cores that know the nominal vehicle.
+
+    detects: the flight cores judge their thrusters by the motion, which costs time.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "docking.yaml"
         path.write_text(yaml.safe_dump(content))
@@ -78,7 +81,7 @@ def build(content: dict[str, Any], seed: int, **options: Any) -> DockingLoop:
     world = World(dataclasses.replace(scenario, vehicles=vehicles, hardware=hardware), seed)
     controllers = {}
     for name in names:
-        core = assemble(nominal, rate=20.0, fault_detection=False, stopwatch=lambda: 0.0)
+        core = assemble(nominal, rate=20.0, fault_detection=detects, stopwatch=lambda: 0.0)
         # Mass properties are known from the file, not from telemetry.
         core.update_mass = lambda *_, **__: False  # type: ignore[method-assign]
         controllers[name] = core
@@ -210,7 +213,8 @@ def single(set_: str, seed: int, kind: str, distance: float, rng: np.random.Gene
         "velocity": (drift + START["velocity"] * rng.standard_normal(3)).tolist(),
         "angular_velocity": (START["rate"] * rng.standard_normal(3)).tolist(),
     }
-    docking = build({"name": "docking", "seed": 1, "bots": [entry], "bodies": [station(turn, drift)]}, seed)
+    content = {"name": "docking", "seed": 1, "bots": [entry], "bodies": [station(turn, drift)]}
+    docking = build(content, seed, detects=set_ in {"B", "C"})
     return docking, Watch(docking, Result(set_, seed, kind))
 
 

@@ -115,5 +115,6 @@ def test_it_docks_by_action_and_survives_kill_9_in_approach_and_in_bridge(graph)
         assert min(watch.powers) > 100.0, "power was dropped"
         (started,) = events(peer, "docking.started")
         assert started.correlation == "dock-1"
-        assert not events(peer, "docking.refused")
+        # Goals that came before the first measurements, and the repeated ones; no flight command and no other order.
+        assert {one.correlation for one in events(peer, "docking.refused")} <= {"dock-1"}
         assert len(events(peer, "docking.check_passed")) == 7

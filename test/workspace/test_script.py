@@ -119,7 +119,9 @@ def test_help_names_every_verb(root: Path) -> None:
         assert f"./qiki {verb}" in result.stdout
 
 
-@pytest.mark.parametrize(("words", "found"), [("./qiki u", "plain,up\n"), ("./qiki logs --foll", "plain,--follow\n")])
+@pytest.mark.parametrize(
+    ("words", "found"), [("./qiki u", "plain,undock\nplain,up\n"), ("./qiki logs --foll", "plain,--follow\n")]
+)
 def test_a_shell_completes_verbs_of_the_script_and_of_a_run(root: Path, words: str, found: str) -> None:
     question = {"_QIKI_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
     result = subprocess.run([root / "qiki"], env=os.environ | question, capture_output=True, text=True, check=False)

@@ -45,7 +45,7 @@ class Node(Bot):
         self.controller.journal.take()
         self.now, self.vehicle, self.folder, self.log = now, vehicle, folder, Log()
         host = SimpleNamespace(
-            controller=self.controller,
+            own=self.controller,
             log=self.log,
             seconds=lambda: self.now,
             time=SimpleNamespace(ahead=0.0),

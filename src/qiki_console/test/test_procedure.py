@@ -124,6 +124,7 @@ def test_a_dry_run_without_a_graph_shows_the_steps_and_says_so(
     qiki: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "DISCOVERY", 0.2)
+    monkeypatch.setenv("COLUMNS", "200")
     result = qiki("run", str(written(tmp_path, GOOD)), "--set", "partner=bravo", "--dry-run")
     assert result.exit_code == 0, result.output
     for part in ("steps[0].on_failure[0]", "allocator stop alpha", "(5 samples)", "tasks below", "no graph is up"):

@@ -340,4 +340,4 @@ class ActiveEnd:
 
 def still(thrusters: int) -> Steering:
     """No thrust at all."""
-    return Steering(bounds=np.zeros(thrusters), bounds_reason="docked")
+    return Steering(bounds=np.zeros(thrusters), bounds_reason="docked", touching=True)

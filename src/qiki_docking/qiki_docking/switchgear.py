@@ -21,7 +21,8 @@ class Switchgear:
     def __init__(self, vehicle: Vehicle) -> None:
         self._vehicle = vehicle
         self._none = vehicle.docking.undock.current_max
-        self._age = vehicle.docking.validity.max_age
+        self._age, self._blind = vehicle.docking.validity.max_age, vehicle.docking.checks.blind
+        self._command: EdgeCommand | None = None
         self._supervisor: EdgeSupervisor | None = None
         self._reading: tuple[float, PortReading] | None = None
         self._wanted: bool | None = None
@@ -73,6 +74,9 @@ class Switchgear:
             self._opened = True
         if self._opened:
             return supervisor.step(False, UNKNOWN, now)
+        if self._wanted and not known and now - stamp <= self._blind:
+            # As the machine: for so long nothing is concluded from readings that do not come.
+            return self._command
         if not self._wanted:
             supervisor.reset()
         if supervisor.state is EdgeState.OPEN:
@@ -80,7 +84,8 @@ class Switchgear:
         measured = edge_reading(reading, self._inward) if known else UNKNOWN
         wanted = self._wanted or self._relieving(abs(measured.current), now)
         # By the time of the measurement: pre-charge is judged by it, and messages come late by changing times.
-        return supervisor.step(wanted, measured, stamp if known else now)
+        self._command = supervisor.step(wanted, measured, stamp if known else now)
+        return self._command
 
     def _relieving(self, current: float, now: float) -> bool:
         """The edge is still kept, until the loads behind it are off, or have had the time to be."""

@@ -25,19 +25,19 @@ class Touch:
         self._rules, self._evidence = rules, evidence
         self._box = ContactBox(rules.contact_box)
         self._motions: deque[tuple[float, PortMotion]] = deque(maxlen=256)
-        self._touched = math.nan
+        self._touched = self._apart = math.nan  # s, of the first reading with contact, and of the last without
         self.judgement: Judgement | None = None
 
     def clear(self) -> None:
         """Forget everything."""
         self._motions.clear()
-        self._touched, self.judgement = math.nan, None
+        self._touched, self._apart, self.judgement = math.nan, math.nan, None
 
     def observe(self, sample: Sample, now: float) -> None:
         """Follow the evidence, which has taken the sample in before."""
         latest = self._evidence.latest("contact", now)
         if latest is not None and latest[1] == 0.0:
-            self._touched = math.nan
+            self._touched, self._apart = math.nan, latest[0]
         elif latest is not None and math.isnan(self._touched):
             self._touched = latest[0]
         values = [self._evidence.latest(name, now) for name in _NAMES]
@@ -47,9 +47,13 @@ class Touch:
                 self._motions.append((sample.stamp, PortMotion(*(value for _, value in known))))
 
     def judge(self) -> dict[str, Any]:
-        """Judge the last motion before contact; not known for the age of a valid sample, it is outside of the box."""
+        """Judge the last motion of ports that were seen apart.
+
+        Of later ones, before the first reading with contact, some may be of the contact itself. Not known for the age
+        of a valid sample, it is outside of the box.
+        """
         age = self._rules.validity.max_age
-        before = [motion for stamp, motion in self._motions if 0.0 < self._touched - stamp <= age]
+        before = [motion for stamp, motion in self._motions if 0.0 <= self._apart - stamp <= age]
         motion = before[-1] if before else _UNKNOWN
         self.judgement = self._box.judge(motion)
         return {

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 from action_msgs.msg import GoalStatus
-from bench import NODE, Bench
+from docking_bench import NODE, Bench
 from plant import VEHICLE, VEHICLE_FILE
 
 from qiki_docking import Phase, Reason

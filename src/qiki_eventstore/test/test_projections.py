@@ -27,6 +27,7 @@ def test_a_store_rebuilds_every_projection_from_zero_and_from_a_snapshot_alike(s
             Event("allocator.gate_changed", {"gate": ("BOOST", "HOLD")[second % 2], "warning": False}, time=second),
             Event("operator.command_issued", {"command_id": f"c{second}"}, time=second),
             Event("command.executed", {"command_id": f"c{second // 2}"}, time=second),
+            Event("bridge.role_changed", {"role": ("SINK", "SOURCE")[second % 2], "before": "RELAY"}, time=second),
         )
     ]
     stream = "alpha/everything"

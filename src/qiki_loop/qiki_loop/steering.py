@@ -44,7 +44,7 @@ class Helm:
         controller = self._link.controller
         if self._before is None:
             self._before = (controller.motion.mode, modulator)
-        self._bound(steering.bounds, steering.bounds_reason, n)
+        self._bound(steering, n)
         wanted = steering.modulator or self._before[1]
         if wanted != modulator:
             self._act(lambda core, now: core.set_modulator(now, wanted))
@@ -60,12 +60,14 @@ class Helm:
             wrench[:3] = force
         self._act(lambda core, now: core.command(now, wrench))
 
-    def _bound(self, bounds: Floats | None, reason: str, n: int) -> None:
-        if bounds is None and not self._bounding:
+    def _bound(self, steering: Steering, n: int) -> None:
+        bounds, wanted = steering.bounds, steering.bounds is not None or steering.touching
+        if not (wanted or self._bounding):
             return
-        self._bounding = bounds is not None
+        self._bounding = wanted
         limits = np.ones(n) if bounds is None else bounds
-        self._act(lambda core, now: core.inhibit(now, now, limits, reason))
+        reason, touching = steering.bounds_reason, steering.touching
+        self._act(lambda core, now: core.inhibit(now, now, limits, reason, touching=touching))
 
     def _hold(self, steering: Steering) -> None:
         if steering.attitude is None:
@@ -90,7 +92,7 @@ class Helm:
 
     def _end(self, n: int) -> None:
         self._push(None)
-        self._bound(None, "", n)
+        self._bound(Steering(), n)
         if self._before is not None:
             mode, modulator = self._before
             self._act(lambda core, now: core.set_modulator(now, modulator))

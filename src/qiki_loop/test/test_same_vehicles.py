@@ -63,7 +63,9 @@ ACCEPTED = {
     "sensors without noise": replaced("velocity: 0.001 ", "velocity: 0.0 "),
     "nothing to recharge": replaced("recharge_power: 2810.0", "recharge_power: 0.0"),
     "no node of a hull": lambda text: text.replace("HULL", "SHELL"),
-    "no docking port": lambda text: text[: text.index("ports:")] + "ports: []\n\n" + text[text.index("docking:\n") :],
+    "no docking port": lambda text: (
+        text[: text.index("ports:")] + "ports: []\n\n" + text[text.index("port_hardware:") :]
+    ),
 }
 
 

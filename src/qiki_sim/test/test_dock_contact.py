@@ -27,7 +27,6 @@ CORNERS = [
 ]
 
 
-@pytest.mark.requirement("SIM-K1")
 def test_every_corner_of_the_contact_box_is_captured():
     assert len(CORNERS) == 128
     for motion in CORNERS:
@@ -40,7 +39,6 @@ def test_every_corner_of_the_contact_box_is_captured():
 
 
 @pytest.mark.parametrize(("number", "to"), [(0, ""), (85, ""), (127, ""), (42, "bravo")])
-@pytest.mark.requirement("SIM-K1")
 def test_what_is_captured_is_damped_and_seated_within_two_seconds(number, to):
     world = approaching(**CORNERS[number], to=to)
     order(world, "alpha", capture=True)
@@ -62,7 +60,6 @@ def test_what_is_captured_is_damped_and_seated_within_two_seconds(number, to):
     [{"lateral": 2 * BOX.lateral_offset}, {"tilt": 2 * BOX.tilt}, {"roll": 2 * BOX.roll}, {"closing": 2.0}],
     ids=str,
 )
-@pytest.mark.requirement("SIM-K2")
 def test_twice_the_offset_and_2_m_per_s_miss(motion):
     world = approaching(**motion)
     order(world, "alpha", capture=True)
@@ -76,7 +73,6 @@ def test_twice_the_offset_and_2_m_per_s_miss(motion):
         assert kinds == ["port_contact", "port_contact_ended"]
 
 
-@pytest.mark.requirement("SIM-K2")
 def test_nothing_is_captured_while_the_magnets_of_both_are_off_and_either_is_enough():
     world = approaching(closing=0.05)
     world.step(1.0)
@@ -100,7 +96,6 @@ def peak(closing, capture, to=""):
 
 
 @pytest.mark.parametrize("capture", [False, True])
-@pytest.mark.requirement("SIM-K3")
 def test_the_peak_force_grows_with_the_closing_rate_and_stays_under_the_strength_of_the_latches(capture):
     forces = [peak(closing, capture) for closing in (0.03, 0.05, 0.075, 0.1, 0.15)]
     assert forces == sorted(forces)
@@ -109,7 +104,6 @@ def test_the_peak_force_grows_with_the_closing_rate_and_stays_under_the_strength
 
 
 @pytest.mark.parametrize("to", ["", "bravo"])
-@pytest.mark.requirement("SIM-K4")
 def test_contact_and_joint_keep_momentum_and_gain_no_energy(to):
     for capture in (False, True):
         world = approaching(closing=0.1, lateral=0.05, tilt=0.05, to=to)
@@ -126,7 +120,6 @@ def test_contact_and_joint_keep_momentum_and_gain_no_energy(to):
         assert kinetic(world, "alpha", other) <= settled * (1.0 + 1e-6)
 
 
-@pytest.mark.requirement("SIM-K5")
 def test_latches_lock_only_when_seated_and_after_their_time():
     world = approaching(lateral=0.1)
     order(world, "alpha", capture=True, latch=True)
@@ -153,7 +146,6 @@ def test_latches_lock_only_when_seated_and_after_their_time():
     assert occurred(world) == ["port_contact", "captured", "latched", "unlatched", "released"]
 
 
-@pytest.mark.requirement("SIM-K5")
 def test_the_latches_hold_up_to_their_strength(tmp_path):
     world = chain(tmp_path, 1)
     order(world, "bot_0", pull=11900.0)
@@ -166,7 +158,6 @@ def test_the_latches_hold_up_to_their_strength(tmp_path):
     assert not reading(world, "bot_0").latch_1
 
 
-@pytest.mark.requirement("SIM-K6")
 def test_a_docked_pair_moves_as_one_body_with_the_combined_mass_properties(tmp_path):
     world = chain(tmp_path, 2, vehicle={"body": {"isp": 1e12}}, station=False)
     vehicle = world.scenario.vehicles[0]
@@ -192,7 +183,6 @@ def test_a_docked_pair_moves_as_one_body_with_the_combined_mass_properties(tmp_p
     assert np.linalg.norm(apart[0] - apart[1]) == pytest.approx(2.4, abs=1e-6)
 
 
-@pytest.mark.requirement("SIM-K2")
 def test_a_touch_outside_of_the_collars_is_reported_once(tmp_path):
     bots = {"alpha": {"velocity": [0.5, 0.0, 0.0]}, "bravo": {"position": [2.7, 0.0, 0.0]}}
     world = make_world(tmp_path, bots=bots)
@@ -202,7 +192,6 @@ def test_a_touch_outside_of_the_collars_is_reported_once(tmp_path):
     assert payload["speed_mps"] == pytest.approx(0.5, abs=0.25)
 
 
-@pytest.mark.requirement("SIM-K5")
 def test_impossible_commands_are_refused_and_change_nothing():
     world = approaching()
     state = world.state()

@@ -18,7 +18,6 @@ def power_up(world, count, draw=50.0):
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
-@pytest.mark.requirement("SIM-K7")
 def test_currents_of_a_chain_follow_the_closed_form(tmp_path, count):
     """Each hop from its far end: I = P / v + what the next one takes; the source's 28 V close the sum."""
     world = chain(tmp_path, count)
@@ -37,7 +36,6 @@ def test_currents_of_a_chain_follow_the_closed_form(tmp_path, count):
     assert reading(world, "station", "A").current == pytest.approx(-currents[0])
 
 
-@pytest.mark.requirement("SIM-K7")
 def test_a_solved_network_obeys_kirchhoff_and_stops_at_the_most_that_a_line_carries():
     lines = ((0, 1, 0.05), (1, 2, 0.05), (2, 0, 0.1), (2, 3, 0.2))
     draws = (0.0, 60.0, 80.0, 40.0)
@@ -50,7 +48,6 @@ def test_a_solved_network_obeys_kirchhoff_and_stops_at_the_most_that_a_line_carr
     assert solve((28.0, None), ((0, 1, OHM),), (0.0, 1.001 * most)) is None
 
 
-@pytest.mark.requirement("SIM-K7")
 def test_pre_charge_is_exactly_exponential_and_the_bridge_bleeds_when_it_is_open(tmp_path):
     world = chain(tmp_path, 1)
     order(world, "bot_0", ground=True, precharge=True)
@@ -65,7 +62,6 @@ def test_pre_charge_is_exactly_exponential_and_the_bridge_bleeds_when_it_is_open
     assert reading(world, "bot_0").isolation >= 1e5
 
 
-@pytest.mark.requirement("SIM-K7")
 def test_the_limiter_bounds_the_current_and_nothing_flows_without_ground(tmp_path):
     world = chain(tmp_path, 2)
     power_up(world, 2)
@@ -84,7 +80,6 @@ def books(bus):
     return stored + bus.avionics_energy + bus.battery_heat + bus.supercap_heat - bus.dock_energy - bus.solar_energy
 
 
-@pytest.mark.requirement("SIM-K8")
 def test_the_books_of_energy_close_and_a_bot_feeds_the_others_from_its_own_battery(tmp_path):
     world = chain(tmp_path, 2, vehicle={"avionics": {"solar_power": 0.0}}, station=False)
     order(world, "bot_0", "A", source=True)
@@ -101,7 +96,6 @@ def test_the_books_of_energy_close_and_a_bot_feeds_the_others_from_its_own_batte
     assert giver.bus.dock_energy - taken[0] == pytest.approx(-(80.0 + lost) * 5.0)
 
 
-@pytest.mark.requirement("SIM-K8")
 def test_a_converter_starts_softly(tmp_path):
     world = chain(tmp_path, 1, soft_start=2.0)
     order(world, "bot_0", ground=True, main=True, current_limit=OPEN_LIMIT, draw=250.0)
@@ -110,7 +104,6 @@ def test_a_converter_starts_softly(tmp_path):
         assert world.energy("bot_0").dock_power == pytest.approx(250.0 * passed / 2.0, rel=0.03)
 
 
-@pytest.mark.requirement("SIM-K8")
 def test_beyond_its_power_the_source_sags_until_the_converters_switch_off(tmp_path):
     world = chain(tmp_path, 4, source_power=150.0)
     power_up(world, 4, draw=60.0)
@@ -125,7 +118,6 @@ def test_beyond_its_power_the_source_sags_until_the_converters_switch_off(tmp_pa
     assert taken.max() > 30.0
 
 
-@pytest.mark.requirement("SIM-K8")
 def test_a_bad_contact_heats_its_port_and_beyond_what_the_line_carries_nothing_arrives(tmp_path):
     world = chain(tmp_path, 1)
     power_up(world, 1, draw=100.0)
@@ -142,7 +134,6 @@ def test_a_bad_contact_heats_its_port_and_beyond_what_the_line_carries_nothing_a
     assert world.energy("bot_0").dock_power == 0.0
 
 
-@pytest.mark.requirement("SIM-K9")
 def test_each_fault_shows_in_the_readings(tmp_path):
     def docked():
         world = chain(tmp_path, 1)
@@ -200,7 +191,6 @@ def test_each_fault_shows_in_the_readings(tmp_path):
     assert world.dock("bot_0") is not None
 
 
-@pytest.mark.requirement("SIM-K9")
 def test_contacts_that_part_under_current_are_reported(tmp_path):
     world = chain(tmp_path, 1)
     power_up(world, 1)

@@ -20,7 +20,6 @@ def truth(world, own, target, port):
     return here.inverse().then(Pose(there.point(face))).position
 
 
-@pytest.mark.requirement("SIM-K10")
 def test_a_port_in_front_is_seen_with_the_noise_of_the_vehicle_file():
     errors = []
     world = approaching(gap=20.0, closing=0.0)
@@ -36,7 +35,6 @@ def test_a_port_in_front_is_seen_with_the_noise_of_the_vehicle_file():
     assert 0.5 < sight.quality < near.quality <= 1.0
 
 
-@pytest.mark.requirement("SIM-K10")
 def test_what_is_behind_far_away_or_hidden_is_not_seen():
     world = approaching(gap=200.0, closing=0.0)
     assert world.dock("alpha").sights == ()
@@ -46,7 +44,6 @@ def test_what_is_behind_far_away_or_hidden_is_not_seen():
     assert [sight.port for sight in world.dock("station").sights] == ["A"]
 
 
-@pytest.mark.requirement("SIM-K10")
 def test_a_third_body_hides_a_port(tmp_path):
     wall = {"name": "wall", "type": "DEBRIS", "shape": {"kind": "sphere", "radius": 2.0}, "mass": 5.0}
     bots = {"alpha": {"position": [0.0, 0.0, 40.0]}}
@@ -56,7 +53,6 @@ def test_a_third_body_hides_a_port(tmp_path):
         assert len(world.dock("alpha").sights) == count
 
 
-@pytest.mark.requirement("SIM-K10")
 def test_delay_outliers_and_dropouts_come_from_the_scenario(tmp_path):
     camera = {"delay": 0.05, "outlier_share": 0.2, "dropout_every": 4.0, "dropout_min": 1.0, "dropout_max": 1.0}
     bots = {"alpha": {"position": [0.0, 0.0, 30.0], "velocity": [0.0, 0.0, -1.0], "dock_sensors": camera}}
@@ -89,7 +85,6 @@ def flight(seed, look):
     return world.state(), readings[-1]
 
 
-@pytest.mark.requirement("SIM-K11")
 def test_a_rerun_is_bit_equal_with_or_without_reading_and_noise_changes_with_the_seed():
     (state, found), (again, same), (_, other) = flight(7, True), flight(7, False), flight(8, False)
     assert (state == again).all()
@@ -98,7 +93,6 @@ def test_a_rerun_is_bit_equal_with_or_without_reading_and_noise_changes_with_the
     assert not (found.sights[0].position == other.sights[0].position).any()
 
 
-@pytest.mark.requirement("SIM-K12")
 def test_a_docked_start_holds_and_comes_back_with_a_reset(tmp_path):
     world = chain(tmp_path, 3)
     state = world.state()
@@ -113,7 +107,6 @@ def test_a_docked_start_holds_and_comes_back_with_a_reset(tmp_path):
         assert (world.state() == state).all()
 
 
-@pytest.mark.requirement("SIM-K12")
 @pytest.mark.parametrize(
     ("entry", "text"),
     [
@@ -130,7 +123,6 @@ def test_an_impossible_docked_start_is_refused(tmp_path, entry, text):
         World(load_scenario(write_scenario(tmp_path, None, bots, bodies=[STATION], docked=[docked])))
 
 
-@pytest.mark.requirement("SIM-K12")
 def test_only_a_docked_bot_needs_no_position(tmp_path):
     path = write_scenario(tmp_path, bodies=[STATION])
     scenario = yaml.safe_load(path.read_text())
@@ -143,7 +135,6 @@ def test_only_a_docked_bot_needs_no_position(tmp_path):
     assert World.from_file(path).motion("alpha").position == pytest.approx([0.0, 0.0, 7.35])
 
 
-@pytest.mark.requirement("SIM-K12")
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
@@ -184,7 +175,6 @@ STEPS = st.lists(st.tuples(st.sampled_from(["alpha", "bravo"]), COMMANDS, TIMES)
 FAULTS = st.sampled_from(["latch_jam", "umbilical_misaligned", "polarity_reversed", "contacts_welded", "clear"])
 
 
-@pytest.mark.requirement("SIM-K12")
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(steps=STEPS, fault=FAULTS, closing=st.floats(0.0, 3.0), lateral=st.floats(-0.4, 0.4))
 def test_any_commands_keep_the_world_finite_and_its_momentum(steps, fault, closing, lateral):

@@ -25,7 +25,7 @@ from qiki_allocator.flight.telemetry_inputs import TelemetryInputs
 from qiki_allocator.groups.controllability import TRANSLATIONS
 from qiki_allocator.health.table import Condition, checked_level
 from qiki_allocator.health.watch import Finding
-from qiki_allocator.limits.inhibition import check_inhibition
+from qiki_allocator.limits.inhibition import EXPIRY, check_inhibition
 from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.modulation.level_pulses import checked_levels
 
@@ -168,16 +168,22 @@ class Controller(TelemetryInputs, Following):
         self._demand.chosen = kind
         self._observe(now)
 
-    def inhibit(self, now: float, time: float, bounds: npt.ArrayLike, reason: str = "") -> ValveCommand | None:
+    def inhibit(
+        self, now: float, time: float, bounds: npt.ArrayLike, reason: str = "", *, touching: bool = False
+    ) -> ValveCommand | None:
         """Bound the mean thrust of each thruster, (n,) 0..1, until 0.5 s after `time`, s, of the order; 0: its valve
         stays closed, one that is open closes as soon as its shortest pulse allows. All bounds are those of the newest
         order; a refused one leaves those before in force, and is counted.
+
+        touching: the body touches another: for the same time its motion is no evidence about its thrusters.
         """
         self._keep_time(now)
         problem = check_inhibition(now, time, bounds, len(self.drive.array))
         if not self._intake.admits("inhibit", now, time, problem):
             raise RefusalError(self._intake.reason)
         self.drive.inhibit(now, time, np.asarray(bounds, dtype=float), reason)
+        if touching:
+            self.drive.faults.distrust(min(time, now) + EXPIRY)
         return self._run(now) if self.is_active else None
 
     def start_profile(self, now: float, segments: Sequence[Segment], name: str = "", modulator: str = "") -> None:

@@ -70,7 +70,7 @@ class Inputs:
         controller, now = self._node.own, self._node.seconds()
         time = stamps.seconds(message.header.stamp) - self._node.time.ahead
         try:
-            self._node.act_own(controller.inhibit(now, time, message.bound, message.reason))
+            self._node.act_own(controller.inhibit(now, time, message.bound, message.reason, touching=message.touching))
         except RefusalError as error:
             self._node.log.warning("inhibit refused", throttle=1.0, reason=str(error))
 

@@ -122,9 +122,11 @@ def _problem(plan: "Plan", task: Any, field: str, error: click.ClickException) -
 def _rehearse(plan: "Plan", problems: list[str]) -> None:
     import shlex
 
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("step", "command", "wait for", "within", "on failure", box=None, padding=(0, 2, 0, 0))
+    # Nothing is cut off in a narrow terminal: names stay whole, the rest goes on in the next line.
+    names, texts = Column("step", no_wrap=True), [Column(title, overflow="fold") for title in ("command", "wait for")]
+    table = Table(names, *texts, "within", "on failure", box=None, padding=(0, 2, 0, 0))
     ways = {}
     for step in plan.steps:
         ways[step.task.place] = "tasks below" if step.failure else "continue" if step.goes_on else "stop"

@@ -129,7 +129,7 @@ class Pilot:
         self._request = request
         if request.guidance is Guidance.STILL:
             self._navigator.acceleration = 0.0
-            return Steering(bounds=np.zeros(self._bounds.size), bounds_reason="docked")
+            return Steering(bounds=np.zeros(self._bounds.size), bounds_reason="docked", touching=True)
         fix = self._navigator.fix(now)
         if fix is None or request.guidance is Guidance.OFF:
             return Steering()
@@ -139,8 +139,9 @@ class Pilot:
         if self._coasts(request, fix):
             # A bound that changes would cut a set of pulses in two, and leave the half that turns the bot into contact.
             self._navigator.acceleration = 0.0
-            return Steering(modulator=self._steering.modulator, bounds=self._steering.bounds, bounds_reason="plume")
-        steering = law.steer(request, fix)
+            last = self._steering
+            return Steering(modulator=last.modulator, bounds=last.bounds, bounds_reason="plume", touching=True)
+        steering = replace(law.steer(request, fix), touching=fix.motion.range < self._rules.align.predict_to)
         assert steering.force is not None
         self._navigator.acceleration = float(np.linalg.norm(steering.force)) / law.mass
         bounds = self._plumes.bounds(request.guidance, fix, law.outward)

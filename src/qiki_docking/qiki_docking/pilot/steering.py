@@ -19,6 +19,7 @@ class Steering:
         modulator: "impulse_bit", or "" for the operator's own.
         bounds: (n,) 0..1 for the allocator's inhibition; None: none.
         bounds_reason: "plume", "docked", or "".
+        touching: the ports touch, or may at any moment: motion is no evidence about the thrusters.
     """
 
     force: Floats | None = None
@@ -27,3 +28,4 @@ class Steering:
     modulator: str = ""
     bounds: Floats | None = None
     bounds_reason: str = ""
+    touching: bool = False

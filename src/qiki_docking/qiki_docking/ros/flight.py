@@ -78,8 +78,7 @@ class Flight:
         """Send the steering of a cycle; None: the bot belongs to its operator. `now`: s."""
         stamp = round((now + self._node.time.ahead) * stamps.SECOND)
         self._push(None if steering is None else steering.force, stamp)
-        bounds = None if steering is None else steering.bounds
-        self._bound(bounds, "" if steering is None else steering.bounds_reason, stamp)
+        self._bound(steering or Steering(), stamp)
         if steering is None:
             self._give_back()
             return
@@ -104,12 +103,13 @@ class Flight:
         self._own = [*self._own[1 - _OWN :], stamp]
         self._wrenches.publish(self._wrench)
 
-    def _bound(self, bounds: Floats | None, reason: str, stamp: int) -> None:
-        if bounds is None and not self._inhibiting:
+    def _bound(self, steering: Steering, stamp: int) -> None:
+        bounds, wanted = steering.bounds, steering.bounds is not None or steering.touching
+        if not (wanted or self._inhibiting):
             return
-        self._inhibiting = bounds is not None
+        self._inhibiting = wanted
         self._inhibit.bound = (np.ones(self._n) if bounds is None else bounds).tolist()
-        self._inhibit.reason = reason
+        self._inhibit.reason, self._inhibit.touching = steering.bounds_reason, steering.touching
         stamps.set_nanoseconds(self._inhibit.header.stamp, stamp)
         self._inhibits.publish(self._inhibit)
 

@@ -74,7 +74,8 @@ def _level(value: float) -> float | None:
 
 def fill_sensor(message: DockSensor, reading: port_hardware.DockReading) -> None:
     """Put a reading into a message. Its stamp, which may lie before the time of publication, is the measurement's."""
-    set_nanoseconds(message.header.stamp, round(reading.stamp * 1e9))
+    # As the clock, which begins at 1 us.
+    set_nanoseconds(message.header.stamp, max(round(reading.stamp * 1e9), 1000))
     message.ports = [_port_state(port) for port in reading.ports]
     message.sights = [_sight(sight) for sight in reading.sights]
 
