@@ -128,6 +128,7 @@ def test_the_pilot_stays_still_and_leaves_a_free_bot_alone():
     assert still.force is None
     assert still.attitude is None
     assert (not still.bounds.any(), still.bounds_reason) == (True, "docked")
+    assert still.touching
     free = pilot.steer(Request(), 3.0)
     assert (free.force, free.attitude, free.bounds, free.modulator) == (None, None, None, "")
     blind = Pilot(VEHICLE, OWN, STATION).steer(Request(Guidance.HOLD, range=5.0), 3.0)

@@ -2,12 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 from docked import bot, loop, scenario, until
 from shipped import VEHICLE
 
 from qiki_docking.bridge import Role, chain_volts
 from qiki_docking.bridge.network import solve
+from qiki_loop import ClosedLoop
 
 pytestmark = pytest.mark.requirement("DOCK-18")
 
@@ -107,6 +109,22 @@ def test_a_bot_does_not_dock_to_one_that_flies_itself(tmp_path):
     docking.loop.run(0.5)
     answer = cores["bravo"].dock("alpha", "B", "A", now=docking.now)
     assert answer.reason.name == "PARTNER_MOVES", answer.text
+
+
+def test_motion_accuses_no_thruster_while_the_body_touches_another():
+    flight = ClosedLoop.from_file(VEHICLE.parents[1] / "scenarios" / "single.yaml", 1, control_rate=20.0)
+    flight.world.inject_fault("alpha", "thruster_weak", "0", 0.2)
+
+    def found(*, touching):
+        for _ in range(40):
+            flight.command("alpha", [0.0, 200.0, 0.0, 0.0, 0.0, 0.0])
+            bounds = np.ones(16)
+            flight.act("alpha", lambda core, now: core.inhibit(now, now, bounds, "contact", touching=touching))
+            flight.run(0.2)
+        return [one.data for one in flight.links["alpha"].occurrences if one.type == "allocator.fault_detected"]
+
+    assert not found(touching=True)
+    assert found(touching=False)
 
 
 @pytest.mark.long
