@@ -118,8 +118,7 @@ def test_motion_accuses_no_thruster_while_the_body_touches_another():
     def found(*, touching):
         for _ in range(40):
             flight.command("alpha", [0.0, 200.0, 0.0, 0.0, 0.0, 0.0])
-            bounds = np.ones(16)
-            flight.act("alpha", lambda core, now: core.inhibit(now, now, bounds, "contact", touching=touching))
+            flight.act("alpha", lambda core, now: core.inhibit(now, now, np.ones(16), "contact", touching=touching))
             flight.run(0.2)
         return [one.data for one in flight.links["alpha"].occurrences if one.type == "allocator.fault_detected"]
 
