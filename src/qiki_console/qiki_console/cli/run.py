@@ -97,7 +97,7 @@ def _read(name: str, given: tuple[str, ...]) -> "Plan":
 
 
 def _unparsable(plan: "Plan") -> list[str]:
-    """What the console refuses of the commands without a graph."""
+    """Problems of the commands that show without a graph."""
     from qiki_console.cli.calls import parsed
 
     problems = []

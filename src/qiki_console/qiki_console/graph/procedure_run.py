@@ -24,7 +24,7 @@ _LOOK = 0.25
 
 
 class Display(Protocol):
-    """Where the progress is shown."""
+    """Display of the progress."""
 
     def begin(self, task: Task) -> None:
         """A task begins."""
