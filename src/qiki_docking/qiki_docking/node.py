@@ -4,6 +4,7 @@ import math
 import time
 from pathlib import Path
 
+import numpy as np
 from geometry_msgs.msg import InertiaStamped
 from nav_msgs.msg import Odometry
 from prometheus_client import Counter
@@ -272,6 +273,9 @@ class DockingNode(QikiNode[DockingParameters]):
 
     def _take_valves(self, message: ThrusterState) -> None:
         self._working_mass = message.working_mass
+        core = self._listening()
+        if core is not None and len(message.on_time) == len(self._clusters):
+            core.fired(np.array(message.on_time))
 
     def _take_mass(self, message: InertiaStamped) -> None:
         if core := self._listening():

@@ -13,7 +13,7 @@ from qiki_docking.bridge import Role
 from qiki_docking.core import Output
 from qiki_docking.ros import exchange_messages
 from qiki_msgs.action import Dock
-from qiki_msgs.msg import BridgeState, DockCommand, DockingState, DockSensor, PortCommand, PortState
+from qiki_msgs.msg import BridgeState, DockCommand, DockingState, DockSensor, PortCommand, PortState, ThrusterState
 from qiki_node import stamps
 from qiki_node.executor import spin_until
 from qiki_node.qos import COMMAND, STATE, TELEMETRY
@@ -34,6 +34,7 @@ class RemoteCore:
         self.states, self.bridges, self.commands = [], [], []
         self._clock = node.create_publisher(Clock, "/clock", QoSProfile(depth=10))
         self._sensor = node.create_publisher(DockSensor, "/alpha/dock/sensor", TELEMETRY)
+        self._valves = node.create_publisher(ThrusterState, "/alpha/thruster_state", TELEMETRY)
         self._others = node.create_publisher(DockingState, "/station/docking", STATE)
         self._bridges = node.create_publisher(BridgeState, "/station/bridge", STATE)
         node.create_subscription(DockingState, "/alpha/docking", self.states.append, STATE)
@@ -48,7 +49,7 @@ class RemoteCore:
         peer.wait_until_active(NODE)
         peer.spin_until(self._greeter.service_is_ready)
         peer.spin_until(self.docks.server_is_ready)
-        for publisher in (self._clock, self._sensor, self._others, self._bridges):
+        for publisher in (self._clock, self._sensor, self._valves, self._others, self._bridges):
             peer.spin_until(lambda publisher=publisher: publisher.get_subscription_count() >= 1)
         peer.meet(f"{NODE}/dock/_action/send_goal")
 
@@ -71,6 +72,7 @@ class RemoteCore:
                 setattr(state, name, _SEEN[value] if value is None or isinstance(value, bool) else value)
             message.ports.append(state)
         self._sensor.publish(message)
+        self._valves.publish(ThrusterState(on_time=[0.0] * 16, working_mass=60.0))
         self.settle()
 
     def partner(self, state, _now):

@@ -69,7 +69,7 @@ def test_it_docks_by_goal_and_undocks_by_service(folder):
         assert peer.call(Undock, f"{NODE}/undock", Undock.Request()).success
         bench.run(lambda one: one.remote.phase is Phase.UNDOCKING and one.joints[0].latch == 0.0)
         assert not bench.joints[0].main
-        process.stop(signal.SIGTERM)
+        assert "plume_impulse_ns=0.0" in process.stop(signal.SIGTERM), "counted from the valves' own times"
 
 
 def test_killed_while_bridged_it_resumes_and_power_stays(folder):
