@@ -5,6 +5,7 @@ import itertools
 import math
 import random
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,6 +63,14 @@ class Result:
     currents: float = 0.0
     """Largest relative error of a current against the closed form."""
     unsafe: list[str] = field(default_factory=list)
+    expected: str = ""
+    """Phase and reason of the end by the table, of set D; empty: a closed bridge."""
+    cpu: float = field(default=math.nan, compare=False, repr=False)
+    """s of the processor."""
+
+    @property
+    def as_expected(self) -> bool:
+        return self.ended == "BRIDGE" if not self.expected else f"{self.ended} {self.reason}" == self.expected
 
 
 def build(content: dict[str, Any], seed: int, *, detects: bool = False, **options: Any) -> DockingLoop:
@@ -156,7 +165,7 @@ class Watch:
             "tilt": "tilt_rad",
             "roll": "roll_rad",
         }
-        values |= {name: getattr(limits, name) - abs(payload[key]) for name, key in names.items()}
+        values |= {name: float(getattr(limits, name) - abs(payload[key])) for name, key in names.items()}
         # A rebound after the first touch of a try is no first contact.
         if self.docking.cores["alpha"].state.step not in {"close", "hold", "settle"}:
             return
@@ -334,5 +343,8 @@ RUNS: dict[str, tuple[int, Callable[[int], Result]]] = {
 
 
 def run(set_: str, seed: int) -> Result:
-    """One run; an error of it is its result."""
-    return RUNS[set_][1](seed)
+    """One run."""
+    began = time.process_time()
+    result = RUNS[set_][1](seed)
+    result.cpu = time.process_time() - began
+    return result
