@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+Configuration = tuple["Floats", "Floats"]
+"""Of a world's bodies: `qpos` and `mocap_pos` of MuJoCo."""
+
 _NO_COM = np.zeros(3)
 LARGEST_TURN = 2e-3
 """rad about each axis, in one step of RK4 that is longer than the scenario's; its error is below 1e-14 rad."""
@@ -260,10 +263,22 @@ class RigidBodies:
         places: Floats = self.data.site_xpos[sites]
         return places
 
-    def poses(self, names: Iterable[str]) -> dict[str, Pose]:
-        """base_link of bodies in world."""
-        motions = {name: self.motion(name, 0.0) for name in names}
-        return {name: Pose(motion.position, motion.orientation) for name, motion in motions.items()}
+    def configuration(self) -> Configuration:
+        """Positions of all bodies now, to ask for their poses later."""
+        return self.data.qpos.copy(), self.data.mocap_pos.copy()
+
+    def poses(self, names: Iterable[str], places: Configuration | None = None) -> dict[str, Pose]:
+        """base_link of bodies in world, now or in a configuration."""
+        free, scripted = places or (self.data.qpos, self.data.mocap_pos)
+        return {name: self._pose(self.names.index(name), free, scripted) for name in names}
+
+    def _pose(self, index: int, free: Floats, scripted: Floats) -> Pose:
+        if index >= self._free_count:
+            place = index - self._free_count
+            return Pose(scripted[place].copy(), np.roll(self.data.mocap_quat[place], -1))
+        pose = free[7 * index : 7 * index + 7]
+        orientation = pose[_XYZW]
+        return Pose(pose[:3] - quaternion.rotate(orientation.tolist(), self._com[index].tolist()), orientation)
 
     def touching(self) -> set[tuple[str, str]]:
         """Pairs of bodies in contact."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from qiki_sim.docking.switchgear import is_closed, is_reversed, switch_ends
@@ -10,6 +11,8 @@ from qiki_sim.faults import SENSOR_WRONG, WELDED
 from qiki_vehicle.port_hardware import PortReading
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from qiki_sim.docking.hardware import DockHardware
     from qiki_sim.docking.joint import Joint
     from qiki_sim.docking.power import PowerNetwork
@@ -23,11 +26,13 @@ class PortNoise:
     """Noise of the port sensors of one body at one time."""
 
     def __init__(self, sensors: Sensors, time_us: int) -> None:
-        self._sensors = sensors
-        self._generator = sensors.generator("dock/ports", time_us)
+        self._sensors, self._time_us = sensors, time_us
+        self._generator: np.random.Generator | None = None
 
     def of(self, nominal: float) -> float:
         """A sample of that standard deviation."""
+        if self._generator is None:
+            self._generator = self._sensors.generator("dock/ports", self._time_us)
         return self._sensors.sigma("dock", nominal) * float(self._generator.standard_normal())
 
 
@@ -56,22 +61,27 @@ def read_port(
             slip_2 = joint.slip + noise.of(config.slip) + (WRONG_SLIP if wrong == 2.0 else 0.0)
     elif own.pull > 0.0:
         pull_force = slip_1 = slip_2 = 0.0
-    return PortReading(
-        port=port,
-        contact=touching,
-        capture=joint is not None and any(end.actuators.capture for end in joint.ends),
-        latch_1=latched != (wrong == 1.0),
-        latch_2=latched != (wrong == 2.0),
-        umbilical=joint is not None and joint.mated,
-        pull_force=pull_force,
-        slip_1=slip_1,
-        slip_2=slip_2,
-        temperature=body.temperature,
-        ground=ground,
-        contacts_closed=closed,
-        isolation=math.nan if closed else hardware.isolation,
-        outer_volts=outer,
-        inner_volts=volts,
-        current=current,
-        data_carrier=carrier,
+    return _reading(
+        port,
+        1.0,
+        touching,
+        joint is not None and any(end.actuators.capture for end in joint.ends),
+        latched != (wrong == 1.0),
+        latched != (wrong == 2.0),
+        joint is not None and joint.mated,
+        pull_force,
+        slip_1,
+        slip_2,
+        body.temperature,
+        ground,
+        closed,
+        math.nan if closed else hardware.isolation,
+        outer,
+        volts,
+        current,
+        carrier,
     )
+
+
+_reading = lru_cache(maxsize=256)(PortReading)
+"""Fields in their order. Readings hardly change from one time to the next, and to make one costs more than to find it."""
