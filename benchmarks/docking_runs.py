@@ -19,6 +19,7 @@ from qiki_allocator.assembly import assemble
 from qiki_docking import Phase, Reason
 from qiki_docking.bridge import EdgeState, Role
 from qiki_docking.bridge.network import solve
+from qiki_docking.faults import FAULTS, PHASES, end
 from qiki_loop import ClosedLoop
 from qiki_loop.docking_loop import DockingLoop, core_of
 from qiki_sim import World
@@ -29,18 +30,19 @@ THRUST_OFF = 0.5
 """s after capture, within which no valve is open any more."""
 LONGEST = {"near": 700.0, "far": 1500.0}
 """s of simulated time after which a run has failed."""
-FAULTS: dict[str, tuple[str, str, str, float]] = {
+INJECTED: dict[str, tuple[str, str, str, float]] = {
     "latch jam": ("alpha", "latch_jam", "B", 0.0),
-    "umbilical": ("station", "umbilical_misaligned", "A", 0.0),
-    "polarity": ("station", "polarity_reversed", "A", 0.0),
-    "contact resistance": ("alpha", "contact_resistance", "B", 2.0),
+    "umbilical misaligned": ("station", "umbilical_misaligned", "A", 0.0),
+    "polarity reversed": ("station", "polarity_reversed", "A", 0.0),
+    "contact resistance": ("alpha", "contact_resistance", "B", 5.0),
     "sensors disagree": ("alpha", "port_sensor_wrong", "B", 1.0),
-    "welded": ("alpha", "contacts_welded", "B", 0.0),
+    "contacts welded": ("alpha", "contacts_welded", "B", 0.0),
     "partner silent": ("", "", "", 0.0),
-    "partner dark": ("station", "converter_dead", "dock", 0.0),
+    "partner without power": ("station", "converter_dead", "dock", 0.0),
 }
-"""Body, kind, target and value of the faults of set D."""
-PHASES = ("APPROACH", "ALIGN", "SOFT_DOCK", "HARD_DOCK", "BRIDGE", "UNDOCKING")
+"""Body, kind, target and value of each of `qiki_docking.faults.FAULTS` in the twin; no kind: its core stops."""
+OBSERVED = 15.0
+"""s for which a bridge is observed that the fault leaves closed."""
 
 
 @dataclass
@@ -275,24 +277,26 @@ def approach(set_: str, seed: int) -> Result:
 
 
 def faulty(seed: int) -> Result:
-    """Set D: one fault in one phase, and then 90 s, or until the bot is free."""
-    name, phase = list(FAULTS)[seed % 8], PHASES[seed // 8 % 6]
+    """Set D: one fault in one phase, until the bot is free or a fault holds it, or its bridge stays closed."""
+    name, phase = list(FAULTS)[seed % len(FAULTS)], PHASES[seed // len(FAULTS) % len(PHASES)]
     docking, watch = single("D", seed, f"{name} in {phase}", 1.5, np.random.default_rng((seed, 4)))
     core, world = docking.cores["alpha"], docking.loop.world
-    if phase == "UNDOCKING":
+    ended, reason = end(FAULTS[name], phase, Vehicle.from_file(VEHICLE))
+    watch.result.expected = f"{ended} {reason.name}"
+    if phase is Phase.UNDOCKING:
         fly(docking, watch, LONGEST["near"], lambda: bridged(docking))
         core.undock(docking.now)
-    fly(docking, watch, LONGEST["near"], lambda: core.phase.value == phase)
-    body, kind, target, value = FAULTS[name]
-    if kind:
-        world.inject_fault(body, kind, target, value)
-    else:
-        docking.silent.add("station")
-    until = docking.now + 240.0
-    while docking.now < until and core.phase not in (Phase.FREE, Phase.FAULT):
+    fly(docking, watch, LONGEST["near"], lambda: core.phase is phase)
+    if core.phase is phase:
+        body, kind, target, value = INJECTED[name]
+        if kind:
+            world.inject_fault(body, kind, target, value)
+        else:
+            docking.silent.add("station")
+    until, closed = docking.now + LONGEST["near"], 0.0
+    while docking.now < until and core.phase not in (Phase.FREE, Phase.FAULT) and closed < OBSERVED:
         watch.step()
-        if core.phase is Phase.BRIDGE and docking.now > until - 200.0 and bridged(docking):
-            break
+        closed = closed + 0.1 if core.phase is Phase.BRIDGE else 0.0
     return watch.end()
 
 

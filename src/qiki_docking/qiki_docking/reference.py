@@ -2,7 +2,8 @@
 
     python -m qiki_docking.reference docs/docking.md      # brings the page up to date
 
-A generated part stands between `<!-- docking: <name> -->` and `<!-- end -->`.
+Limits are those of the shipped vehicle (`VEHICLE`). A generated part stands between `<!-- docking: <name> -->` and
+`<!-- end -->`.
 """
 
 import re
@@ -16,24 +17,29 @@ from transitions.extensions import GraphMachine
 from qiki_docking.checks import CHECKS
 from qiki_docking.conditions import Condition
 from qiki_docking.evidence import QUANTITIES
+from qiki_docking.faults import FAULTS, PHASES, end
 from qiki_docking.phases import Drive, Guidance, Phase, Request
 from qiki_docking.reasons import Reason
 from qiki_docking.steps import INTERLOCKS, STEPS
 from qiki_docking.table import GUARDS, RESUME_ROWS, ROWS, Row
+from qiki_vehicle import Vehicle
+
+VEHICLE: Final = Path("launch/config/vehicles/dodecahedron.yaml")
+"""The shipped vehicle, from the root of the workspace."""
 
 _PART: Final = re.compile(r"(<!-- docking: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def updated(page: str) -> str:
-    """The text of the page with all its generated parts made from the code.
+def updated(page: str, vehicle: Vehicle) -> str:
+    """The text of the page with all its generated parts made from the code, with the limits of a vehicle.
 
     Raises:
         KeyError: a part has no such name.
     """
-    return _PART.sub(lambda found: f"{found[1]}{_PARTS[found[2]]()}\n{found[3]}", page)
+    return _PART.sub(lambda found: f"{found[1]}{_PARTS[found[2]](vehicle)}\n{found[3]}", page)
 
 
-def picture() -> str:
+def picture(_: Vehicle) -> str:
     """The phases as a mermaid state diagram, drawn by the state machine library."""
     transitions = [
         {
@@ -75,7 +81,7 @@ def _transitions(rows: Iterable[Row]) -> str:
     return _table(("from", "trigger", "guards", "to", "reason, without one of a guard"), made)
 
 
-def _steps() -> str:
+def _steps(_: Vehicle) -> str:
     rows = (
         (
             phase,
@@ -104,7 +110,7 @@ def _all(conditions: Iterable[Condition]) -> str:
     return "; ".join(shown)
 
 
-def _checks() -> str:
+def _checks(_: Vehicle) -> str:
     rows = (
         (str(number), f"`{check.name}`", f"`{condition}`", condition.reason.name, standing)
         for number, check in enumerate(CHECKS, start=1)
@@ -114,7 +120,7 @@ def _checks() -> str:
     return _table(("no.", "check", "condition", "reason if it does not hold", "holds"), rows)
 
 
-def _interlocks() -> str:
+def _interlocks(_: Vehicle) -> str:
     rows = (
         (
             f"{lock.field} {lock.value}",
@@ -126,23 +132,33 @@ def _interlocks() -> str:
     return _table(("command", "leaves the machine while", "waived in"), rows)
 
 
+def _faults(vehicle: Vehicle) -> str:
+    rows = ((name, *(_end(*end(fault, phase, vehicle)) for phase in PHASES)) for name, fault in FAULTS.items())
+    return _table(("fault", *(f"begins in {phase}" for phase in PHASES)), rows)
+
+
+def _end(phase: Phase, reason: Reason) -> str:
+    return f"{phase}, {reason.name} {int(reason)}"
+
+
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = ["| " + " | ".join(cells) + " |" for cells in (header, tuple("---" for _ in header), *rows)]
     return "\n".join(line.replace("  |", " |") for line in lines)
 
 
-_PARTS: Final[dict[str, Callable[[], str]]] = {
+_PARTS: Final[dict[str, Callable[[Vehicle], str]]] = {
     "picture": picture,
-    "transitions": lambda: _transitions(ROWS),
-    "restart": lambda: _transitions(RESUME_ROWS),
+    "transitions": lambda _: _transitions(ROWS),
+    "restart": lambda _: _transitions(RESUME_ROWS),
     "steps": _steps,
     "checks": _checks,
     "interlocks": _interlocks,
-    "guards": lambda: _table(("guard", "holds when"), ((f"`{name}`", text) for name, text in GUARDS.items())),
-    "reasons": lambda: _table(
+    "faults": _faults,
+    "guards": lambda _: _table(("guard", "holds when"), ((f"`{name}`", text) for name, text in GUARDS.items())),
+    "reasons": lambda _: _table(
         ("code", "name", "meaning"), ((str(int(reason)), reason.name, reason.meaning) for reason in Reason)
     ),
-    "quantities": lambda: _table(
+    "quantities": lambda _: _table(
         ("quantity", "unit", "source", "meaning"),
         ((f"`{name}`", one.unit, one.source, one.meaning) for name, one in QUANTITIES.items()),
     ),
@@ -151,4 +167,5 @@ _PARTS: Final[dict[str, Callable[[], str]]] = {
 
 if __name__ == "__main__":
     path = Path(sys.argv[1])
-    path.write_text(updated(path.read_text(encoding="utf-8")), encoding="utf-8")
+    vehicle = Vehicle.from_file(path.resolve().parent.parent / VEHICLE)
+    path.write_text(updated(path.read_text(encoding="utf-8"), vehicle), encoding="utf-8")
