@@ -91,6 +91,9 @@ class Body:
 
     def end(self, outcome: str, code: int, reason: str) -> None:
         goal, self.goal = self.goal, None
+        self.finish(goal, outcome, code, reason)
+
+    def finish(self, goal: Any, outcome: str, code: int, reason: str) -> None:
         result = Dock.Result(outcome=getattr(Dock.Result, outcome), code=code, reason=reason, docking_id="dock-1")
         result.phase, result.tries, result.elapsed = self.state.phase, 1, 0.5
         {"EXECUTED": goal.succeed, "CANCELED": goal.canceled}.get(outcome, goal.abort)()
@@ -100,11 +103,13 @@ class Body:
         return GoalResponse.REJECT if goal.own_port == "B" else GoalResponse.ACCEPT
 
     def on_accepted(self, goal: Any) -> None:
-        self.goal, order = goal, goal.request
+        busy, order = self.goal is not None or self.state.phase != DockingState.FREE, goal.request
         goal.execute()
-        if self.state.phase != DockingState.FREE:
-            self.end("REJECTED", 103, f"\x1b[31mnot free, {order.command_id[:0]}docked already")
+        if busy:
+            reason = f"\x1b[31mnot free, {order.command_id[:0]}docked already"
+            self.finish(goal, "REJECTED", 103, reason)
             return
+        self.goal = goal
         self.state.partner, self.state.partner_port = order.partner, order.partner_port or "dorsal"
         self.state.own_port, self.state.profile = order.own_port or "A", 3
         self.state.offers[0].holder = order.partner

@@ -14,6 +14,7 @@ from click.testing import Result
 
 from qiki_console.graph.docking import Docking
 from qiki_events import REGISTRY
+from qiki_msgs.msg import Event
 from qiki_msgs.srv import QueryEvents
 from qiki_node import session
 from qiki_node.testing import PATIENCE, NodeProcess
@@ -112,7 +113,10 @@ def test_roles_and_profiles_are_waited_for(qiki: Run) -> None:
     assert (result.exit_code, result.stdout) == (0, "bravo: role SOURCE\n"), result.output
     result = qiki("bridge", "set", "bravo", "--profile", "data")
     assert (result.exit_code, "no port is docked" in result.output) == (2, True)
-    assert qiki("dock", "alpha", "--to", "station", "--no-wait").exit_code == 0
+    result = qiki("dock", "alpha", "--to", "station", "--no-wait")
+    assert (result.exit_code, result.stdout.startswith("alpha: accepted, command ")) == (0, True)
+    result = qiki("dock", "alpha", "--to", "bravo", "--no-wait")
+    assert (result.exit_code, "accepted" in result.output, "REJECTED" in result.output) == (2, False, True)
     result = qiki("bridge", "set", "alpha", "--role", "relay", "--no-wait")
     assert result.exit_code == 0
     end = time.monotonic() + PATIENCE
@@ -133,6 +137,35 @@ def test_a_report_comes_from_the_event_store(qiki: Run) -> None:
     assert json.loads(qiki("dock", "report", "dock-0", "--json").stdout)["margins_si"]["closing"] == 0.02
     result = qiki("dock", "report", "dock-9")
     assert (result.exit_code, "docking: 'dock-9' is not there; allowed: dock-0" in result.output) == (2, True)
+
+
+def test_every_order_is_recorded_with_the_id_that_its_events_carry(qiki: Run) -> None:
+    verbs: list[tuple[tuple[str, ...], str, dict[str, str]]] = [
+        (("bridge", "set", "bravo", "--role", "sink"), "bravo", {"role": "SINK"}),
+        (("dock", "reset", "alpha"), "alpha", {}),
+        (("dock", "release", "alpha", "--arm"), "alpha", {"step": "arm"}),
+        (("dock", "release", "alpha", "--code", "1"), "alpha", {"step": "release"}),
+        (("undock", "alpha", "--port", "A"), "alpha", {"port": "A"}),
+        (("dock", "alpha", "--to", "station", "--port", "B"), "alpha",
+         {"partner": "station", "own_port": "B", "profile": "FULL"}),
+    ]  # fmt: skip
+    with session.Session("test") as graph:
+        request = QueryEvents.Request(types=["operator.command_issued"])
+
+        def issued() -> list[Event]:
+            return list(graph.call(QueryEvents, "/qiki/eventstore/query", request, repeatable=True).events)
+
+        before = len(issued())
+        for words, _, _ in verbs:
+            qiki(*words)
+        events = issued()[before:]
+    assert len({event.correlation for event in events}) == len(verbs)
+    for event, (words, target, arguments) in zip(events, verbs, strict=True):
+        data = REGISTRY.decode(event.type, event.schema_version, event.content_type, bytes(event.payload))
+        assert " ".join(words).startswith(data["name"])
+        assert (data["command_id"], data["target"], data["arguments"]) == (event.correlation, target, arguments)
+        assert event.stream == f"operator/{data['operator']}"
+        assert event.time.sec > 0
 
 
 def test_release_takes_two_steps(qiki: Run) -> None:
@@ -176,6 +209,8 @@ steps:
     with session.Session("test") as graph:
         request = QueryEvents.Request(types=["procedure.*", "operator.*"])
         events = graph.call(QueryEvents, "/qiki/eventstore/query", request, repeatable=True).events
+    begun = next(index for index, event in enumerate(events) if event.type == "procedure.started")
+    events = events[begun:]
     assert [event.type for event in events] == [
         "procedure.started",
         *["operator.command_issued", "procedure.step_ended"] * 5,

@@ -51,7 +51,7 @@ def test_steps_are_executed_in_their_order(run: Run) -> None:
     assert ends == [["EXECUTED", f"steps[{index}]"] for index in range(4)]
     assert "  speed factor 4" in result.stdout, "the output of a verb"
     assert "example: EXECUTED, 4 of 4 steps" in result.stdout
-    assert "no event store is there: this run leaves no events" in result.stdout
+    assert "no event store is there: this leaves no events of the operator" in result.stdout
 
 
 def test_a_failure_is_handled_as_the_step_asks_for(run: Run) -> None:

@@ -63,6 +63,7 @@ def set_bridge(
         raise RefusedError(f"--port: {port!r} is not allowed without --profile; the role is that of the whole body")
     from qiki_console.graph.bridges import Wanted, wait_for_bridge
     from qiki_console.graph.docking import DockingWatch, call, limit, port_of
+    from qiki_console.graph.operator_log import record_command
     from qiki_console.graph.task_clock import TaskClock
     from qiki_console.model.command_id import command_id
     from qiki_msgs.srv import SetBridge
@@ -75,6 +76,7 @@ def set_bridge(
         begun = clock.now()
         names = {"profile": (profile or "").upper(), "role": (role or "").upper()}
         request = SetBridge.Request(command_id=command_id(), port=own, **names)
+        record_command(session, begun, request.command_id, "bridge set", bot, port=own, **names)
         answer = call(session, SetBridge, bot, "set_bridge", request)
         if not no_wait:
             wanted = Wanted(bot, own, since=begun, **names)

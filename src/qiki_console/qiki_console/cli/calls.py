@@ -13,14 +13,14 @@ ALLOWED = ("allocator", "bridge", "dock", "sim", "thrust", "undock")
 """Verbs that command: each ends when its command is executed, or fails."""
 
 
-def parsed(words: Sequence[str]) -> click.Context:
+def parsed(words: Sequence[str], allowed: Sequence[str] = ALLOWED) -> click.Context:
     """A command with its options and arguments checked, as far as they can be without a graph; not yet called.
 
     Raises:
         click.ClickException: there is no such verb, or an option or argument is refused.
     """
-    if words[0] not in ALLOWED:
-        raise UnknownNameError("verb", words[0], ALLOWED)
+    if words[0] not in allowed:
+        raise UnknownNameError("verb", words[0], allowed)
     if {"-h", "--help"} & set(words):
         raise RefusedError("--help: not allowed; allowed: a command that is carried out")
     command: click.Command = Verbs("qiki")
@@ -55,6 +55,19 @@ def perform(words: Sequence[str], take: Callable[[str], None]) -> None:
     with redirect_stdout(out), redirect_stderr(out), context:
         context.command.invoke(context)
     out.flush_rest()
+
+
+def output_of(*words: str) -> list[str]:
+    """Lines that a verb, of another package too, writes to standard output.
+
+    Raises:
+        click.ClickException: it is refused, or failed.
+    """
+    lines: list[str] = []
+    context = parsed(words, words[:1])
+    with redirect_stdout(_Lines(lines.append)), context:
+        context.command.invoke(context)
+    return lines
 
 
 def _verbs(command: click.Group, context: click.Context) -> str:

@@ -68,6 +68,7 @@ def start(
     order is refused, else with 1. `start` may be left out.
     """
     from qiki_console.graph.docking import Docking, DockingWatch, port_of
+    from qiki_console.graph.operator_log import record_command
     from qiki_console.graph.task_clock import TaskClock
     from qiki_console.model.command_id import command_id
     from qiki_msgs.action import Dock
@@ -88,9 +89,11 @@ def start(
         clock = TaskClock(session)
         clock.wait(session.discovery)
         display = _Display(as_json)
-        docking = Docking(session, bot, display.take)
+        docking = Docking(session, bot, (lambda _: None) if no_wait else display.take)
+        fields = {name: getattr(goal, name) for name in ("partner", "partner_port", "own_port", "profile")}
+        record_command(session, clock.now(), goal.command_id, "dock", bot, **fields)
         docking.begin(goal)
-        if no_wait:
+        if no_wait and docking.is_under_way():
             echo(f"{bot}: accepted, command {goal.command_id}")
             return
         with display:

@@ -5,16 +5,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qiki_node.errors import CommandError, RefusedError
+from qiki_node.errors import CommandError, RefusedError, UnknownNameError
 from qiki_node.terminal import echo, make_console
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from qiki_console.model.dock_report import Sample
+    from qiki_console.model.dock_report import DockReport, EventReader, Happening, Sample
     from qiki_vehicle.docking import ContactLimits
 
 _RECORDINGS = Path("recordings")
+
+_LISTED = 20
+"""Dockings that an error names."""
 
 
 @click.command()
@@ -26,19 +29,27 @@ _RECORDINGS = Path("recordings")
 )
 @click.option("--vehicle", default="dodecahedron", show_default=True, help="File with the contact box's limits.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
-def report(docking_id: str | None, *, recording: Path | None, vehicle: str, as_json: bool) -> None:
+@click.option(
+    "--store",
+    "url",
+    metavar="URL",
+    help="A store itself (sqlite:///path, path.db or postgresql://…) instead of the graph's.",
+)
+def report(docking_id: str | None, *, recording: Path | None, vehicle: str, as_json: bool, url: str | None) -> None:
     """Report of a docking, from its events: ID as `qiki dock` shows it; without it, the last one.
 
     Margins of the seven quantities at contact, propellant, energy, plume impulse, time per phase, checks, refusals, and
     a plot of range, closing rate and lateral offset where a recording has them.
     """
-    from qiki_console.graph.docking_events import docking_events
-    from qiki_console.model.dock_report import dock_report
+    from qiki_console.graph.docking_events import GraphEvents
     from qiki_node.session import Session
 
     box = _box(vehicle)
-    with Session("console") as session:
-        found = dock_report(*docking_events(session, docking_id))
+    if url is not None:
+        found = _found(_store_events(url), docking_id)
+    else:
+        with Session("console") as session:
+            found = _found(GraphEvents(session), docking_id)
     samples, no_plot = _samples(recording, found.body, found.docking_id)
     if as_json:
         from qiki_console.model.dock_report import values
@@ -50,6 +61,37 @@ def report(docking_id: str | None, *, recording: Path | None, vehicle: str, as_j
     from qiki_node.terminal import printable_values
 
     make_console(120).print(dock_report_screen(printable_values(found), box, samples, no_plot))
+
+
+def _found(read: "EventReader", docking_id: str | None) -> "DockReport":
+    from qiki_console.model.dock_report import dock_report, find_docking
+
+    found = find_docking(read, docking_id)
+    if isinstance(found, list):
+        if docking_id is None:
+            raise CommandError("no docking is recorded")
+        raise UnknownNameError("docking", docking_id, found[:_LISTED])
+    name, stream = found
+    return dock_report(name, stream, read(["docking.*"], stream, backwards=False))
+
+
+def _store_events(url: str) -> "EventReader":
+    """Reader of a store itself, by the verb `events query`: the console knows no kinds of stores."""
+    import json
+
+    from qiki_console.cli.calls import output_of
+    from qiki_console.model.dock_report import Happening
+
+    def read(types: list[str], stream: str, *, backwards: bool) -> "Iterator[Happening]":
+        words = [*(f"--type={name}" for name in types), *([f"--stream={stream}"] if stream else [])]
+        words += ["--backwards"] if backwards else []
+        for line in output_of("events", "query", "--json", f"--store={url}", *words):
+            event = json.loads(line)
+            if reason := event["payload"].get("unreadable"):
+                raise CommandError(f"event {event['id']} of {event['stream']} cannot be read: {reason}")
+            yield Happening(event["type"], event["stream"], event["time_ns"], event["payload"])
+
+    return read
 
 
 def _box(vehicle: str) -> "ContactLimits":

@@ -20,15 +20,22 @@ def release(bot: str, *, arm: bool, code: int | None, port: str | None) -> None:
     if arm == (code is not None):
         raise RefusedError("--arm, --code: exactly one of them is needed; first --arm, then --code with its answer")
     from qiki_console.graph.docking import DockingWatch, call, port_of
+    from qiki_console.graph.operator_log import record_command
+    from qiki_console.graph.task_clock import TaskClock
     from qiki_console.model.command_id import command_id
     from qiki_msgs.srv import ReleaseDock
     from qiki_node.session import Session
 
     with Session("console") as session:
-        watch = DockingWatch(session, bot)
+        watch, clock = DockingWatch(session, bot), TaskClock(session)
         own = port_of(bot, port, watch.ports) if port else ""
         request = ReleaseDock.Request(command_id=command_id(), port=own, code=code or 0)
-        answer = call(session, ReleaseDock, bot, "release", request)
+        try:
+            answer = call(session, ReleaseDock, bot, "release", request)
+        finally:  # recorded after it was sent: a release in an emergency waits for no event store
+            clock.wait(session.discovery)
+            step = "arm" if arm else "release"
+            record_command(session, clock.now(), request.command_id, "dock release", bot, port=own, step=step)
     if not arm:
         echo(printable(f"{bot}: {answer.message or 'released'}"))
         return
@@ -42,10 +49,16 @@ def release(bot: str, *, arm: bool, code: int | None, port: str | None) -> None:
 def reset(bot: str) -> None:
     """Let BOT leave FAULT for FREE; the sensors have to show the ports apart."""
     from qiki_console.graph.docking import call
+    from qiki_console.graph.operator_log import record_command
+    from qiki_console.graph.task_clock import TaskClock
     from qiki_console.model.command_id import command_id
     from qiki_msgs.srv import ResetDocking
     from qiki_node.session import Session
 
     with Session("console") as session:
-        answer = call(session, ResetDocking, bot, "reset", ResetDocking.Request(command_id=command_id()))
+        clock = TaskClock(session)
+        clock.wait(session.discovery)
+        request = ResetDocking.Request(command_id=command_id())
+        record_command(session, clock.now(), request.command_id, "dock reset", bot)
+        answer = call(session, ResetDocking, bot, "reset", request)
     echo(printable(f"{bot}: {answer.message or 'reset'}"))

@@ -1,7 +1,5 @@
 """`qiki run`."""
 
-import getpass
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -177,16 +175,16 @@ def _run(plan: "Plan") -> None:
     from qiki_console.cli.calls import perform
     from qiki_console.cli.procedure_display import ProcedureDisplay
     from qiki_console.graph.discovery import require_graph
+    from qiki_console.graph.operator_log import operator
     from qiki_console.graph.procedure_run import ProcedureRun
     from qiki_console.model.progress import Outcome, summary
     from qiki_node.session import Session
 
-    operator = re.sub(r"[^\w.-]", "_", getpass.getuser()) or "unknown"
     with Session("run") as session:
         require_graph(session)
         with ProcedureDisplay(plan) as display:
             ended, executed = ProcedureRun(
-                session, plan, lambda words: perform(words, display.note), operator, display
+                session, plan, lambda words: perform(words, display.note), operator(), display
             ).run()
     text = printable(summary(plan, ended, executed))
     if ended.outcome is not Outcome.EXECUTED:

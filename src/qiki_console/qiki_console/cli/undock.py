@@ -20,6 +20,7 @@ def undock(bot: str, *, port: str | None, no_wait: bool, timeout: float) -> None
     jammed latch. Ctrl-C ends the command alone: an undocking under way is not taken back.
     """
     from qiki_console.graph.docking import DockingWatch, call, limit, port_of
+    from qiki_console.graph.operator_log import record_command
     from qiki_console.graph.task_clock import TaskClock
     from qiki_console.model.command_id import command_id
     from qiki_msgs.srv import Undock
@@ -32,7 +33,9 @@ def undock(bot: str, *, port: str | None, no_wait: bool, timeout: float) -> None
         own = port_of(bot, port, watch.ports) if port else ""
         used = own or watch.newest.own_port or next((o.port for o in watch.newest.offers if o.holder), "")
         begun = clock.now()
-        answer = call(session, Undock, bot, "undock", Undock.Request(command_id=command_id(), port=own))
+        request = Undock.Request(command_id=command_id(), port=own)
+        record_command(session, begun, request.command_id, "undock", bot, port=own)
+        answer = call(session, Undock, bot, "undock", request)
         if no_wait:
             echo(printable(f"{bot}: {answer.message or 'accepted'}"))
             return

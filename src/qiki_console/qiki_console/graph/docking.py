@@ -138,6 +138,7 @@ class Docking:
         self._on_feedback = on_feedback
         self._client = ActionClient(session.node, Dock, f"/{bot}/docking/dock")
         self._goal: Any = None
+        self._follows = False
         self._result: Any = None
 
     def begin(self, goal: Dock.Goal) -> None:
@@ -169,6 +170,18 @@ class Docking:
             raise RefusedError(f"{self._bot}: the docking node refuses the order", hint)
         self._result = self._goal.get_result_async()
 
+    def is_under_way(self) -> bool:
+        """Wait until the docking node shows that it docks (True), or ends the goal, such as by a refusal (False).
+
+        It refuses an order by the goal's result: that a goal is accepted says that it was received.
+
+        Raises:
+            UnreachableError: it shows neither.
+        """
+        if not self._session.wait_for(lambda: self._follows or self._result.done(), _CANCEL):
+            raise UnreachableError(f"/{self._bot}/docking is silent; whether it docks is not known")
+        return not self._result.done()
+
     def end(self, expired: Callable[[], str]) -> Dock.Result | None:
         """Wait for the result; None as soon as `expired` gives a reason.
 
@@ -196,6 +209,7 @@ class Docking:
         return bool(answer.result().goals_canceling)
 
     def _feedback(self, message: Any) -> None:
+        self._follows = True
         self._on_feedback(messages.feedback(message.feedback))
 
 

@@ -1,8 +1,11 @@
-"""Events of an operator's procedure, appended to the running graph's event store."""
+"""Events of an operator's commands and procedures, appended to the running graph's event store."""
 
+import getpass
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from qiki_console.model.command_id import in_procedure
 from qiki_events import REGISTRY
 from qiki_msgs.msg import Event
 from qiki_msgs.srv import AppendEvents
@@ -10,6 +13,7 @@ from qiki_node.emission import outgoing
 from qiki_node.errors import UnreachableError
 from qiki_node.session import Session
 from qiki_node.stamps import from_seconds
+from qiki_node.terminal import echo
 
 SERVICE = "/qiki/eventstore/append"
 
@@ -18,6 +22,11 @@ _ANSWER = 5.0
 
 _FIRST = 1.5
 """s of wall time in which the store has to be found."""
+
+
+def operator() -> str:
+    """Name of the account, as it stands in events."""
+    return re.sub(r"[^\w.-]", "_", getpass.getuser()) or "unknown"
 
 
 class OperatorLog:
@@ -44,7 +53,7 @@ class OperatorLog:
             client = self._session.client(AppendEvents, SERVICE)
             self._there = self._session.wait_for(client.service_is_ready, _FIRST)
             if not self._there:
-                self._warn("no event store is there: this run leaves no events")
+                self._warn("no event store is there: this leaves no events of the operator")
         if not self._there:
             return
         source = f"/{self._session.node.get_name()}"
@@ -71,3 +80,23 @@ class OperatorLog:
             return
         if not answer.success:
             self._warn(f"event {type} is not stored: {answer.message}")
+
+
+def record_command(session: Session, now: float, command_id: str, verb: str, target: str, **arguments: str) -> None:
+    """Record a command as `operator.command_issued`, except inside of a procedure, which records its own.
+
+    Args:
+        session: to append with.
+        now: time of the command, s.
+        command_id: its id, which the events that it causes carry.
+        verb: such as `bridge set`.
+        target: body that it is meant for.
+        arguments: those that are not empty are recorded.
+    """
+    if in_procedure():
+        return
+    name = operator()
+    log = OperatorLog(session, f"operator/{name}", lambda: now, lambda line: echo(f"note: {line}", err=True))
+    given = {key: value for key, value in arguments.items() if value}
+    payload = {"command_id": command_id, "name": verb, "operator": name, "target": target, "arguments": given}
+    log.emit("operator.command_issued", payload, command_id)

@@ -9,6 +9,11 @@ from uuid_utils.compat import uuid7
 _CURRENT: ContextVar[str] = ContextVar("command_id", default="")
 
 
+def in_procedure() -> bool:
+    """True inside of `one_command`, which records each command itself."""
+    return bool(_CURRENT.get())
+
+
 def command_id() -> str:
     """Id of the command: that of the procedure's step, or a new one."""
     return _CURRENT.get() or str(uuid7())

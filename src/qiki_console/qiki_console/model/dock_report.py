@@ -1,8 +1,8 @@
 """Report of one docking, from its events."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 
 class Happening(NamedTuple):
@@ -12,6 +12,13 @@ class Happening(NamedTuple):
     stream: str
     time: int
     data: Mapping[str, Any]
+
+
+class EventReader(Protocol):
+    """A source of events of docking."""
+
+    def __call__(self, types: list[str], stream: str, *, backwards: bool) -> Iterator[Happening]:
+        """Events of some types, of one stream (empty: of all), in their order or backwards."""
 
 
 class Sample(NamedTuple):
@@ -78,6 +85,17 @@ class _Draft:
     checks: list[str] = field(default_factory=list)
     contacts: list[tuple[bool, str, Mapping[str, float | None]]] = field(default_factory=list)
     refusals: list[tuple[str, str]] = field(default_factory=list)
+
+
+def find_docking(read: EventReader, docking_id: str | None) -> tuple[str, str] | list[str]:
+    """Id of a docking (None: the one that began or ended last) and its stream; else the ids that there are."""
+    known: dict[str, str] = {}
+    for event in read(["docking.started", "docking.ended"], "", backwards=True):
+        name = str(event.data.get("docking_id") or "")
+        if name and docking_id in (None, name):
+            return name, event.stream
+        known.setdefault(name, event.stream)
+    return [name for name in known if name]
 
 
 def dock_report(docking_id: str, stream: str, events: Iterable[Happening]) -> DockReport:
