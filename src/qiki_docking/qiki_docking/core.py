@@ -148,7 +148,11 @@ class DockingCore:
                 self._own.machine.cancel(now)
 
     def bridge(self, status: BridgeStatus) -> None:
-        """Take the network's part of another body in."""
+        """Take the network's part of another body in.
+
+        Raises:
+            ValueError: naming a value that cannot be, and the allowed range.
+        """
         self._network.update(status)
 
     def energy(self, thrust_energy: float, battery_soc: float, loads: Mapping[str, bool]) -> None:

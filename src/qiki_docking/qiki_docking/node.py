@@ -3,6 +3,7 @@
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import InertiaStamped
@@ -14,6 +15,7 @@ from qiki_docking.bridge.values import Role
 from qiki_docking.core import DockingCore, Output
 from qiki_docking.exchange import BridgeStatus, DockState
 from qiki_docking.ros import diagnosis, exchange_messages, sensors
+from qiki_docking.ros.admission import Admission
 from qiki_docking.ros.dock_server import DockServer
 from qiki_docking.ros.flight import Flight
 from qiki_docking.ros.host import NotReadyError
@@ -58,6 +60,7 @@ class DockingNode(QikiNode[DockingParameters]):
         self._lost = ""
         self._command_id = ""
         self._foreign = Counter("qiki_docking_flight_refused", "Flight commands refused", registry=self.registry)
+        self._admission = Admission(self, self.registry)
         self._docks = DockServer(self)
 
     @property
@@ -96,7 +99,7 @@ class DockingNode(QikiNode[DockingParameters]):
         rules = vehicle.docking
         self._markers = DockingMarkers(frame, rules.approach.half_angle, rules.hold_points[0])
         self._others: dict[str, DockState] = {}
-        self._partners = Partners(self, self.body, self._take_partner, self._take_bridge)
+        self._partners = Partners(self, self.body, self._take_partner, self._take_bridge, self._admission.refuse)
         self.create_subscription(DockSensor, "dock/sensor", self._take_sensor, TELEMETRY)
         self._flight: Flight | None = None
         if params.active:
@@ -181,6 +184,7 @@ class DockingNode(QikiNode[DockingParameters]):
 
     def _begin(self, remembered: Remembered) -> None:
         params, self._remembered = self.params, remembered
+        self._admission.reset()
         self._role = remembered.role or Role(params.role)
         self._docks.drop(remembered.source)
         self._others.clear()
@@ -248,41 +252,54 @@ class DockingNode(QikiNode[DockingParameters]):
     def _listening(self) -> DockingCore | None:
         return self._core if self.clock_runs and self.is_active else None
 
+    def _admits(self, topic: str, stamp: float, body: str = "") -> DockingCore | None:
+        """The core, if it takes what is stamped so, s of control time; body: of the sender, if it is another one."""
+        core = self._listening()
+        return core if core is None or self._admission.admits(topic, stamp, body) else None
+
+    def _stamp(self, message: Any) -> float:
+        """s, stamp of a message on the clock of control."""
+        return stamps.seconds(message.header.stamp) - self.time.ahead
+
     def _take_sensor(self, message: DockSensor) -> None:
-        if core := self._listening():
+        if core := self._admits("dock/sensor", self._stamp(message)):
             core.reading(sensors.dock_reading(message, self.time.ahead), self.seconds())
 
     def _take_partner(self, state: DockState) -> None:
-        if core := self._listening():
+        if core := self._admits("docking", state.stamp, state.body):
             self._others[state.body] = state
             core.partner(state, self.seconds())
 
     def _take_bridge(self, status: BridgeStatus) -> None:
-        if core := self._listening():
+        if core := self._admits("bridge", status.stamp, status.body):
             core.bridge(status)
 
     def _take_odometry(self, message: Odometry) -> None:
-        if core := self._listening():
-            stamp = stamps.seconds(message.header.stamp) - self.time.ahead
+        stamp = self._stamp(message)
+        if core := self._admits("odom", stamp):
             core.odometry(stamp, sensors.pose_of(message.pose.pose), sensors.twist_of(message))
 
     def _take_energy(self, message: Energy) -> None:
-        if core := self._listening():
+        if core := self._admits("energy", self._stamp(message)):
             loads = dict(zip(message.loads, message.load_on, strict=False))
             core.energy(message.thrust_energy, message.battery_soc, loads)
 
     def _take_valves(self, message: ThrusterState) -> None:
-        self._working_mass = message.working_mass
-        core = self._listening()
+        core = self._admits("thruster_state", self._stamp(message))
+        if core is not None:
+            self._working_mass = message.working_mass
         if core is not None and len(message.on_time) == len(self._clusters):
             core.fired(np.array(message.on_time))
 
     def _take_mass(self, message: InertiaStamped) -> None:
         if core := self._listening():
-            core.mass(sensors.mass_of(message), self._working_mass)
+            try:
+                core.mass(sensors.mass_of(message), self._working_mass)
+            except ConfigurationError as error:
+                self._admission.refuse("body/mass_properties", str(error))
 
     def _take_allocation(self, message: Allocation) -> None:
-        core = self._listening()
+        core = self._admits("allocation", self._stamp(message))
         if core is None or self._flight is None:
             return
         core.combined = bool(message.flight_lead)

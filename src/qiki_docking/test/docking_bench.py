@@ -3,6 +3,7 @@
 import time
 from types import SimpleNamespace
 
+from geometry_msgs.msg import InertiaStamped
 from rcl_interfaces.srv import GetParameters
 from rclpy.action import ActionClient
 from rclpy.qos import QoSProfile
@@ -35,6 +36,7 @@ class RemoteCore:
         self._clock = node.create_publisher(Clock, "/clock", QoSProfile(depth=10))
         self._sensor = node.create_publisher(DockSensor, "/alpha/dock/sensor", TELEMETRY)
         self._valves = node.create_publisher(ThrusterState, "/alpha/thruster_state", TELEMETRY)
+        self._mass = node.create_publisher(InertiaStamped, "/alpha/body/mass_properties", STATE)
         self._others = node.create_publisher(DockingState, "/station/docking", STATE)
         self._bridges = node.create_publisher(BridgeState, "/station/bridge", STATE)
         node.create_subscription(DockingState, "/alpha/docking", self.states.append, STATE)
@@ -49,7 +51,7 @@ class RemoteCore:
         peer.wait_until_active(NODE)
         peer.spin_until(self._greeter.service_is_ready)
         peer.spin_until(self.docks.server_is_ready)
-        for publisher in (self._clock, self._sensor, self._valves, self._others, self._bridges):
+        for publisher in (self._clock, self._sensor, self._valves, self._mass, self._others, self._bridges):
             peer.spin_until(lambda publisher=publisher: publisher.get_subscription_count() >= 1)
         peer.meet(f"{NODE}/dock/_action/send_goal")
 
@@ -72,7 +74,9 @@ class RemoteCore:
                 setattr(state, name, _SEEN[value] if value is None or isinstance(value, bool) else value)
             message.ports.append(state)
         self._sensor.publish(message)
-        self._valves.publish(ThrusterState(on_time=[0.0] * 16, working_mass=60.0))
+        valves = ThrusterState(on_time=[0.0] * 16, working_mass=60.0)
+        valves.header.stamp = message.header.stamp
+        self._valves.publish(valves)
         self.settle()
 
     def partner(self, state, _now):
@@ -94,6 +98,7 @@ class RemoteCore:
             message = Clock()
             stamps.set_nanoseconds(message.clock, round(part * 1e9))
             self._clock.publish(message)
+            self._last = message.clock
             self.settle()
         self.peer.spin_until(lambda: bool(self.states))
         state, bridge, command = self.state, self.bridges[-1], self.commands[-1]
@@ -104,6 +109,20 @@ class RemoteCore:
 
     def take_occurrences(self):
         return []
+
+    def publish_impossible(self):
+        """A sensor from the future, a mass that is none, and states of the partner that cannot be."""
+        early = DockSensor()
+        early.header.stamp.sec = 2**31 - 1
+        self._sensor.publish(early)
+        self._mass.publish(InertiaStamped())
+        for publisher, message in (
+            (self._others, DockingState(body="station", phase=99)),
+            (self._bridges, BridgeState(body="station", role=BridgeState.SOURCE, source_volts=0.0)),
+        ):
+            message.header.stamp = self._last
+            publisher.publish(message)
+        self.settle()
 
     def settle(self):
         """Wait until the node has taken what was sent, in the order of its executor's queue."""

@@ -57,6 +57,8 @@ def test_it_docks_by_goal_and_undocks_by_service(folder):
         bench.run(lambda one: one.outputs["alpha"].bridge.edges[0].state is EdgeState.CLOSED)
         again = bench.goal().result()
         assert (again.outcome, again.code) == (Dock.Result.EXECUTED, Reason.ALREADY_DOCKED)
+        bench.remote.publish_impossible()
+        bench.run(lambda one: one.outputs["alpha"].bridge.edges[0].state is EdgeState.CLOSED)
         wrong = peer.call(SetBridge, f"{NODE}/set_bridge", SetBridge.Request(profile="ALL"))
         assert (wrong.success, wrong.code) == (False, Reason.WRONG_ORDER)
         assert "'ALL'; allowed: POWER, DATA, FULL" in wrong.message
@@ -69,7 +71,11 @@ def test_it_docks_by_goal_and_undocks_by_service(folder):
         assert peer.call(Undock, f"{NODE}/undock", Undock.Request()).success
         bench.run(lambda one: one.remote.phase is Phase.UNDOCKING and one.joints[0].latch == 0.0)
         assert not bench.joints[0].main
-        assert "plume_impulse_ns=0.0" in process.stop(signal.SIGTERM), "counted from the valves' own times"
+        text = process.stop(signal.SIGTERM)
+        assert "plume_impulse_ns=0.0" in text, "counted from the valves' own times"
+        assert "failed" not in text, "a callback raised"
+        for refused in ("dock/sensor", "docking", "bridge", "body/mass_properties"):
+            assert f"{refused} refused" in text, refused
 
 
 def test_killed_while_bridged_it_resumes_and_power_stays(folder):

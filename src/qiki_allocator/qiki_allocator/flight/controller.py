@@ -14,7 +14,6 @@ from qiki_allocator.flight.control_cycle import ControlCycle
 from qiki_allocator.flight.demand import Demand
 from qiki_allocator.flight.drive import Drive
 from qiki_allocator.flight.following import Following
-from qiki_allocator.flight.intake import Intake
 from qiki_allocator.flight.motion_control import AttitudeMode, MotionControl
 from qiki_allocator.flight.occurrences import Journal, Standing
 from qiki_allocator.flight.profile_source import ProfileSource
@@ -28,6 +27,7 @@ from qiki_allocator.health.watch import Finding
 from qiki_allocator.limits.inhibition import EXPIRY, check_inhibition
 from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.modulation.level_pulses import checked_levels
+from qiki_vehicle.intake import Intake
 
 _BACK = 1e-3
 """s; a clock that goes back by more has been set back."""

@@ -7,13 +7,13 @@ import numpy as np
 
 from qiki_allocator.checks import RefusalError
 from qiki_allocator.flight.drive import Drive
-from qiki_allocator.flight.intake import Intake
 from qiki_allocator.flight.motion_control import MOVED, MotionControl
 from qiki_allocator.flight.occurrences import Journal
 from qiki_allocator.health.readings import MotionReading, ValveReading
 from qiki_allocator.health.watch import Finding
 from qiki_allocator.limits.energy_gate import EnergyReading
 from qiki_vehicle import MassProperties
+from qiki_vehicle.intake import Intake
 
 
 class TelemetryInputs(abc.ABC):

@@ -62,7 +62,15 @@ class BridgeNetwork:
         self._known: tuple[object, BridgeGraph, Flow] | None = None
 
     def update(self, status: BridgeStatus) -> None:
-        """Take another body's state in; one that is older than the last is ignored."""
+        """Take another body's state in; one that is older than the last is ignored.
+
+        Raises:
+            ValueError: naming a value that no network can be computed from, and the allowed range; the state before
+                stays.
+        """
+        _body(status)
+        for edge in status.edges:
+            _edge(status.body, edge, edge.profile)
         known = self._others.get(status.body)
         age = self._vehicle.docking.validity.max_age
         if status.body != self._body and not (known and known.stamp - age <= status.stamp <= known.stamp):
@@ -202,13 +210,17 @@ class BridgeNetwork:
             body, edge = ends[name]
             services = next((profile for profile in Profile if profile.parts == parts[name]), None)
             if services is not None and edge.partner in known:
-                found.append(Edge(body, edge.port, edge.partner, edge.partner_port, services, edge.resistance))
+                found.append(_edge(body, edge, services))
         return tuple(found)
 
     def _fill(self, graph: BridgeGraph, bodies: dict[str, Body]) -> Verdict:
         """Add bodies and edges; the first refusal among them."""
         verdicts = [graph.add(body) for body in bodies.values()] + [graph.close(edge) for edge in self._edges(bodies)]
         return next((verdict for verdict in verdicts if not verdict.accepted), verdicts[0])
+
+
+def _edge(body: str, edge: BridgeEdgeStatus, services: Profile) -> Edge:
+    return Edge(body, edge.port, edge.partner, edge.partner_port, services, edge.resistance)
 
 
 def _body(status: BridgeStatus) -> Body:

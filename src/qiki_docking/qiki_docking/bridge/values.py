@@ -23,7 +23,7 @@ class Load:
     """A load of constant power.
 
     Attributes:
-        watts: W, at least 0.
+        watts: W, 0 to 1e9.
         priority: 0 is shed last.
         divisible: may be served in part, such as charging; loads of one priority get equal shares.
     """
@@ -34,8 +34,8 @@ class Load:
     divisible: bool = False
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.watts) and self.watts >= 0.0):
-            raise ValueError(f"watts: {self.watts} W of {self.name}; allowed: finite, 0 W and above")
+        if not 0.0 <= self.watts <= 1e9:
+            raise ValueError(f"watts: {self.watts} W of {self.name}; allowed: 0 to 1e9 W")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Body:
     """A bot or station.
 
     Attributes:
-        volts, power_max, current_max: V, W, A of a source; not used for others.
+        volts, power_max, current_max: V, W, A of a source, 1e-3 to 1e6 V; not used for others.
     """
 
     name: str
@@ -54,8 +54,10 @@ class Body:
     current_max: float = math.inf
 
     def __post_init__(self) -> None:
-        if self.role is Role.SOURCE and not (math.isfinite(self.volts) and self.volts > 0.0):
-            raise ValueError(f"volts: {self.volts} V of source {self.name}; allowed: finite, above 0 V")
+        if self.role is Role.SOURCE and not 1e-3 <= self.volts <= 1e6:
+            raise ValueError(f"volts: {self.volts} V of source {self.name}; allowed: 1e-3 to 1e6 V")
+        if self.role is Role.SOURCE and not self.power_max >= 0.0:
+            raise ValueError(f"power_max: {self.power_max} W of source {self.name}; allowed: 0 W and above")
         names = [load.name for load in self.loads]
         if len(set(names)) != len(names):
             raise ValueError(f"loads: {names} of {self.name}; allowed: each name once")
@@ -67,7 +69,7 @@ class Edge:
 
     Attributes:
         a, b: names of the bodies. a_port, b_port: of their ports.
-        resistance: ohm, there and back, > 0.
+        resistance: ohm, there and back, 1e-4 to 1e4.
     """
 
     a: str
@@ -78,8 +80,8 @@ class Edge:
     resistance: float
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.resistance) and self.resistance > 0.0):
-            raise ValueError(f"resistance: {self.resistance} ohm; allowed: finite, above 0 ohm")
+        if not 1e-4 <= self.resistance <= 1e4:
+            raise ValueError(f"resistance: {self.resistance} ohm; allowed: 1e-4 to 1e4 ohm")
         if self.a == self.b:
             raise ValueError(f"b: {self.b!r}; allowed: another body than a")
 

@@ -91,14 +91,17 @@ class Fix:
         return _mated(self.partner_port, self.own_port)
 
 
+_LARGEST = 1e7
+"""m, m/s and rad/s, of any measured component."""
+
 _mated = lru_cache(maxsize=64)(mated)
 
 
 class Navigator:
     """Filters of both bodies.
 
-    A sight is placed by the own motion at its stamp, so that its delay does no harm. Values that are no finite numbers,
-    and stamps that are not newer, are ignored; a clock that is set back by more than a second clears everything.
+    A sight is placed by the own motion at its stamp, so that its delay does no harm. Values that no body or sensor can
+    have, and stamps that are not newer, are ignored; a clock that is set back by more than a second clears everything.
     """
 
     def __init__(
@@ -111,7 +114,8 @@ class Navigator:
         self._markers = {name: np.array([*place]) - partner.position for name, place in known.items()}
         self._seen = ("", -math.inf)
         self._quality_min = vehicle.docking.validity.quality_min
-        self._own = OwnTrack(vehicle.sensors.noise, np.array(vehicle.body.com), self._rules.acceleration)
+        rules, com = self._rules, np.array(vehicle.body.com)
+        self._own = OwnTrack(vehicle.sensors.noise, com, rules.acceleration, rules.rejections)
         self._partner = PartnerTrack(self._rules)
         self.acceleration = 0.0
         """m/s^2, size of the own one that is commanded."""
@@ -129,7 +133,7 @@ class Navigator:
 
     def odometry(self, stamp: float, pose: Pose, twist: Floats) -> None:
         """Take own odometry in; twist: (6,) m/s and rad/s in own axes."""
-        if not (math.isfinite(stamp) and _finite(pose.position, pose.orientation, twist)):
+        if not (math.isfinite(stamp) and _possible(pose.position, twist) and _is_unit(pose.orientation)):
             return
         last = self._own.latest
         if last is not None and stamp < last.stamp - 1.0:
@@ -142,7 +146,7 @@ class Navigator:
         marker = self._markers.get(sight.target_port)
         if marker is None or self._seen == (sight.target_port, stamp):
             return False
-        if not (math.isfinite(stamp) and _finite(sight.position, sight.orientation)):
+        if not (math.isfinite(stamp) and _possible(sight.position) and _is_unit(sight.orientation)):
             return False
         if not self._quality_min <= sight.quality <= 1.0:
             return False
@@ -194,5 +198,10 @@ class Navigator:
         return 1.0 / (1.0 + max(place**2, speed**2, (max(age, 0.0) / coast) ** 2))
 
 
-def _finite(*values: npt.ArrayLike) -> bool:
-    return all(np.isfinite(np.asarray(value, dtype=float)).all() for value in values)
+def _possible(*values: npt.ArrayLike) -> bool:
+    # Also false where a component is not finite.
+    return all((np.abs(np.asarray(value, dtype=float)) <= _LARGEST).all() for value in values)
+
+
+def _is_unit(orientation: Floats) -> bool:
+    return bool((np.abs(orientation) <= 1.01).all()) and 0.99 <= math.sqrt(float(orientation @ orientation)) <= 1.01

@@ -18,6 +18,8 @@ Floats = npt.NDArray[np.float64]
 _KEPT = 100
 """States kept, for sights that arrive late."""
 _AHEAD = 0.15  # s; beyond the last odometry, a state is not extrapolated
+_JUMP = 5.0
+"""m, and m/s, by which no body departs from its track between two odometries: beyond it they are outliers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,9 +63,13 @@ class OwnTrack:
         rate_variance: (rad/s)^2, per axis, of the odometry.
     """
 
-    def __init__(self, noise: Noise, com: Floats, unknown: float) -> None:
-        """unknown: m/s^2, standard deviation of the acceleration without commanded force."""
-        self._noise, self._unknown = noise, unknown
+    def __init__(self, noise: Noise, com: Floats, unknown: float, rejections: int) -> None:
+        """unknown: m/s^2, standard deviation of the acceleration without commanded force.
+
+        rejections: outliers in sequence that are none: the track begins again at the last of them.
+        """
+        self._noise, self._unknown, self._rejections = noise, unknown, rejections
+        self._rejected = 0
         self.com = com
         self._states: deque[OwnState] = deque(maxlen=_KEPT)
         self.covariance = np.zeros((2, 2))
@@ -78,9 +84,10 @@ class OwnTrack:
     def clear(self) -> None:
         """Forget everything."""
         self._states.clear()
+        self._rejected = 0
 
     def observe(self, stamp: float, pose: Pose, twist: Floats, acceleration: float) -> None:
-        """Take odometry in. One that is not newer than the last is ignored.
+        """Take odometry in. One that is not newer than the last, or an outlier, is ignored.
 
         twist: (6,) m/s and rad/s in own axes, of base_link's origin.
         acceleration: m/s^2, size of the one commanded.
@@ -91,6 +98,7 @@ class OwnTrack:
         velocity = quaternion.rotate(pose.orientation, twist[:3] + cross(twist[3:], com))
         last = self.latest
         if last is None:
+            self._rejected = 0
             self.covariance = np.diag([max(noise.position, 1e-6) ** 2, max(noise.velocity, 1e-6) ** 2])
             self.angle_variance = noise.orientation**2
             self._states.append(OwnState(stamp, position, velocity, pose.orientation, turning))
@@ -102,6 +110,13 @@ class OwnTrack:
         ahead = OwnState(last.stamp, last.com, last.velocity, last.orientation, 0.5 * (last.turning + turning)).at(
             stamp
         )
+        if not max(_size(position - ahead.com), _size(velocity - ahead.velocity)) <= _JUMP:
+            self._rejected += 1
+            if self._rejected >= self._rejections:
+                self.clear()
+                self.observe(stamp, pose, twist, acceleration)
+            return
+        self._rejected = 0
         deviation = self._unknown + acceleration
         covariance = predict(self.covariance, step, (deviation * step) ** 2)
         covariance, gain = correct(covariance, 0, max(noise.position, 1e-6) ** 2)
@@ -130,3 +145,7 @@ class OwnTrack:
         after = bisect_right(states, stamp, key=lambda state: state.stamp)
         before = states[after - 1]
         return before.at(stamp)
+
+
+def _size(vector: Floats) -> float:
+    return math.sqrt(float(vector @ vector))

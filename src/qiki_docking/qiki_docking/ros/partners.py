@@ -10,7 +10,6 @@ from qiki_docking.exchange import BridgeStatus, DockState
 from qiki_docking.ros import exchange_messages
 from qiki_msgs.msg import BridgeState, DockingState
 from qiki_node.control_time import ControlTime
-from qiki_node.log import NodeLog
 from qiki_node.qos import STATE
 
 _TYPES: Final = {
@@ -24,7 +23,6 @@ _MOST: Final = 64
 class Host(Protocol):
     """The node as this module sees it."""
 
-    log: NodeLog
     time: ControlTime
 
     @property
@@ -44,12 +42,18 @@ class Partners:
     Args:
         body: own name.
         docking, bridge: take what other bodies publish. A message counts as its body's alone under its own name.
+        refuse: takes topic and reason of a message that cannot be.
     """
 
     def __init__(
-        self, node: Host, body: str, docking: Callable[[DockState], None], bridge: Callable[[BridgeStatus], None]
+        self,
+        node: Host,
+        body: str,
+        docking: Callable[[DockState], None],
+        bridge: Callable[[BridgeStatus], None],
+        refuse: Callable[[str, str], None],
     ) -> None:
-        self._node, self._body = node, body
+        self._node, self._body, self._refuse = node, body, refuse
         self._take: dict[str, Callable[[Any], None]] = {
             "docking": lambda message: docking(exchange_messages.docking_state(message, node.time.ahead)),
             "bridge": lambda message: bridge(exchange_messages.bridge_status(message, node.time.ahead)),
@@ -83,4 +87,4 @@ class Partners:
                 raise ValueError(f"body: {message.body!r}; allowed: {body!r}, as the topic's")
             self._take[kind](message)
         except ValueError as error:
-            self._node.log.warning(f"/{body}/{kind} refused", throttle=1.0, reason=str(error))
+            self._refuse(kind, f"/{body}/{kind}: {error}")
