@@ -9,9 +9,10 @@ and all of them are reported together: a large set can be gathered in parts.
 
 Twin, flight cores and docking cores in one process; two worker processes. Control cycles at 20 Hz without the detector
 that judges thrusters by their motion; the cores know the nominal vehicle, the twin flies a dispersed one (mass 5 %,
-inertia 10 %, centre of mass 2 cm, thrust 3 % per thruster, standard deviations). Start: 0.5 m, 0.01 m/s, 3 deg and
-0.2 deg/s per axis; the station drifts up to 2 cm/s and turns up to 0.1 deg/s. Cameras: 1 cm + 0.2 % of the range,
-0.3 deg, delay up to 0.1 s, 2 % outliers, a dropout of 1 to 3 s each minute. Messages between bodies take up to 0.1 s.
+inertia 10 %, centre of mass 2 cm, thrust 3 % per thruster, standard deviations). Start: 0.5 m (set D: 5 cm), 0.01 m/s,
+3 deg and 0.2 deg/s per axis; the station drifts up to 2 cm/s and turns up to 0.1 deg/s. Cameras: 1 cm + 0.2 % of the
+range, 0.3 deg, delay up to 0.1 s, 2 % outliers, a dropout of 1 to 3 s each minute. Messages between bodies take up to
+0.1 s.
 
 Sets: A from 5 m and from 60 m; B each thruster dead; C a thruster weak or open for 0.3 s, or late valves; D a fault of
 the docking hardware or the partner in each phase, from 1.5 m, against the table in docs/docking.md; E chains of 2 to 4

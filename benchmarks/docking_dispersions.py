@@ -13,8 +13,8 @@ FACE = 6.15
 """m, of the station's port from its centre."""
 BODY = {"mass": 0.05, "inertia": 0.10, "com": 0.02, "thrust": 0.03}
 """Standard deviations: shares, and m of each axis of the centre of mass."""
-START = {"position": 0.5, "velocity": 0.01, "angle": math.radians(3.0), "rate": math.radians(0.2)}
-"""Standard deviations per axis: m, m/s, rad, rad/s."""
+START = {"position": 0.5, "near": 0.05, "velocity": 0.01, "angle": math.radians(3.0), "rate": math.radians(0.2)}
+"""Standard deviations per axis: m, m from 1.5 m (0.5 m would be outside of the corridor), m/s, rad, rad/s."""
 SENSOR = {"outlier_share": 0.02, "dropout_every": 60.0}
 
 

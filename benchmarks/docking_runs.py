@@ -215,7 +215,8 @@ def single(set_: str, seed: int, kind: str, distance: float, rng: np.random.Gene
     turn = math.radians(0.1) * rng.uniform() * direction(rng)
     drift = 0.02 * rng.uniform() * direction(rng)
     spin = START["angle"] * rng.standard_normal(3)
-    place = np.array([0.0, 0.0, FACE + 1.2 + distance]) + START["position"] * rng.standard_normal(3)
+    offset = START["near"] if set_ == "D" else START["position"]
+    place = np.array([0.0, 0.0, FACE + 1.2 + distance]) + offset * rng.standard_normal(3)
     entry = {
         "name": "alpha",
         "vehicle": str(VEHICLE),
