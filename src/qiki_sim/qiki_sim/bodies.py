@@ -8,11 +8,13 @@ minute.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import mujoco
 import numpy as np
 
+from qiki_sim.clearance import Clearance, Room
 from qiki_sim.contacts import Contacts
 from qiki_sim.docking.welds import Welds
 from qiki_sim.flow import wrench_of
@@ -85,10 +87,13 @@ class RigidBodies:
         self.contacts = Contacts(self.model, self.data, self.names, self._collars)
         self._pairs = np.triu_indices(len(self.names), 1)
         self._radius = self._radii()
+        self._largest_radius = float(self._radius.max(initial=0.0))
         self._joined = np.zeros(len(self._pairs[0]), dtype=bool)
         self._reaches = self._radius[np.array(self._pairs)].sum(axis=0)
         self._impacts = Impacts(self.model, self._pairs, self._step, list(self._collars.values()))
         self.welds = Welds(self.model, self.data, [*self._com, *[_NO_COM] * len(scripted)])
+        clearance = Clearance(self.model, self.data, self._pairs, self._reaches)
+        self._room = Room(lambda: clearance.distance(self._places(), self._joined))
         self._far = False
         self._course_velocities = np.zeros((len(scripted), 3))
         self._course_speed = max(
@@ -137,7 +142,7 @@ class RigidBodies:
         """
         steps, bots = len(thrust), thrust.shape[1]
         wrench = wrench_of(thrust, self._spins[:bots], self.model.body_inertia[1 : bots + 1], self._step, constant)
-        self._far = self._apart(steps * self._step)
+        self._far = self._room.holds(self.path(steps * self._step))
         fine = self._fineness(steps * self._step)
         self.model.opt.timestep = self._step / fine
         if constant:
@@ -156,7 +161,7 @@ class RigidBodies:
         if self._far:
             self._impacts.soften()
             return 1
-        places = np.concatenate([self.data.qpos.reshape(-1, 7)[:, :3], self.data.mocap_pos])
+        places = self._places()
         velocities = np.concatenate([self._velocities, self._course_velocities])
         gap = np.linalg.norm(places[first] - places[second], axis=1) - self._reaches
         gap[self._joined] = np.inf
@@ -170,15 +175,12 @@ class RigidBodies:
         """True if one step of RK4 over that time is exact to rounding: slow rotation, and all bodies far apart."""
         return self._far and bool(np.abs(self._spins).max(initial=0.0) * seconds <= LARGEST_TURN)
 
-    def _apart(self, seconds: float) -> bool:
-        """True if no two bodies can meet in that time."""
-        if len(self._pairs[0]) == 0:
-            return True
-        places = np.concatenate([self.data.qpos.reshape(-1, 7)[:, :3], self.data.mocap_pos])
-        apart = places[self._pairs[0]] - places[self._pairs[1]]
-        speed = max(float(np.abs(self._velocities).max(initial=0.0)), self._course_speed)
-        reach = self._reaches + 4.0 * speed * seconds
-        return bool(((np.einsum("ij,ij->i", apart, apart) > reach * reach) | self._joined).all())
+    def path(self, seconds: float) -> float:
+        """M by which two bodies may come nearer in that time, generously: motion along all axes, and thrust."""
+        return 4.0 * self.speed * seconds
+
+    def _places(self) -> Floats:
+        return np.concatenate([self.data.qpos.reshape(-1, 7)[:, :3], self.data.mocap_pos])
 
     def _apply(self, wrench: Floats) -> None:
         self._force[:] = wrench[:, :3]
@@ -196,12 +198,14 @@ class RigidBodies:
         """Join two bodies; see `Welds.join`."""
         slot = self.welds.join(first, second, pose, anchor, frequency)
         self._joined = self.welds.joined(self._pairs)
+        self._room.forget()
         return slot
 
     def part(self, slot: int) -> None:
         """End a joint."""
         self.welds.part(slot)
         self._joined = self.welds.joined(self._pairs)
+        self._room.forget()
 
     def set_mass(self, bot: int, mass: float, moments: Floats) -> None:
         """Change a bot's mass, kg, and principal moments, (3,) kg m^2.
@@ -251,8 +255,12 @@ class RigidBodies:
     @property
     def speed(self) -> float:
         """m/s, of the fastest body, with what it turns at its port faces."""
-        turning = np.abs(self._spins).max(initial=0.0) * self._radius.max(initial=0.0)
-        return max(float(np.abs(self._velocities).max(initial=0.0)), self._course_speed) + float(turning)
+        motion = self.data.qvel.tolist()
+        turning = self._largest_radius * max(
+            map(abs, itertools.chain(motion[3::6], motion[4::6], motion[5::6])), default=0.0
+        )
+        linear = max(map(abs, itertools.chain(motion[0::6], motion[1::6], motion[2::6])), default=0.0)
+        return max(linear, self._course_speed) + turning
 
     def port_site(self, body: str, port: str) -> int:
         """Number of a port's site, for `site_places`."""

@@ -18,6 +18,11 @@ Floats = npt.NDArray[np.float64]
 IDENTITY = (0.0, 0.0, 0.0, 1.0)
 
 
+def _floats(values: Iterable[float]) -> Iterable[float]:
+    """Python's numbers, with which the products of single vectors are several times as fast as with numpy's."""
+    return values.tolist() if isinstance(values, np.ndarray) else map(float, values)
+
+
 def unit(name: str, values: npt.ArrayLike) -> Floats:
     """`values`, (4,), normalised.
 
@@ -35,14 +40,14 @@ def unit(name: str, values: npt.ArrayLike) -> Floats:
 
 def conjugate(q: Iterable[float]) -> Floats:
     """The inverse rotation, (4,)."""
-    x, y, z, w = q
+    x, y, z, w = _floats(q)
     return np.array([-x, -y, -z, w])
 
 
 def product(a: Iterable[float], b: Iterable[float]) -> Floats:
     """(4,): `b` first, then `a` (Hamilton product)."""
-    x, y, z, w = map(float, a)
-    i, j, k, s = map(float, b)
+    x, y, z, w = _floats(a)
+    i, j, k, s = _floats(b)
     return np.array(
         [
             w * i + x * s + y * k - z * j,
@@ -55,15 +60,15 @@ def product(a: Iterable[float], b: Iterable[float]) -> Floats:
 
 def rotate(q: Iterable[float], v: Iterable[float]) -> Floats:
     """Vector (3,) of body axes in world axes."""
-    x, y, z, w = map(float, q)
-    a, b, c = map(float, v)
+    x, y, z, w = _floats(q)
+    a, b, c = _floats(v)
     tx, ty, tz = 2.0 * (y * c - z * b), 2.0 * (z * a - x * c), 2.0 * (x * b - y * a)
     return np.array([a + w * tx + y * tz - z * ty, b + w * ty + z * tx - x * tz, c + w * tz + x * ty - y * tx])
 
 
 def matrix(q: Iterable[float]) -> Floats:
     """Rotation matrix (3, 3)."""
-    x, y, z, w = map(float, q)
+    x, y, z, w = _floats(q)
     return np.array(
         [
             [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
@@ -75,7 +80,7 @@ def matrix(q: Iterable[float]) -> Floats:
 
 def from_rotation_vector(angle: Iterable[float]) -> Floats:
     """(4,) of a rotation vector, rad."""
-    a, b, c = map(float, angle)
+    a, b, c = _floats(angle)
     size = math.sqrt(a * a + b * b + c * c)
     scale = 0.5 if size < 1e-12 else math.sin(0.5 * size) / size
     return np.array([a * scale, b * scale, c * scale, math.cos(0.5 * size)])
@@ -83,7 +88,7 @@ def from_rotation_vector(angle: Iterable[float]) -> Floats:
 
 def rotation_vector(q: Iterable[float]) -> Floats:
     """Rotation vector (3,) rad, the shortest way: at most pi long."""
-    x, y, z, w = map(float, q)
+    x, y, z, w = _floats(q)
     if w < 0.0:
         x, y, z, w = -x, -y, -z, -w
     length = math.sqrt(x * x + y * y + z * z)
@@ -105,7 +110,7 @@ def between(a: Iterable[float], b: Iterable[float]) -> Floats:
 
 def roll_pitch_yaw(q: Iterable[float]) -> tuple[float, float, float]:
     """Angles in rad about the fixed axes x, y, z (REP-103); pitch in -pi/2..pi/2."""
-    x, y, z, w = map(float, q)
+    x, y, z, w = _floats(q)
     sine = 2.0 * (w * y - z * x)
     pitch = math.asin(sine) if abs(sine) < 1.0 else math.copysign(math.pi / 2.0, sine)
     return (

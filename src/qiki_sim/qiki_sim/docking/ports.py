@@ -84,4 +84,4 @@ def read_port(
 
 
 _reading = lru_cache(maxsize=256)(PortReading)
-"""Fields in their order. Readings hardly change from one time to the next; to make one costs more than to find it."""
+"""Fields in their order. A reading hardly changes from one time to the next; finding one costs less than making one."""

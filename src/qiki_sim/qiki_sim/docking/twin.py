@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qiki_sim.clearance import Room
 from qiki_sim.docking.hardware import SLOW_US, DockHardware
 from qiki_sim.docking.joint import LATCHED_FREQUENCY, End, Joint
 from qiki_sim.docking.mating import Mating, PortPair, catches, is_seated, is_slow
@@ -37,6 +39,8 @@ MOST_OCCURRENCES = 10_000
 """Occurrences that are kept until they are taken; beyond, the oldest are dropped."""
 _NEAR = 0.01
 """M between two ports, within which every physics step is looked at, whatever their speed."""
+_SOON = 0.2
+"""M between two ports' rims, from which on the gap of their faces counts: it is the wider one when they face."""
 _APART = 0.02
 """M of gap, from which a touch is over."""
 _COLLISION_US = 500_000
@@ -70,6 +74,8 @@ class DockingTwin:
         self._pairs = self._port_pairs()
         self._sites = np.array([[bodies.port_site(*key) for key in pair] for pair in self._pairs], dtype=int)
         self._reach = np.array([pair.own.radius + pair.other.radius for pair in self._pairs.values()])
+        self._room, self._now_us = Room(self._smallest_gap), 0
+        self._gaps: dict[tuple[Key, Key], float] = {}
         self.joints: dict[frozenset[Key], Joint] = {}
         self._watched: list[tuple[Key, Key]] = []
         self._last: dict[tuple[Key, Key], Mating] = {}
@@ -164,17 +170,22 @@ class DockingTwin:
 
     def _near(self, now_us: int, seconds: float) -> list[tuple[Key, Key]]:
         """Pairs of free ports that may touch within that time."""
-        if len(self._sites) == 0:
+        self._now_us, path = now_us, self._bodies.path(seconds)
+        if self._room.holds(path):
             return []
-        margin = _NEAR + 4.0 * self._bodies.speed * seconds
-        apart = self._bodies.site_places(self._sites)
-        apart = apart[:, 0] - apart[:, 1]
-        near = np.einsum("ij,ij->i", apart, apart) < (self._reach + margin) ** 2
-        if not near.any():
-            return []
+        return [pair for pair, gap in self._gaps.items() if gap < path]
+
+    def _smallest_gap(self) -> float:
+        """M that free ports have at least until they are near; of those that soon may be, the gap each."""
+        places = self._bodies.site_places(self._sites).reshape(-1, 2, 3)
+        apart = np.linalg.norm(places[:, 0] - places[:, 1], axis=1) - self._reach
         taken = {key for keys in self.joints for key in keys}
-        pairs = [pair for pair, is_near in zip(self._pairs, near, strict=True) if is_near and not taken & set(pair)]
-        return [pair for pair in pairs if self._mating(pair, now_us).gap < margin]
+        self._gaps = {}
+        for pair, distance in zip(self._pairs, apart.tolist(), strict=True):
+            if taken.isdisjoint(pair):
+                nearer = self._mating(pair, self._now_us).gap if distance < _SOON else distance
+                self._gaps[pair] = max(distance, nearer) - _NEAR
+        return min(self._gaps.values(), default=math.inf)
 
     def end_step(self, now_us: int) -> None:
         """Look at the ports that may touch and at the loads of the joints, after a step."""
@@ -240,8 +251,7 @@ class DockingTwin:
         self._report("hot_break", joint, current_a=abs(current), volts_v=volts)
 
     def _mating(self, pair: tuple[Key, Key], now_us: int) -> Mating:
-        motions = [self._bodies.motion(name, now_us * 1e-6) for name, _ in pair]
-        return self._pairs[pair].mating(*motions)
+        return self._pairs[pair].mating(*(self._bodies.motion(name, now_us * 1e-6) for name, _ in pair))
 
     def _ends(self, pair: tuple[Key, Key]) -> tuple[End, End]:
         (first, port), (second, other) = pair
@@ -254,6 +264,7 @@ class DockingTwin:
         slot = self._bodies.join(first, second, ports.pose, np.array(ports.own.position), frequency)
         joint = Joint(*ends, ports, slot, mating)
         self.joints[frozenset(pair)] = joint
+        self._room.forget()
         return joint
 
     def _part(self, joint: Joint, kind: str, **payload: float) -> None:
@@ -265,6 +276,7 @@ class DockingTwin:
         self._bodies.twist(joint.first.hardware.name, np.zeros(3))
         pair = joint.first.key, joint.second.key
         del self.joints[frozenset(pair)]
+        self._room.forget()
         if joint.latched or joint.pair.touches(joint.mating, joint.first.hardware.vehicle.port_hardware.contact_travel):
             # Plates that were torn off are not caught again before they have come apart.
             self.touching[pair] = Touch(is_slow=kind in ("released", "unlatched"))
