@@ -24,20 +24,22 @@ from std_srvs.srv import Trigger
 
 from qiki_eventstore import Query, RecordedEvent, open_store
 from qiki_eventstore.payload import decode
-from qiki_msgs.msg import Allocation, Energy, Thermal, ThrusterState
+from qiki_msgs.msg import Allocation, BridgeState, DockingState, Energy, Thermal, ThrusterState
 from qiki_msgs.srv import InjectFault, SetThrusterHealth
 from qiki_node.qos import COMMAND, TELEMETRY
 from qiki_node.testing import PATIENCE, Peer
 
-NODES = ("qiki/eventstore", "qiki/recorder", "qiki/sim", "alpha/allocator", "bravo/allocator")
-EMITTING = ("qiki/recorder", "qiki/sim", "alpha/allocator", "bravo/allocator")
 BOTS = ("alpha", "bravo")
+EMITTING = ("qiki/recorder", "qiki/sim", *(f"{bot}/{node}" for bot in BOTS for node in ("allocator", "docking")))
+NODES = ("qiki/eventstore", *EMITTING)
 TELEMETRIES = {
     "odom": Odometry,
     "thruster_state": ThrusterState,
     "energy": Energy,
     "thermal": Thermal,
     "allocation": Allocation,
+    "docking": DockingState,
+    "bridge": BridgeState,
 }
 FORCE = 200.0  # N
 FROZEN = 3.0  # s
