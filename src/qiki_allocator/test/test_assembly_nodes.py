@@ -146,6 +146,7 @@ def test_a_lead_flies_both_bots_until_it_is_ended_loses_the_bridge_or_is_killed(
     with Peer() as peer:
         pair = Pair(peer)
         assert "joints: none" in pair.set_lead("alpha", "alpha").message
+        assert "'br avo'; allowed: names of bodies" in pair.set_lead("alpha", "br avo").message
         pair.lead()
         state = pair.latest["alpha", "assembly"]
         assert (list(state.members), state.thrusters) == (["alpha", "bravo"], 32)

@@ -89,6 +89,20 @@ def test_a_silent_partner_has_its_valves_closed_and_the_lead_says_so(pair):
 
 
 @pytest.mark.requirement("ALLOC-24")
+@pytest.mark.parametrize(("mass", "com"), [(1e308, 0.0), (1200.0, 1e308), (1200.0, 1e12)])
+def test_a_member_whose_mass_no_assembly_can_have_is_refused_and_the_flight_goes_on(pair, mass, com):
+    report = pair.members["bravo"].report(pair.now)
+    before = pair.lead.controller.motion.body
+    wild = MassProperties(mass, report.mass.inertia, np.array([com, 0.0, 0.1]))
+    with pytest.raises(RefusalError, match="allowed"):
+        pair.lead.member(pair.now, replace(report, mass=wild, power=0.0))
+    assert pair.lead.controller.motion.body is before
+    pair.command(FORCE)
+    pair.run(0.2)
+    assert pair.worst["bravo"] > 0.0
+
+
+@pytest.mark.requirement("ALLOC-24")
 def test_the_limits_of_a_member_hold_for_its_part_alone(pair):
     pair.members["bravo"].soc = 0.3  # HOLD
     pair.run(0.2)

@@ -8,6 +8,7 @@ import numpy as np
 
 from qiki_allocator.allocation.allocator import Allocator
 from qiki_allocator.assembly import MODULATORS, build_modulator
+from qiki_allocator.checks import refusing
 from qiki_allocator.docked.limits import MemberLimits
 from qiki_allocator.docked.members import Assembly, Joint, MemberReport, poses
 from qiki_allocator.flight.attitude import ControlConfig
@@ -132,16 +133,23 @@ class FlightLead:
         return Controller(drive, motion, profiles, watchdog=vehicle.valves.watchdog, tick=1.0 / rate)
 
     def member(self, now: float, report: MemberReport) -> None:
-        """Take the report of a member; it counts in the same cycle."""
+        """Take the report of a member; it counts in the same cycle.
+
+        Raises:
+            RefusalError: the mass properties of the assembly cannot be, with the member's; nothing has changed.
+        """
         body = report.body
         if body not in self.assembly.names:
             return
         if len(report.array) != len(self._health[body]):
             return  # another vehicle: silent for this assembly
+        masses = {**self._masses, body: report.mass}
+        with np.errstate(all="ignore"), refusing():
+            whole = self.assembly.combined(masses)
+        self.controller.update_mass(now, whole)
+        self._masses = masses
         self.limits.read(report)
         self.controller.drive.forget_limits()
-        self._masses[body] = report.mass
-        self.controller.update_mass(now, self.assembly.combined(self._masses))
         if report.health != self._health[body]:
             self._health[body] = report.health
             self._set_health()

@@ -1,5 +1,6 @@
 """The allocator node's part in a docked assembly: lead, member, or neither."""
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -17,6 +18,8 @@ from qiki_msgs.msg import Assembly, AssemblyJoint, AssemblyMember, BridgeState, 
 from qiki_msgs.srv import SetLead
 from qiki_node.qos import COMMAND, STATE, TELEMETRY
 from qiki_vehicle import ConfigurationError, Vehicle
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 _PERIOD = 0.05
 """s between two reports, and two signs of life of the lead."""
@@ -72,6 +75,9 @@ class AssemblyLink:
         if not self._body:
             raise RefusalError("set_lead: this node has no namespace; allowed: the node of a bot")
         joints = [convert.joint(message) for message in request.joints]
+        for name in (request.lead, *(joint.partner for joint in joints)):
+            if name and not _NAME.fullmatch(name):
+                raise RefusalError(f"lead, joints: {name!r}; allowed: names of bodies")
         if request.lead == self._body:
             return self._begin(joints, list(request.joints))
         if joints:
