@@ -102,7 +102,7 @@ def test_arguments_are_checked(tmp_path: Path, given: dict[str, str], complaint:
         ("trust alpha --for 2", "verb: 'trust' is not there; allowed: thrust, allocator"),
         ("run other", "verb: 'run' is not there; allowed: "),
         ("sim", "qiki sim: a verb is missing; allowed: clear, fault"),
-        ("sim spede 2", "No such command 'spede'"),
+        ("sim spede 2", "verb: 'spede' is not there; allowed: speed, clear, "),
         ("sim speed fast", "'fast' is not a valid float"),
         ("allocator mode alpha TURBO", "'TURBO' is not one of"),
         ("thrust alpha --fore 1 0 0 --for 2", "No such option"),

@@ -79,6 +79,8 @@ def test_every_verb_explains_itself(qiki: Run, arguments: tuple[str, ...]) -> No
         (("dock", "release", "alpha", "--code", "0"), "0 is not in the range"),
         (("bridge", "set", "alpha"), "--profile, --role: at least one of them is needed"),
         (("bridge", "set", "alpha", "--role", "source", "--port", "A"), "--port: 'A' is not allowed without --profile"),
+        (("bridge", "sett", "alpha"), "verb: 'sett' is not there; allowed: set"),
+        (("events", "dead-letters", "lst"), "verb: 'lst' is not there; allowed: list, "),
         (("sim", "speed", "0"), "FACTOR: 0 is not allowed; allowed: 0.01 to 100"),
         (("sim", "step", "61"), "SECONDS: 61 is not allowed; allowed: above 0 to 60 s"),
         (("sim", "fault", "alpha", "gremlin", "3"), "KIND: 'gremlin' is not allowed; allowed: thruster_stuck_closed"),

@@ -9,7 +9,7 @@ def shared_file(field: str, value: str, folder: str) -> Path:
     """Path of a file that is given as a path, or as a name in qiki_bringup's `config/<folder>`.
 
     Raises:
-        LookupError: it is a name, and the package is not found; naming the field and the value.
+        LookupError: it is a name that is not there, or the package is not found; naming field, value and the names.
     """
     path = Path(value)
     if "/" in value or path.suffix == ".yaml":
@@ -18,4 +18,8 @@ def shared_file(field: str, value: str, folder: str) -> Path:
         share = Path(get_package_share_directory("qiki_bringup"))
     except (PackageNotFoundError, ValueError) as error:
         raise LookupError(f"{field}: {value!r}: package qiki_bringup is not found: {error}") from error
-    return share / "config" / folder / f"{value}.yaml"
+    found = {file.stem: file for file in (share / "config" / folder).glob("*.yaml")}
+    if value not in found:
+        names = ", ".join(sorted(found)) or "none"
+        raise LookupError(f"{field}: {value!r} is not there; allowed: {names}, or a file")
+    return found[value]

@@ -9,6 +9,7 @@ from scipy.spatial import Delaunay
 from sim_helpers import CONFIG, VEHICLE, merged, write_scenario, write_vehicle
 
 from qiki_sim import ConfigurationError, World, load_scenario
+from qiki_sim.ros.runner import load_world
 from qiki_sim.shapes import Box, Cylinder, Dodecahedron, Sphere
 from qiki_vehicle import Vehicle
 from qiki_vehicle.hull import dodecahedron_vertices
@@ -186,3 +187,8 @@ def test_broken_vehicle_is_refused(tmp_path, changes, text):
 @pytest.mark.parametrize("path", sorted((CONFIG / "scenarios").glob("*.yaml")), ids=lambda path: str(path.stem))
 def test_every_shipped_scenario_is_sound(path: Path) -> None:
     assert load_scenario(path).file.name == path.stem
+
+
+def test_a_typing_error_in_a_name_is_refused_with_the_names_there_are():
+    with pytest.raises(ConfigurationError, match=r"scenario: 'singel' is not there; allowed: .*cascade.*single"):
+        load_world("singel", -1)

@@ -8,6 +8,7 @@ from qiki_node.completion import complete_bots
 from qiki_node.errors import RefusedError
 from qiki_node.service_type import Answer, ServiceType
 from qiki_node.terminal import echo
+from qiki_node.verb_group import VerbGroup
 
 if TYPE_CHECKING:
     from qiki_msgs.msg import AssemblyJoint
@@ -20,7 +21,7 @@ _MODULATORS = ("pulse_width", "pwpf", "bang_bang", "impulse_bit")
 _HEALTH = {"ok": "OK", "stuck_closed": "STUCK_CLOSED", "stuck_open": "STUCK_OPEN", "weak": "WEAK"}
 
 
-@click.group()
+@click.group(cls=VerbGroup)
 def allocator() -> None:
     """Control a bot's allocator."""
 

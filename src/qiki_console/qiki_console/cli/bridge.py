@@ -5,12 +5,13 @@ import click
 from qiki_console.cli.docking_options import Timeout, complete_bodies, complete_ports
 from qiki_node.errors import RefusedError
 from qiki_node.terminal import echo, make_console, printable
+from qiki_node.verb_group import VerbGroup
 
 _PROFILES = ("power", "data", "full")
 _ROLES = ("source", "sink", "relay")
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=VerbGroup, invoke_without_command=True)
 @click.pass_context
 def bridge(context: click.Context) -> None:
     """The network of bridges: `show` (the default) draws it, `set` changes roles and profiles."""

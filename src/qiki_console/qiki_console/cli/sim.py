@@ -11,6 +11,7 @@ from qiki_node.completion import complete_bots
 from qiki_node.errors import RefusedError
 from qiki_node.service_type import Answer, ServiceType
 from qiki_node.terminal import echo
+from qiki_node.verb_group import VerbGroup
 
 Q = TypeVar("Q")
 A = TypeVar("A", bound=Answer)
@@ -20,7 +21,7 @@ _STEP_MAX = 60.0
 _LOAD_TIME = 20.0
 
 
-@click.group()
+@click.group(cls=VerbGroup)
 def sim() -> None:
     """Control the simulator."""
 

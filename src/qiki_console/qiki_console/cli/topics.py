@@ -9,12 +9,13 @@ from qiki_console.model.names import absolute, is_plumbing
 from qiki_node.completion import complete_topics
 from qiki_node.errors import CommandError, RefusedError
 from qiki_node.terminal import echo, printable
+from qiki_node.verb_group import VerbGroup
 
 if TYPE_CHECKING:
     from qiki_node.session import Session
 
 
-@click.group()
+@click.group(cls=VerbGroup)
 def topics() -> None:
     """Look at topics."""
 

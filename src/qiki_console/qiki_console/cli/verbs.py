@@ -15,8 +15,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from qiki_node.errors import UnknownNameError
 from qiki_node.terminal import READER_GONE, drop_output
+from qiki_node.verb_group import VerbGroup
 
 VERBS = {
     "bridge": "The network of bridges between docked bodies: show, set.",
@@ -36,19 +36,11 @@ SCRIPT_VERBS = "QIKI_SCRIPT_VERBS"
 """Environment variable with the verbs of the script that hands over to this program."""
 
 
-class Verbs(click.Group):
+class Verbs(VerbGroup):
     """A group that imports a verb of the console only when it is called, those of other packages for `--help` too."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return sorted({*VERBS, *_of_other_packages()})
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if not name.startswith("-") and not ctx.resilient_parsing and name not in self.list_commands(ctx):
-            raise UnknownNameError("verb", name, self.list_commands(ctx), "qiki --help explains them")
-        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name in VERBS:

@@ -104,7 +104,7 @@ def port_of(body: str, wanted: str, offered: Sequence[str]) -> str:
     """
     if wanted in offered:
         return wanted
-    if wanted.isascii() and wanted.isdecimal() and 1 <= int(wanted) <= len(offered):
+    if len(wanted) < 4 and wanted.isascii() and wanted.isdecimal() and 1 <= int(wanted) <= len(offered):
         return offered[int(wanted) - 1]
     raise UnknownNameError(f"port of {body}", wanted, offered, f"a number from 1 to {len(offered)} is allowed too")
 

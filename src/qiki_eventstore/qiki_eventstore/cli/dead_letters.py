@@ -14,6 +14,7 @@ from qiki_node.dead_letters import SUFFIX, DeadLetter, DeadLetters
 from qiki_node.errors import CommandError, RefusedError
 from qiki_node.json_text import to_json
 from qiki_node.terminal import echo, printable
+from qiki_node.verb_group import VerbGroup
 
 _PATIENCE = 5.0
 """s to wait for a node that is writing."""
@@ -29,7 +30,7 @@ _spool_option = click.option(
 )
 
 
-@click.group("dead-letters")
+@click.group("dead-letters", cls=VerbGroup)
 def dead_letters() -> None:
     """Events that the store refused: list them, send them again, drop them.
 

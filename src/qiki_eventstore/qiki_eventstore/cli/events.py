@@ -31,6 +31,7 @@ from qiki_eventstore.store import Query, Subscription
 from qiki_node.errors import CommandError, RefusedError, UnknownNameError
 from qiki_node.json_text import to_json
 from qiki_node.terminal import echo, printable
+from qiki_node.verb_group import VerbGroup
 
 _COMMANDS = ("operator.command_issued", "allocator.profile_started")
 """Types of the events with which a command begins."""
@@ -41,7 +42,7 @@ _SOON = 3.0
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.group()
+@click.group(cls=VerbGroup)
 def events() -> None:
     """Query the event store, verify it, export and import its events, apply retention.
 

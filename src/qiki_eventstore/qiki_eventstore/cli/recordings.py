@@ -17,6 +17,7 @@ from qiki_eventstore.recording.tending import finish_recording
 from qiki_node.errors import CommandError, RefusedError
 from qiki_node.json_text import to_json
 from qiki_node.terminal import echo, printable
+from qiki_node.verb_group import VerbGroup
 
 _DEFAULT: Final = "recordings"
 
@@ -24,7 +25,7 @@ _DEFAULT: Final = "recordings"
 _recording = click.argument("path", metavar="RECORDING", type=click.Path(path_type=Path))
 
 
-@click.group()
+@click.group(cls=VerbGroup)
 def recordings() -> None:
     """Recorded files: list, info, recover."""
 

@@ -7,9 +7,10 @@ from qiki_launch.cli.launch import launch
 from qiki_launch.cli.logs import logs
 from qiki_launch.cli.ps import ps
 from qiki_node.terminal import prepare_streams
+from qiki_node.verb_group import VerbGroup
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=VerbGroup, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Run ROS 2 YAML launch files where ROS 2's own launch is not installed, and look after the processes."""
     prepare_streams()
