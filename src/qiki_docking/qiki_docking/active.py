@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from qiki_docking.bridge.supervisor import EdgeState
-from qiki_docking.bridge.values import Edge
+from qiki_docking.bridge.values import Edge, Outlook
 from qiki_docking.exchange import BridgeEdgeStatus, DockState, PortOffer
 from qiki_docking.machine import DockingMachine
 from qiki_docking.phases import HELD, Drive, Guidance, Phase, Request
@@ -18,7 +18,7 @@ from qiki_docking.readings import is_mated, port_sample
 from qiki_docking.reasons import Reason
 from qiki_docking.record import Means, Record
 from qiki_docking.switchgear import Switchgear
-from qiki_docking.values import Answer, Occurrence, Order, State
+from qiki_docking.values import Answer, Occurrence, Order, Profile, State
 from qiki_vehicle import MassProperties, Port, Pose, Vehicle
 from qiki_vehicle.port_hardware import DockReading, Floats, PortCommand, PortReading, Sight
 
@@ -29,6 +29,7 @@ class ActiveEnd:
     """Docking that one body does itself. `now` and stamps in s.
 
     Args:
+        profiles: of bridges that are allowed.
         state: rebuilt after a restart; None: nothing was under way. docking_id: of it.
         nonces: gives an unpredictable text.
     """
@@ -39,11 +40,12 @@ class ActiveEnd:
         body: str,
         *,
         flight: Literal["refuse", "cancel"],
+        profiles: frozenset[Profile],
         state: State | None,
         docking_id: str,
         nonces: Callable[[], str],
     ) -> None:
-        self._vehicle, self._body, self._nonces = vehicle, body, nonces
+        self._vehicle, self._body, self._nonces, self._profiles = vehicle, body, nonces, profiles
         # A free body has nothing to confirm: nothing of it would move.
         self.machine = DockingMachine(vehicle, flight, None if state is None or state.phase is Phase.FREE else state)
         self.docking_id = docking_id
@@ -158,8 +160,8 @@ class ActiveEnd:
 
     # Each cycle -----------------------------------------------------------------------------------------------------
 
-    def step(self, partner: DockState | None, now: float) -> tuple[PortCommand, ...]:
-        """Advance the machine; commands to the own port."""
+    def step(self, partner: DockState | None, outlook: Outlook, now: float) -> tuple[PortCommand, ...]:
+        """Advance the machine; commands to the own port. outlook: the network around the bridge."""
         order = self.machine.state.order
         if order is not None and self.pilot is None and partner is not None:
             self._fly(order, partner)
@@ -167,9 +169,10 @@ class ActiveEnd:
             sample = self.pilot.sample(now)
             if sample is not None:
                 self.machine.observe(sample, now)
+        self.machine.outlook = outlook
         self.request = self.machine.tick(now)
         order = self.machine.state.order or order
-        commands = () if order is None else (self._command(order, now),)
+        commands = () if order is None else (self._command(order, outlook, now),)
         self._follow(now)
         self._watch(now)
         if self.machine.state.order is None:
@@ -203,15 +206,18 @@ class ActiveEnd:
             return ()
         bridging = state.phase is Phase.BRIDGE or (state.phase is Phase.HARD_DOCK and state.step == "close")
         live = self._gear.state not in (EdgeState.OPEN, EdgeState.GROUND)
-        if not bridging and not (live and edge.has_power):
+        if not bridging and not live:
             return ()
-        profile = edge.profile if bridging or not self.machine.confirmed else type(edge.profile).POWER
+        profile = edge.profile if bridging or not self.machine.confirmed else Profile.POWER
+        if live and bridging and not edge.has_power:
+            profile = Profile.FULL  # until its contacts are open
+        standby = state.step == "bridged" and profile is Profile.DATA and Profile.FULL in self._profiles
         reading = self.reading
         measured = (math.nan,) * 3 if reading is None else (reading.inner_volts, reading.current, reading.temperature)
         return (
             BridgeEdgeStatus(
                 edge.name, edge.a_port, edge.b, edge.b_port, profile, self._gear.state, self._gear.fault,
-                edge.resistance, measured[0], measured[1], temperature=measured[2],
+                edge.resistance, measured[0], measured[1], temperature=measured[2], standby=standby,
             ),
         )  # fmt: skip
 
@@ -273,12 +279,12 @@ class ActiveEnd:
         while self._readings and not -age <= stamp - self._readings[0].stamp <= age:
             self._readings.popleft()
 
-    def _command(self, order: Order, now: float) -> PortCommand:
+    def _command(self, order: Order, outlook: Outlook, now: float) -> PortCommand:
         request, phase = self.request, self.machine.phase
         release = phase is Phase.EMERGENCY_RELEASE and self.machine.state.step == "release"
         if release:
             self._gear.drop()
-        command = self._gear.step(request.power, request.contacts, now) if self.machine.confirmed else None
+        command = self._gear.step(request.power, request.contacts, now, outlook) if self.machine.confirmed else None
         return PortCommand(
             order.own_port,
             _DRIVES[request.capture],

@@ -22,7 +22,8 @@ class Condition:
         low, high: names of settings of the vehicle file ("-" in front: negated), or 0.0 or 1.0 of a flag; None: none.
         less: subtracted from the value first: `HOLD`, a quantity of the same sample, or a setting.
         size: the absolute value counts.
-        part: "power" or "data": needed only with profiles that have it.
+        part: "power" or "data": needed only with profiles that have it; "fed": while a source feeds the bridge; "dark":
+            while not both ends are fed otherwise.
     """
 
     quantity: str
@@ -95,7 +96,7 @@ class Judge:
 
     Args:
         hold: gives the range of the hold point that is flown to, m.
-        parts: gives the parts of the profile: of "power", "data".
+        parts: gives the parts that count now.
     """
 
     def __init__(

@@ -8,7 +8,7 @@ from typing import Literal
 
 from qiki_docking.active import ActiveEnd, still
 from qiki_docking.bridge.sharing import BridgeNetwork, own_loads
-from qiki_docking.bridge.values import Edge, Role
+from qiki_docking.bridge.values import Edge, Outlook, Role
 from qiki_docking.choice import own_port, partner_port
 from qiki_docking.exchange import BridgeEdgeStatus, BridgeStatus, DockState
 from qiki_docking.handshake import OwnSide, link_sample
@@ -88,7 +88,9 @@ class DockingCore:
         self.combined = False
         """The flight lead of the assembly flies, while bridges are closed; else captured bodies do not thrust."""
         self._vehicle, self._profiles = vehicle, frozenset(profiles)
-        self._own = ActiveEnd(vehicle, body, flight=flight, state=state, docking_id=docking_id, nonces=nonces)
+        self._own = ActiveEnd(
+            vehicle, body, flight=flight, profiles=self._profiles, state=state, docking_id=docking_id, nonces=nonces
+        )
         self._passive = PassivePorts(vehicle, body, self._own.machine.reservations, self._profiles, nonces)
         self._network = BridgeNetwork(vehicle, body, role, source_power=source_power, commanders=commanders)
         self._partners: dict[str, DockState] = {}
@@ -271,8 +273,11 @@ class DockingCore:
 
     def step(self, now: float) -> Output:
         """Advance everything, and give commands and states. Call it 10 times a second."""
-        order = self.state.order
-        commands = self._own.step(None if order is None else self._partners.get(order.partner), now)
+        order, edge = self.state.order, self._own.edge
+        if edge is not None and self._network.relieves(edge.name):
+            self._own.machine.relieve(now)
+        outlook = Outlook() if edge is None else self._network.outlook(edge)
+        commands = self._own.step(None if order is None else self._partners.get(order.partner), outlook, now)
         # A port of the own docking is not another's, whatever that one claims.
         commands += tuple(one for one in self._passive.step(now) if order is None or one.port != order.own_port)
         self._network.edges = self._own.edges() + tuple(self._mirrored())
@@ -337,6 +342,7 @@ class DockingCore:
                 volts=reading.inner_volts,
                 current=reading.current,
                 temperature=reading.temperature,
+                standby=edge.standby and Profile.FULL in self._profiles,
             )
 
     def _port(self, port: str, order: str, now: float) -> str | Answer:

@@ -7,7 +7,7 @@ from qiki_docking.phases import Phase
 from qiki_docking.reasons import Reason
 from qiki_docking.steps import STEPS
 from qiki_docking.table import NEXT, SAME, Row, Trigger
-from qiki_docking.values import Order, State
+from qiki_docking.values import Order, Profile, State
 from qiki_vehicle.docking import Docking
 
 FINAL = frozenset({Reason.CANCELLED, Reason.RESERVATION_LOST, Reason.PARTNER_SILENT})
@@ -18,7 +18,7 @@ _AWAY = (Phase.ABORT, Phase.UNDOCKING, Phase.FAULT, Phase.EMERGENCY_RELEASE)
 def entered(old: State, row: Row, reason: Reason, order: Order | None, first_hold: int, *, rules: Docking) -> State:
     """The state after a row.
 
-    order: of the trigger, for DOCK and PROFILE.
+    order: of the trigger, for DOCK, PROFILE and RELIEVE.
     first_hold: index of the hold point at which an approach from here begins.
     """
     phase = row.dest or old.phase
@@ -26,8 +26,11 @@ def entered(old: State, row: Row, reason: Reason, order: Order | None, first_hol
     new = replace(old, phase=phase, step=_step(old, row, phase), reason=reason)
     if row.trigger is Trigger.DOCK:
         new = replace(new, order=order, tries=0, retry=False, hold=first_hold, cause=Reason.NONE, reason=Reason.ORDERED)
-    if row.trigger is Trigger.PROFILE:
+    if row.trigger in (Trigger.PROFILE, Trigger.RELIEVE):
         new = replace(new, order=order)
+    if phase is Phase.BRIDGE and "times_out" in row.guards and new.order is not None:
+        # Power was not cleared, or did not come: the bridge of data stays as it was.
+        new = replace(new, order=replace(new.order, profile=Profile.DATA))
     if "arrives" in row.guards:
         new = replace(new, hold=old.hold + 1)
     if phase in _AWAY and row.dest is not None and row.trigger is not Trigger.RESUME:

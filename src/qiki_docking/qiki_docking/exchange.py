@@ -129,6 +129,7 @@ class BridgeEdgeStatus:
         current: A, positive into the own body, NaN if unknown.
         expected: A, by the network's flow, NaN if unknown.
         temperature: degC, NaN if unknown.
+        standby: it carries data only, and this end lets it take over the feeding when another edge is taken out.
     """
 
     name: str
@@ -143,6 +144,7 @@ class BridgeEdgeStatus:
     current: float = _NAN
     expected: float = _NAN
     temperature: float = _NAN
+    standby: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,7 @@ class BridgeStatus:
         shed: loads of the whole island that get less than they want, as body/load.
         data_peers: bodies that are reached over data bridges.
         commanders: bodies whose commands over the bridge are accepted.
+        capacitance: F behind the contacts of the body, which pre-charge has to fill; NaN if unknown.
     """
 
     stamp: float
@@ -179,3 +182,4 @@ class BridgeStatus:
     shed: tuple[str, ...] = ()
     data_peers: tuple[str, ...] = ()
     commanders: tuple[str, ...] = ()
+    capacitance: float = _NAN

@@ -8,6 +8,7 @@ from typing import Literal
 from transitions import Machine
 
 from qiki_docking.arming import Arming
+from qiki_docking.bridge.values import Outlook
 from qiki_docking.conditions import Judge, Settings
 from qiki_docking.entry import entered
 from qiki_docking.evidence import Evidence, Sample
@@ -55,14 +56,14 @@ class DockingMachine:
         self._state = state or State()
         self.confirmed = state is None
         """The state is that of the hardware; false after a restart, until the sensors show it."""
+        self.outlook = Outlook()
+        """Unfed, low volts are no fault of the bridge; with both ends fed otherwise, volts behind it show no weld."""
         self.reservations = PortReservations((port.name for port in vehicle.ports), rules.reservation)
         """Of the own ports. A docking node that is asked for one answers from here."""
         self._evidence = Evidence(rules.validity)
         self._touch = Touch(rules, self._evidence)
         settings = Settings(vehicle)
-        self._judge = Judge(
-            settings, self._evidence, lambda: rules.hold_points[self._state.hold], lambda: self._state.parts
-        )
+        self._judge = Judge(settings, self._evidence, lambda: rules.hold_points[self._state.hold], self._needed)
         self._guards = Guards(self._judge, settings, rules, self._touch, cancels=flight == "cancel")
         self._now = -math.inf
         self._since = -math.inf
@@ -181,7 +182,9 @@ class DockingMachine:
         return self._refuse("flight", reason, f"in {self.phase}")
 
     def set_profile(self, profile: Profile, now: float) -> Answer:
-        """Change the profile while docked. Adding power repeats the last check, which needs all of them to hold."""
+        """Change the profile while docked. Adding power repeats the last check, which needs all of them to hold; if it
+        does not pass, the bridge stays one of data.
+        """
         self._pass_time(now)
         if not self.confirmed:
             return self._refuse("profile", Reason.UNCONFIRMED)
@@ -192,6 +195,15 @@ class DockingMachine:
         if self._pending != order:
             self._fire(Trigger.PROFILE)
         return self._accept()
+
+    def relieve(self, now: float) -> bool:
+        """Add power to a bridge of data, as the network needs it; false: it is none, or under way already."""
+        self._pass_time(now)
+        order = self._state.order
+        if not self.confirmed or self.phase is not Phase.BRIDGE or order is None:
+            return False
+        self._pending = replace(order, profile=Profile.FULL)
+        return order.profile is Profile.DATA and self._fire(Trigger.RELIEVE)
 
     def arm_release(self, now: float) -> Answer:
         """First step of an emergency release: gives the code that the second one has to repeat within `arm_time`."""
@@ -231,6 +243,12 @@ class DockingMachine:
         """Refuse an order for a reason that lies outside of the machine, and report it."""
         self._pass_time(now)
         return self._refuse(order, reason, detail)
+
+    def _needed(self) -> frozenset[str]:
+        parts = self._state.parts
+        if self.outlook.fed and "power" in parts:
+            parts |= {"fed"}
+        return parts if self.outlook.taken else parts | {"dark"}
 
     @property
     def _step(self) -> Step:
@@ -274,7 +292,7 @@ class DockingMachine:
         self._state = new
         if (new.phase, new.step) == (Phase.ALIGN, "capture"):
             self._emit("docking.contact_judged", self._touch.judge())
-        if new.phase is Phase.HARD_DOCK:
+        if new.phase is Phase.HARD_DOCK or (new.phase is Phase.BRIDGE and new.step == "clear"):
             # A check is passed by what is measured during it.
             self._evidence.forget((condition.quantity for condition in self._step.done), self._now)
         changed = {

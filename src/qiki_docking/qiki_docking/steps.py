@@ -3,7 +3,7 @@
 Numbers are names of settings of the vehicle file (`qiki_vehicle.docking`).
 """
 
-from qiki_docking.checks import ALIVE, CLOSE, CONTACTS_OPEN, LOCKED, check_steps, still
+from qiki_docking.checks import ALIVE, CLOSE, CONTACTS_OPEN, LOCKED, STANDING, check_steps, still
 from qiki_docking.conditions import HOLD, Condition, most, no, valid, yes
 from qiki_docking.phases import Drive, Guidance, Interlock, Phase, Request, Step
 from qiki_docking.reasons import Reason
@@ -43,18 +43,32 @@ _SETTLED = (
 )
 
 
-_POWERED = Step(
-    "bridged",
-    still(power=Drive.ON, contacts=Drive.ON, data=Drive.ON),
-    keep=(yes("latch_1", Reason.LOCK_LOST), yes("latch_2", Reason.LOCK_LOST), ALIVE),
-    trip=(
-        valid("bridge_volts", Reason.POWER_BLIND, "power"),
-        valid("bridge_current", Reason.POWER_BLIND, "power"),
-        Condition("bridge_volts", Reason.VOLTS, "avionics.voltage_min", "bridge.volts_max", part="power"),
-        most("bridge_current", "bridge.current_max", Reason.OVERCURRENT, "power"),
-        Condition("temperature", Reason.OVERTEMPERATURE, high="thermal.nodes.DOCK_BRIDGE.trip"),
+_HELD = (yes("latch_1", Reason.LOCK_LOST), yes("latch_2", Reason.LOCK_LOST), ALIVE)
+_LIMITS = (
+    valid("bridge_volts", Reason.POWER_BLIND, "power"),
+    valid("bridge_current", Reason.POWER_BLIND, "power"),
+    Condition("bridge_volts", Reason.VOLTS, high="bridge.volts_max", part="power"),
+    most("bridge_current", "bridge.current_max", Reason.OVERCURRENT, "power"),
+    Condition("temperature", Reason.OVERTEMPERATURE, high="thermal.nodes.DOCK_BRIDGE.trip"),
+)
+_BRIDGE = (
+    Step(
+        "bridged",
+        still(power=Drive.ON, contacts=Drive.ON, data=Drive.ON),
+        keep=_HELD,
+        trip=(*_LIMITS, Condition("bridge_volts", Reason.VOLTS, "avionics.voltage_min", part="fed")),
+        blind=_CHECKS + "blind",
     ),
-    blind=_CHECKS + "blind",
+    # Power is added to a bridge of data.
+    Step(
+        "clear",
+        still("clearance", data=Drive.ON),
+        STANDING,
+        _HELD,
+        blind=_CHECKS + "blind",
+        timeout=_CHECKS + "clearance_timeout",
+    ),
+    Step("energize", CLOSE.request, CLOSE.done, _HELD, _LIMITS, _CHECKS + "blind", CLOSE.timeout, ends=True),
 )
 
 _RETREAT = Step("retreat", Request(Guidance.RETREAT), _BACK, timeout=_UNDOCK + "retreat_timeout", ends=True)
@@ -132,7 +146,7 @@ STEPS: dict[Phase, tuple[Step, ...]] = {
         ),
     ),
     Phase.HARD_DOCK: (*check_steps(), CLOSE),
-    Phase.BRIDGE: (_POWERED,),
+    Phase.BRIDGE: _BRIDGE,
     Phase.UNDOCKING: (
         Step(
             "power_down",
@@ -144,7 +158,7 @@ STEPS: dict[Phase, tuple[Step, ...]] = {
         Step(
             "open",
             still(power=Drive.OFF, contacts=Drive.OFF),
-            (NO_CURRENT, CONTACTS_OPEN, most("bridge_volts", _UNDOCK + "volts_max", Reason.CONTACTS_WELDED)),
+            (NO_CURRENT, CONTACTS_OPEN, most("bridge_volts", _UNDOCK + "volts_max", Reason.CONTACTS_WELDED, "dark")),
             timeout=_UNDOCK + "contacts_timeout",
             attempts=_UNDOCK + "attempts",
         ),

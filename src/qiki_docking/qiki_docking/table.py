@@ -13,7 +13,7 @@ SAME: Final = "(same)"
 
 
 class Trigger(StrEnum):
-    """Causes of a transition: the cycle, an order, or the confirmation of a rebuilt state."""
+    """Causes of a transition: the cycle, an order, the network's need, or the confirmation of a rebuilt state."""
 
     TICK = "tick"
     DOCK = "dock"
@@ -21,6 +21,7 @@ class Trigger(StrEnum):
     CANCEL = "cancel"
     FLIGHT = "flight"
     PROFILE = "profile"
+    RELIEVE = "relieve"
     RELEASE = "release"
     RESET = "reset"
     RESUME = "resume"
@@ -99,6 +100,9 @@ ROWS: tuple[Row, ...] = (
     Row(_T.TICK, _P.HARD_DOCK, _P.UNDOCKING, ("times_out",)),
     Row(_T.TICK, _P.BRIDGE, _P.FAULT, ("trips",)),
     Row(_T.TICK, _P.BRIDGE, _P.UNDOCKING, ("fails",)),
+    Row(_T.TICK, _P.BRIDGE, None, ("completes",), "bridged"),
+    Row(_T.TICK, _P.BRIDGE, None, ("advances",), NEXT),
+    Row(_T.TICK, _P.BRIDGE, None, ("times_out",), "bridged"),
     Row(_T.TICK, _P.UNDOCKING, _P.FAULT, ("fails",), "hold"),
     Row(_T.TICK, _P.UNDOCKING, _P.FREE, ("completes",), reason=Reason.RELEASED),
     Row(_T.TICK, _P.UNDOCKING, None, ("advances",), NEXT),
@@ -120,8 +124,9 @@ ROWS: tuple[Row, ...] = (
     Row(_T.UNDOCK, _P.HARD_DOCK, _P.UNDOCKING, (), reason=Reason.ORDERED),
     Row(_T.UNDOCK, _P.BRIDGE, _P.UNDOCKING, (), reason=Reason.ORDERED),
     Row(_T.UNDOCK, _P.FAULT, _P.UNDOCKING, (), reason=Reason.ORDERED),
-    Row(_T.PROFILE, _P.BRIDGE, _P.HARD_DOCK, ("wants_power",), "clearance", Reason.ORDERED),
-    Row(_T.PROFILE, _P.BRIDGE, None, (), SAME, Reason.ORDERED),
+    Row(_T.PROFILE, _P.BRIDGE, None, ("wants_power",), "clear", Reason.ORDERED),
+    Row(_T.PROFILE, _P.BRIDGE, None, (), "bridged", Reason.ORDERED),
+    Row(_T.RELIEVE, _P.BRIDGE, None, ("wants_power",), "clear", Reason.TAKES_OVER),
     *(Row(_T.RELEASE, phase, _P.EMERGENCY_RELEASE, ("armed",), reason=Reason.EMERGENCY) for phase in _HELD),
     Row(_T.RESET, _P.FAULT, _P.FREE, ("separate",), reason=Reason.ORDERED),
 )

@@ -297,12 +297,15 @@ def test_the_profile_is_changed_while_docked(vehicle):
     assert plant.machine.phase is Phase.BRIDGE
     plant.faults = {"identity_valid": 0.0}
     assert plant.machine.set_profile(Profile.POWER, plant.now).accepted
-    assert plant.run(lambda p: p.machine.phase != "HARD_DOCK").machine.phase == "UNDOCKING"
-    assert plant.machine.state.cause is Reason.IDENTITY
+    plant.run(lambda p: p.machine.state.step == "clear").run(lambda p: p.machine.state.step == "bridged")
+    refused = plant.machine.state
+    assert (refused.phase, refused.reason, refused.order.profile) == ("BRIDGE", Reason.IDENTITY, "DATA")
+    assert not plant.contacts
     plant = Plant(vehicle, distance=1.0).dock(Order("station", "A", "B", "DATA")).run("BRIDGE")
     assert not plant.contacts
     assert plant.machine.set_profile(Profile.FULL, plant.now).accepted
-    assert plant.run("BRIDGE").contacts
+    plant.run(lambda p: p.contacts).run(lambda p: p.machine.state.step == "bridged")
+    assert plant.machine.state.order.profile == "FULL"
 
 
 @pytest.mark.requirement("DOCK-8")

@@ -176,6 +176,7 @@ class Bridge(Section):
     current_max: Positive  # A
     back_current_max: Positive  # A, against the direction of feeding
     depth_max: _Count  # hops from the source
+    handover_timeout: Positive  # s, for another edge to take over before one is opened
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

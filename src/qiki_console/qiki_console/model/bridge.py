@@ -12,7 +12,17 @@ from qiki_console.model.numbers import number
 ROLES: Final = ("UNKNOWN", "SOURCE", "SINK", "RELAY")
 """By their numbers in BridgeState."""
 
-SWITCHGEAR: Final = ("OPEN", "GROUND", "PRECHARGE", "SOFT_START", "CLOSED", "POWER_DOWN", "OPENING", "FAULT")
+SWITCHGEAR: Final = (
+    "OPEN",
+    "GROUND",
+    "PRECHARGE",
+    "SOFT_START",
+    "CLOSED",
+    "POWER_DOWN",
+    "OPENING",
+    "FAULT",
+    "HANDOVER",
+)
 """By their numbers in BridgeEdge."""
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import replace
 
 from qiki_docking.bridge.island import Island, Limits
@@ -54,7 +55,7 @@ class BridgeGraph:
                 return Verdict(Refusal.PORT_TAKEN, f"{':'.join(port)}: taken by {taken[port]}")
         changed = self._copy()
         changed.edges.pop(edge.name, None)
-        if edge.has_power and edge.b in changed._reached(edge.a):
+        if edge.has_power and edge.b in changed.reached(edge.a):
             return Verdict(Refusal.POWER_LOOP, f"{edge.name}: {edge.a} and {edge.b} share an island of power already")
         changed.edges[edge.name] = edge
         return self._adopt(changed, changed._power_fault(edge.a))
@@ -110,7 +111,7 @@ class BridgeGraph:
         shed: tuple[tuple[str, str], ...] = ()
         closes = None
         if far is not None:
-            behind = after._reached(far)
+            behind = after.reached(far)
             served = [
                 (-load.priority, body, load.name)
                 for body in behind
@@ -118,11 +119,17 @@ class BridgeGraph:
                 if before.served[body, load.name] > 0.0
             ]
             shed = tuple((body, load) for _, body, load in sorted(served))
-            closes = after._refed(behind, standby)
+            closes = after.feeder(far, standby)
+            if closes is not None:
+                after.close(closes)
         return Removal(edge, shed, closes, after.flow())
 
-    def _refed(self, behind: set[str], standby: tuple[Edge, ...]) -> Edge | None:
-        """Close, of the standby edges between `behind` and a fed body, the one that serves the most loads' power."""
+    def feeder(self, body: str, standby: Iterable[Edge]) -> Edge | None:
+        """Of the standby edges from the unfed island of `body` to a fed one: that which serves the most loads' power.
+
+        It carries power, and data if it did; None: none may close.
+        """
+        behind = self.reached(body)
         best: tuple[float, str] | None = None
         chosen = None
         for edge in standby:
@@ -137,8 +144,6 @@ class BridgeGraph:
             rank = (-math.fsum(flow.served.values()), powered.name)
             if best is None or rank < best:
                 best, chosen = rank, powered
-        if chosen is not None:
-            self.close(chosen)
         return chosen
 
     def data_tree(self) -> frozenset[str]:
@@ -178,8 +183,8 @@ class BridgeGraph:
         edges = (edge for edge in self.edges.values() if body in (edge.a, edge.b))
         return [edge for edge in edges if (edge.has_data if data else edge.has_power)]
 
-    def _reached(self, body: str) -> set[str]:
-        """The island of power of a body."""
+    def reached(self, body: str) -> set[str]:
+        """Names of the bodies in the island of power of a body, itself among them."""
         seen, queue = {body}, [body]
         while queue:
             here = queue.pop()
@@ -191,7 +196,7 @@ class BridgeGraph:
 
     def _power_fault(self, body: str) -> Verdict | None:
         """Rule that the island of a body breaks."""
-        island = sorted(self._reached(body))
+        island = sorted(self.reached(body))
         sources = [name for name in island if self.bodies[name].role is Role.SOURCE]
         if len(sources) > 1:
             return Verdict(Refusal.SECOND_SOURCE, f"{' and '.join(sources)}: an island has one source")

@@ -1,18 +1,20 @@
 """The network of bridges as one body computes it from the states of all bodies of its assembly."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 
 from qiki_docking.bridge.graph import BridgeGraph
 from qiki_docking.bridge.supervisor import EdgeState
-from qiki_docking.bridge.values import Body, Edge, Flow, Load, Role, Verdict
+from qiki_docking.bridge.values import Body, Edge, Flow, Load, Outlook, Role, Verdict
 from qiki_docking.exchange import BridgeEdgeStatus, BridgeStatus
 from qiki_docking.values import Profile
 from qiki_vehicle import Vehicle
 
 LIVE = frozenset({EdgeState.SOFT_START, EdgeState.CLOSED})
 """States in which an edge carries power; while it is pre-charged, nothing may draw."""
+_CLOSING = frozenset({EdgeState.OPEN, EdgeState.GROUND, EdgeState.PRECHARGE, EdgeState.SOFT_START})
+_LEAVING = frozenset({EdgeState.HANDOVER, EdgeState.POWER_DOWN, EdgeState.OPENING, EdgeState.FAULT})
 
 
 def own_loads(vehicle: Vehicle, *, charge: float = 0.0, off: Iterable[str] = ()) -> tuple[Load, ...]:
@@ -39,7 +41,8 @@ class BridgeNetwork:
         status = network.status(now)
 
     Each body computes the same flow. An edge carries power while all ends that report it show it closed; one that is
-    being powered down feeds nothing any more, so that loads behind it are shed before it opens.
+    being powered down feeds nothing any more, so that loads behind it are shed before it opens. One that hands over
+    feeds until the edge that takes over does.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class BridgeNetwork:
         self._others: dict[str, BridgeStatus] = {}
         self._cleared: dict[str, tuple[object, str]] = {}
         self._known: tuple[object, BridgeGraph, Flow] | None = None
+        self._seen: tuple[object, Outlook] | None = None
 
     def update(self, status: BridgeStatus) -> None:
         """Take another body's state in; one that is older than the last is ignored.
@@ -116,23 +120,96 @@ class BridgeNetwork:
         missing = [end for end in (edge.a, edge.b) if end not in bodies]
         if missing:
             return f"{edge.name}: no bridge state of {missing[0]}"
-        self._fill(graph, bodies)
+        self._fill(graph, bodies, self._edges(bodies))
         verdict = graph.close(edge)
         return verdict.text if not verdict.accepted else _shortage(graph, edge)
 
     def set_role(self, role: Role) -> Verdict:
         """Change the own role; a refused one changes nothing."""
         before, self.role = self.role, role
-        graph = BridgeGraph.of(self._vehicle)
-        verdict = self._fill(graph, self._bodies(set()))
+        graph, bodies = BridgeGraph.of(self._vehicle), self._bodies(set())
+        verdict = self._fill(graph, bodies, self._edges(bodies))
         if not verdict.accepted:
             self.role = before
         return verdict
 
-    def behind(self, name: str) -> tuple[tuple[str, str], ...]:
-        """(body, load) to be switched off before the edge opens, in this order."""
-        graph = self._solved()[0]
-        return graph.removal(name).shed if name in graph.edges else ()
+    def outlook(self, edge: Edge) -> Outlook:
+        """The network around an own edge."""
+        bodies = self._bodies({edge.other(self._body)})
+        states = tuple(
+            (one.name, one.profile, one.state, one.standby, one.fault) for body in bodies for one in self._reports(body)
+        )
+        key = (edge, tuple(bodies.values()), states)
+        if self._seen is None or self._seen[0] != key:
+            self._seen = (key, self._look(edge))
+        return self._seen[1]
+
+    def _look(self, edge: Edge) -> Outlook:
+        graph, flow = self._solved()
+        far = edge.other(self._body)
+        reports = [one for body in graph.bodies for one in self._reports(body)]
+        inward = None
+        if edge.name in flow.toward:
+            inward = flow.toward[edge.name] == self._body
+        elif (far in flow.depth) != (self._body in flow.depth):
+            inward = far in flow.depth
+        steady, without = self._steady(edge.name, {far})
+        unfed = [end for end in (self._body, far) if end not in without.depth]
+        fed = flow.depth.keys() >= {self._body, far}
+        return Outlook(
+            inward=inward,
+            turning=any(one.state is EdgeState.HANDOVER for one in reports),
+            fed=not self.knows(far) or bool((flow.depth.keys() | without.depth.keys()) & {self._body, far}),
+            capacitance=self._capacitance(steady, self._body if inward else far),
+            handover=fed and any(steady.feeder(end, self._candidates(edge.name)) is not None for end in unfed),
+            taken=not unfed,
+        )
+
+    def relieves(self, name: str) -> bool:
+        """Own edge `name`, which carries data only, is to take over from one that is being taken out."""
+        if not any(edge.name == name and edge.standby for edge in self.edges):
+            return False
+        bodies = self._bodies(set())
+        for body in bodies:
+            for edge in self._reports(body):
+                if edge.state not in _LEAVING:
+                    continue
+                steady, flow = self._steady(edge.name, set())
+                chosen = (
+                    steady.feeder(end, self._candidates(edge.name))
+                    for end in (body, edge.partner)
+                    if end in steady.bodies and end not in flow.depth
+                )
+                if any(one is not None and one.name == name for one in chosen):
+                    return True
+        return False
+
+    def _steady(self, without: str, further: set[str]) -> tuple[BridgeGraph, Flow]:
+        """Bodies, those of `further` too, with the edges that are closed and stay so, but for one."""
+        bodies = self._bodies(further)
+        graph = BridgeGraph.of(self._vehicle)
+        self._fill(graph, bodies, [edge for edge in self._edges(bodies, {EdgeState.CLOSED}) if edge.name != without])
+        return graph, graph.flow()
+
+    def _candidates(self, without: str) -> list[Edge]:
+        """Edges that can take over, as all their ends report: they carry data only, or are being closed."""
+        bodies = self._bodies(set())
+        ends: dict[str, list[tuple[str, BridgeEdgeStatus]]] = {}
+        for body in bodies:
+            for edge in self._reports(body):
+                if edge.name != without and edge.partner in bodies:
+                    ends.setdefault(edge.name, []).append((body, edge))
+        return [
+            _edge(body, edge, edge.profile)
+            for (body, edge), *others in ends.values()
+            if others and all(_is_ready(one) for _, one in ((body, edge), *others))
+        ]
+
+    def _capacitance(self, graph: BridgeGraph, body: str) -> float:
+        """F, of the island of a body."""
+        own = self._vehicle.bridge.capacitance
+        known = (graph.bodies[name].capacitance for name in graph.reached(body) if name in graph.bodies)
+        return math.fsum(own if math.isnan(value) else value for value in known) or own
 
     def status(self, now: float) -> BridgeStatus:
         """Own part of the network. `now`: s."""
@@ -162,15 +239,20 @@ class BridgeNetwork:
             tuple(f"{body}/{load}" for body, load in flow.shed),
             peers,
             tuple(body for body in self._commanders if body in peers),
+            self._vehicle.bridge.capacitance,
         )
 
     def _solved(self) -> tuple[BridgeGraph, Flow]:
         bodies = self._bodies(set())
-        edges = self._edges(bodies)
-        key = (tuple(bodies.values()), edges)
+        edges, leaving = self._edges(bodies), self._edges(bodies, LIVE | {EdgeState.HANDOVER})
+        key = (tuple(bodies.values()), edges, leaving)
         if self._known is None or self._known[0] != key:
             graph = BridgeGraph.of(self._vehicle)
-            self._fill(graph, bodies)
+            self._fill(graph, bodies, edges)
+            for edge in leaving:
+                # Refused as a loop, or for a second source, as soon as the other edge feeds.
+                if edge not in edges:
+                    graph.close(edge)
             self._known = (key, graph, graph.flow())
         return self._known[1], self._known[2]
 
@@ -195,14 +277,14 @@ class BridgeNetwork:
                 found[name] = _body(self._others[name])
         return found
 
-    def _edges(self, bodies: Iterable[str]) -> tuple[Edge, ...]:
-        """Edges whose reporting ends agree on a service that they carry, by name."""
+    def _edges(self, bodies: Iterable[str], live: Set[EdgeState] = LIVE) -> tuple[Edge, ...]:
+        """Edges whose reporting ends agree on a service that they carry, by name. live: states that carry power."""
         parts: dict[str, frozenset[str]] = {}
         ends: dict[str, tuple[str, BridgeEdgeStatus]] = {}
         known = set(bodies)
         for body in known:
             for edge in self._reports(body):
-                carried = edge.profile.parts if edge.state in LIVE else edge.profile.parts - {"power"}
+                carried = edge.profile.parts if edge.state in live else edge.profile.parts - {"power"}
                 parts[edge.name] = parts.get(edge.name, carried) & carried
                 ends.setdefault(edge.name, (body, edge))
         found = []
@@ -213,9 +295,9 @@ class BridgeNetwork:
                 found.append(_edge(body, edge, services))
         return tuple(found)
 
-    def _fill(self, graph: BridgeGraph, bodies: dict[str, Body]) -> Verdict:
+    def _fill(self, graph: BridgeGraph, bodies: dict[str, Body], edges: Iterable[Edge]) -> Verdict:
         """Add bodies and edges; the first refusal among them."""
-        verdicts = [graph.add(body) for body in bodies.values()] + [graph.close(edge) for edge in self._edges(bodies)]
+        verdicts = [graph.add(body) for body in bodies.values()] + [graph.close(edge) for edge in edges]
         return next((verdict for verdict in verdicts if not verdict.accepted), verdicts[0])
 
 
@@ -223,11 +305,16 @@ def _edge(body: str, edge: BridgeEdgeStatus, services: Profile) -> Edge:
     return Edge(body, edge.port, edge.partner, edge.partner_port, services, edge.resistance)
 
 
+def _is_ready(edge: BridgeEdgeStatus) -> bool:
+    closing = "power" in edge.profile.parts and edge.state in _CLOSING and not edge.fault
+    return edge.standby or closing
+
+
 def _body(status: BridgeStatus) -> Body:
     rows = zip(status.loads, status.wanted, status.priority, status.divisible, strict=True)
     loads = tuple(Load(name, watts, priority, divisible) for name, watts, priority, divisible in rows)
     power = status.source_power if status.role is Role.SOURCE else math.inf
-    return Body(status.body, status.role, loads, status.source_volts, power)
+    return Body(status.body, status.role, loads, status.source_volts, power, capacitance=status.capacitance)
 
 
 def _shortage(graph: BridgeGraph, edge: Edge) -> str:

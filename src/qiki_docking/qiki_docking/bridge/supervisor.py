@@ -18,6 +18,8 @@ class EdgeState(StrEnum):
     POWER_DOWN = "POWER_DOWN"
     OPENING = "OPENING"
     FAULT = "FAULT"
+    HANDOVER = "HANDOVER"
+    """Closed still, until another edge has taken over; then it opens."""
 
 
 class EdgeFault(StrEnum):
@@ -97,16 +99,17 @@ class EdgeSupervisor:
         self._since = self._now = self._charging = -math.inf
         self._main = closed
         self._is_dark = True
+        self._capacitance, self._fed, self._taken = self._rules.capacitance, True, False
 
     @property
     def precharge_time(self) -> float:
-        """s, within which pre-charge has to reach its share: so many time constants R C.
+        """s, within which pre-charge has to reach its share: so many time constants R C of all that is behind the edge.
 
         It counts from the first reading with volts: the contacts close later than they are commanded, at some moment
         after the last reading without.
         """
         rules = self._rules
-        return rules.precharge_time_constants * rules.precharge_resistance * rules.capacitance
+        return rules.precharge_time_constants * rules.precharge_resistance * self._capacitance
 
     def reset(self) -> bool:
         """Leave FAULT for OPEN; false: there is none, or contacts may be welded and carry power."""
@@ -115,14 +118,31 @@ class EdgeSupervisor:
         self.state, self.fault = EdgeState.OPEN, EdgeFault.NONE
         return True
 
-    def step(self, close: bool, reading: EdgeReading, now: float) -> EdgeCommand:
+    def step(
+        self,
+        close: bool,
+        reading: EdgeReading,
+        now: float,
+        *,
+        capacitance: float | None = None,
+        fed: bool = True,
+        taken: bool = False,
+    ) -> EdgeCommand:
         """Take one reading in, and give the wanted state of the switchgear.
 
+        capacitance: F behind the edge; None: that of one body.
+        fed: a source feeds the island; without one, low volts are no fault of the edge.
+        taken: other edges feed both ends; then volts behind open contacts show no weld.
+
         Raises:
-            ValueError: `now` is not finite.
+            ValueError: `now` is not finite, or `capacitance` is not finite and positive.
         """
         if not math.isfinite(now):
             raise ValueError(f"now: {now} s; allowed: a finite number")
+        self._capacitance = self._rules.capacitance if capacitance is None else capacitance
+        if not (math.isfinite(self._capacitance) and self._capacitance > 0.0):
+            raise ValueError(f"capacitance: {capacitance} F; allowed: finite, above 0 F")
+        self._fed, self._taken = fed, taken
         if now < self._now:
             self._since = now
         self._now = now
@@ -171,15 +191,20 @@ class EdgeSupervisor:
                 self._enter(EdgeState.OPENING, self.fault)
             elif late:
                 self._enter(EdgeState.FAULT, EdgeFault.CURRENT_REMAINS)
-        elif abs(reading.bus_volts) <= self._undock.volts_max and abs(reading.current) <= self._undock.current_max:
+        elif self._is_dead(reading):
             self._enter(EdgeState.OPEN if self.fault is EdgeFault.NONE else EdgeState.FAULT, self.fault)
         elif late:
             self._enter(EdgeState.FAULT, EdgeFault.WELDED)
 
+    def _is_dead(self, reading: EdgeReading) -> bool:
+        """Neither volts, as far as they come through these contacts, nor current."""
+        volts = 0.0 if self._taken else abs(reading.bus_volts)
+        return volts <= self._undock.volts_max and abs(reading.current) <= self._undock.current_max
+
     def _exceeded(self, reading: EdgeReading) -> EdgeFault:
         rules = self._rules
         values = (reading.source_volts, reading.bus_volts, reading.current, reading.temperature)
-        low = self.state is EdgeState.CLOSED and reading.bus_volts < self._volts_min
+        low = self._fed and self.state is EdgeState.CLOSED and reading.bus_volts < self._volts_min
         found = {
             EdgeFault.SENSOR: not all(map(math.isfinite, values)),
             EdgeFault.OVERCURRENT: reading.current > rules.current_max,

@@ -44,6 +44,7 @@ class Body:
 
     Attributes:
         volts, power_max, current_max: V, W, A of a source, 1e-3 to 1e6 V; not used for others.
+        capacitance: F behind the contacts, up to 1 F; NaN: not known.
     """
 
     name: str
@@ -52,12 +53,15 @@ class Body:
     volts: float = math.nan
     power_max: float = math.inf
     current_max: float = math.inf
+    capacitance: float = math.nan
 
     def __post_init__(self) -> None:
         if self.role is Role.SOURCE and not 1e-3 <= self.volts <= 1e6:
             raise ValueError(f"volts: {self.volts} V of source {self.name}; allowed: 1e-3 to 1e6 V")
         if self.role is Role.SOURCE and not self.power_max >= 0.0:
             raise ValueError(f"power_max: {self.power_max} W of source {self.name}; allowed: 0 W and above")
+        if not (math.isnan(self.capacitance) or 0.0 < self.capacitance <= 1.0):
+            raise ValueError(f"capacitance: {self.capacitance} F of {self.name}; allowed: above 0 up to 1 F, or NaN")
         names = [load.name for load in self.loads]
         if len(set(names)) != len(names):
             raise ValueError(f"loads: {names} of {self.name}; allowed: each name once")
@@ -154,6 +158,27 @@ class Flow:
     shed: tuple[tuple[str, str], ...] = ()
     supplied: dict[str, float] = field(default_factory=dict)
     losses: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """The network around one edge, as its switchgear needs it.
+
+    Attributes:
+        inward: the partner feeds the own body; None: not known.
+        turning: another edge is being taken out, and the direction may change.
+        fed: a source feeds one of the ends; without one, low volts are no fault of the edge.
+        capacitance: F behind the edge; None: that of one body.
+        handover: another edge will feed the part behind this one, and does not yet.
+        taken: other edges feed both ends.
+    """
+
+    inward: bool | None = None
+    turning: bool = False
+    fed: bool = True
+    capacitance: float | None = None
+    handover: bool = False
+    taken: bool = False
 
 
 @dataclass(frozen=True)

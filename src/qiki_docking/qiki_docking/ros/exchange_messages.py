@@ -126,7 +126,7 @@ def fill_bridge(message: BridgeState, status: BridgeStatus) -> None:
     message.edges = [_edge_message(edge) for edge in status.edges]
     message.source, message.depth = status.source, status.depth
     message.shed, message.data_peers = list(status.shed), list(status.data_peers)
-    message.commanders = list(status.commanders)
+    message.commanders, message.capacitance = list(status.commanders), float(status.capacitance)
 
 
 def _edge_message(edge: BridgeEdgeStatus) -> BridgeEdge:
@@ -135,6 +135,7 @@ def _edge_message(edge: BridgeEdgeStatus) -> BridgeEdge:
         setattr(message, name, getattr(edge, name))
     for name in _EDGE_NUMBERS:
         setattr(message, name, float(getattr(edge, name)))
+    message.standby = edge.standby
     return message
 
 
@@ -164,11 +165,12 @@ def bridge_status(message: BridgeState, ahead: float = 0.0) -> BridgeStatus:
         shed=tuple(message.shed),
         data_peers=tuple(message.data_peers),
         commanders=tuple(message.commanders),
+        capacitance=message.capacitance,
     )
 
 
 def _edge(message: BridgeEdge) -> BridgeEdgeStatus:
-    values = {name: getattr(message, name) for name in (*_EDGE_TEXTS, *_EDGE_NUMBERS)}
+    values = {name: getattr(message, name) for name in (*_EDGE_TEXTS, *_EDGE_NUMBERS, "standby")}
     profiles = {number: profile for profile, number in _PROFILES.items() if profile is not None}
     profile = _choice("edges.profile", message.profile, profiles)
     state = _choice("edges.state", message.state, {number: state for state, number in _EDGES.items()})

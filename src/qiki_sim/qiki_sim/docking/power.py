@@ -188,20 +188,28 @@ class PowerNetwork:
         """
         place = {node: index for index, node in enumerate(nodes)}
         fixed = tuple(self._output[node] if node in sources else None for node in nodes)
-        edges = tuple((place[line.first], place[line.second], line.resistance) for line in lines)
+        lines = self._conducting(lines, sources)
+        bypassed = [line for line in self._bypassed(lines, sources) if line.limit > 0.0]
+        limited = [line for line in lines if line.limit > 0.0 and line not in bypassed]
+        ohms = {line.joint: line.resistance for line in lines}
         for line in lines:
             if line.limit <= 0.0:
                 draws.update(dict.fromkeys(self._behind(line, lines, sources, None), 0.0))
         wanted, shares = dict(draws), dict.fromkeys((line.joint for line in lines), 1.0)
         volts: tuple[float, ...] | None = None
         for _ in range(_LIMITER_PASSES):
+            edges = tuple((place[line.first], place[line.second], ohms[line.joint]) for line in lines)
             volts = solve(fixed, edges, tuple(draws[node] for node in nodes))
             if volts is None:
                 return None
-            for line, (first, second, ohms) in zip(lines, edges, strict=True):
-                line.current = (volts[first] - volts[second]) / ohms
-            cut = [line for line in lines if line.limit > 0.0 and _is_cut(line, shares[line.joint])]
-            if not cut:
+            for line, (first, second, series) in zip(lines, edges, strict=True):
+                line.current = (volts[first] - volts[second]) / series
+            over = [line for line in bypassed if abs(line.current) > line.limit * _OVER]
+            for line in over:
+                # A limiter beside another way lets the rest go there: it is a resistance that takes up the volts.
+                ohms[line.joint] *= abs(line.current) / line.limit
+            cut = [line for line in limited if _is_cut(line, shares[line.joint])]
+            if not cut and not over:
                 break
             draws.update(wanted)
             for line in cut:
@@ -217,6 +225,26 @@ class PowerNetwork:
             node: sum(line.current * ((line.first == node) - (line.second == node)) for line in lines)
             for node in sources
         }
+
+    def _conducting(self, lines: list[_Line], sources: list[int]) -> list[_Line]:
+        """Lines without those whose limiter passes nothing, where the current has another way."""
+        kept = list(lines)
+        for line in lines:
+            if line.limit <= 0.0 and line in self._bypassed(kept, sources):
+                kept = [one for one in kept if one is not line]
+        return kept
+
+    @staticmethod
+    def _bypassed(lines: list[_Line], sources: list[int]) -> list[_Line]:
+        """Lines without which both ends are still fed: another edge takes over from one of them."""
+        fed = set(sources)
+        if len(fed) == 1 and len(lines) == len(_ends(lines)) - 1:
+            return []
+        return [
+            line
+            for line in lines
+            if _reached(line.first, line, lines) & fed and _reached(line.second, line, lines) & fed
+        ]
 
     @staticmethod
     def _behind(line: _Line, lines: list[_Line], sources: list[int], current: float | None) -> set[int]:
@@ -291,6 +319,10 @@ class PowerNetwork:
         line = joint.first.hardware.vehicle.bridge.resistance
         for end in joint.ends:
             end.hardware.heat += current**2 * (0.5 * line + (end.fault(RESISTANCE) or 0.0)) * seconds
+
+
+def _ends(lines: Iterable[_Line]) -> set[int]:
+    return {node for line in lines for node in (line.first, line.second)}
 
 
 def _is_cut(line: _Line, share: float) -> bool:
