@@ -23,12 +23,14 @@ OWN: Final = "qiki/eventstore"
 _INT64 = 2**63
 
 
-Prepared: TypeAlias = tuple[bytes, str, str, int | None, str | None, str | None, int, str, bytes, bytes]
+Kind: TypeAlias = tuple[str, str, str | None, str | None, int, str]
+"""Type; source; correlation; causation; schema version; content type. Events alike share one tuple."""
+
+Prepared: TypeAlias = tuple[bytes, int | None, bytes, bytes, Kind]
 """An event that can be stored: everything but its position, version and recording time. A plain tuple, for speed.
 
-The UUID's 16 bytes; type; source; event time, ns (None: the recording time); correlation; causation; schema version;
-content type; payload, bytes of that content type; and the end of what its hash covers: `chain.texts` and the SHA-256 of
-the payload.
+The UUID's 16 bytes; event time, ns (None: the recording time); payload; the end of what its hash covers, which is
+`chain.texts` and the SHA-256 of the payload; and its kind.
 """
 
 
@@ -66,36 +68,35 @@ def _prepared(stream: str, events: Sequence[Event]) -> list[Prepared]:
             raise PayloadError(f"event {name!r}: id {id!r} must be a uuid.UUID")
         if time is not None and not (time.__class__ is int and -_INT64 <= time < _INT64):
             check_integer(f"event {name!r}: time", time, -_INT64, _INT64 - 1)
-        if schema != 1 or schema.__class__ is not int:
-            check_integer(f"event {name!r}: schema_version", schema, 1, MAX_VERSION)
         if (
             data.__class__ is not last_class
             or name is not last_type
             or source is not last_source
-            or schema != last_schema
+            or schema is not last_schema
         ):  # most events of a call are of one kind
+            check_integer(f"event {name!r}: schema_version", schema, 1, MAX_VERSION)
             last_class, last_type, last_source, last_schema = data.__class__, name, source, schema
-            fits, maps, kind = _kind(stream, name, source, last_class, schema)
-        content, texts = PROTOBUF, kind
+            fits, maps, message_kind, message_texts = _kind(stream, name, source, last_class, schema)
+        kind, texts = message_kind, message_texts
         if fits:
             try:
                 payload = data.SerializeToString(deterministic=True) if maps else data.SerializeToString()
             except Exception:
-                content, payload = REGISTRY.encode(name, data, schema)  # which says why
-        else:
+                fits = False  # the registry says why
+        if not fits:
             content, payload = encode(event) if isinstance(data, Encoded) else REGISTRY.encode(name, data, schema)
-            texts = _kind_texts(stream, name, source, content)
+            kind, texts = (name, source, None, None, schema, content), _kind_texts(stream, name, source, content)
         if len(payload) > MAX_PAYLOAD:
             raise PayloadError(f"event {name!r}: the payload has {len(payload)} bytes, allowed are {MAX_PAYLOAD}")
         if correlation is not None or causation is not None:
-            texts = _flow_texts(stream, event, content)
+            kind = (name, source, correlation, causation, schema, kind[5])
+            texts = _flow_texts(stream, kind)
         tail = texts + sha256(payload).digest()
-        id_bytes = id.int.to_bytes(16, "big")
-        prepared.append((id_bytes, name, source, time, correlation, causation, schema, content, payload, tail))
+        prepared.append((id.int.to_bytes(16, "big"), time, payload, tail, kind))
     return prepared
 
 
-def _kind(stream: str, type: str, source: str, data: type, schema: int) -> tuple[bool, bool, bytes]:
+def _kind(stream: str, type: str, source: str, data: type, schema: int) -> tuple[bool, bool, Kind, bytes]:
     try:
         return _kind_once(stream, type, source, data, schema)
     except TypeError:  # not hashable, so that it is no text
@@ -104,17 +105,18 @@ def _kind(stream: str, type: str, source: str, data: type, schema: int) -> tuple
 
 # A store sees few kinds of events, most of them without correlation: each is checked and its texts encoded once.
 @lru_cache(4096)
-def _kind_once(stream: str, type: str, source: str, data: type, schema: int) -> tuple[bool, bool, bytes]:
-    """Check the names; whether the data's class is the message of the type, whether that may hold maps, and the texts
-    of such an event."""
+def _kind_once(stream: str, type: str, source: str, data: type, schema: int) -> tuple[bool, bool, Kind, bytes]:
+    """Check the names; whether the data's class is the message of the type, whether that may hold maps, and kind and
+    texts of such an event."""
     check_concrete("stream", stream)
     check_concrete("type", type)
     check_name("source", source, least=0)
+    kind = type, source, None, None, schema, PROTOBUF
     if not issubclass(data, Message):
-        return False, False, b""
+        return False, False, kind, b""
     wanted = REGISTRY.message_class(type, schema)
     fits = wanted is None or wanted.DESCRIPTOR is data.DESCRIPTOR
-    return fits, has_maps(data.DESCRIPTOR), _kind_texts(stream, type, source, PROTOBUF)
+    return fits, has_maps(data.DESCRIPTOR), kind, _kind_texts(stream, type, source, PROTOBUF)
 
 
 @lru_cache(4096)
@@ -124,15 +126,16 @@ def _kind_texts(stream: str, type: str, source: str, content_type: str) -> bytes
     )
 
 
-def _flow_texts(stream: str, event: Event, content_type: str) -> bytes:
-    for field in ("correlation", "causation"):
-        if (text := getattr(event, field)) is not None:
+def _flow_texts(stream: str, kind: Kind) -> bytes:
+    type, source, correlation, causation, _schema, content_type = kind
+    for field, text in (("correlation", correlation), ("causation", causation)):
+        if text is not None:
             check_name(field, text)
     return chain.texts(
         stream=stream,
-        type=event.type,
-        source=event.source,
+        type=type,
+        source=source,
         content_type=content_type,
-        correlation=event.correlation,
-        causation=event.causation,
+        correlation=correlation,
+        causation=causation,
     )

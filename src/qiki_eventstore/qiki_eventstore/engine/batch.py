@@ -118,7 +118,7 @@ class Batch:
         if actual is None:
             actual = self._heads.versions.get(stream, NO_STREAM)
         fits = call.expected == ANY or call.expected == actual  # noqa: PLR1714 - for every append
-        ids = [event[0] for event in call.events]
+        ids = [id for id, _time, _payload, _tail, _kind in call.events]
         if ids and self._repeated(call, ids, self._careful or not fits):
             return
         if not fits:
@@ -144,20 +144,21 @@ class Batch:
         position, hash, recorded = head
         first = position + 1
         stream = _number(call.stream, heads.streams, self.new_streams)
-        last_type = last_source = None
-        type_number = source_number = 0
+        last = None
         pack = chain.FIXED.pack
-        for id, type, source, time, correlation, causation, schema, content, payload, tail in call.events:
+        for id, time, payload, tail, kind in call.events:
+            if kind is not last:
+                last = kind
+                type, source, correlation, causation, schema, content_type = kind
+                type_number = _number(type, heads.types, self.new_types)
+                source_number = _number(source, heads.sources, self.new_sources)
+                content = _CONTENT[content_type]
             position += 1
             version += 1
             # Strictly ascending, so that a moment of recording time names one position, also if the clock jumps back.
             recorded = clock if clock > recorded else recorded + 1
             if time is None:
                 time = recorded  # noqa: PLW2901
-            if type is not last_type:
-                type_number, last_type = _number(type, heads.types, self.new_types), type
-            if source is not last_source:
-                source_number, last_source = _number(source, heads.sources, self.new_sources), source
             hash = sha256(hash + pack(position, version, time, recorded, schema, id) + tail).digest()
             extend(
                 (
@@ -172,7 +173,7 @@ class Batch:
                     correlation,
                     causation,
                     schema,
-                    _CONTENT[content],
+                    content,
                     payload,
                     hash,
                 )

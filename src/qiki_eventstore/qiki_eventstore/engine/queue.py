@@ -24,7 +24,7 @@ class Call(Receipt):
     def __init__(self, stream: str, events: list[Prepared], expected: int) -> None:
         super().__init__()
         self.stream, self.events, self.expected = stream, events, expected
-        self.size = sum([len(event[8]) for event in events])  # payloads
+        self.size = sum([len(payload) for _id, _time, payload, _tail, _kind in events])
         self.positions: list[int] = []
         self.error: Exception | None = None
 

@@ -301,7 +301,8 @@ def _error(answer: AppendEvents.Response, stream: str, expected: int) -> EventSt
 
 
 def _message(event: Prepared) -> EventMessage:
-    id, type, source, event_time, correlation, causation, schema_version, content_type, payload, _ = event
+    id, event_time, payload, _tail, kind = event
+    type, source, correlation, causation, schema_version, content_type = kind
     message = EventMessage()
     message.id = str(as_uuid(id))
     message.type, message.source = type, source

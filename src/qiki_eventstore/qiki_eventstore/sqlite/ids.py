@@ -5,6 +5,7 @@ positions, sorted, in the transaction that makes the block full: the end of the 
 """
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Final
 
 import apsw
@@ -84,8 +85,8 @@ class Ids:
         self._head = head
         self._newest.update(ids)
         if full:
-            end = _end(head)
-            self._newest = {id: position for id, position in self._newest.items() if position >= end}
+            past = len(self._newest) - (head + 1 - _end(head))  # those that are left were added last
+            self._newest = dict(islice(self._newest.items(), past, None))
             self._last = self._last_of_table()
 
     def _last_of_table(self) -> bytes:

@@ -16,6 +16,7 @@ from qiki_eventstore.sqlite import ids
 
 APPLICATION_ID: Final = 0x51494B49  # "QIKI"
 SCHEMA_VERSION: Final = 3
+_WRITER: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOMUTEX
 
 # Streams, types and sources are integers: the B-trees cost more than all else. `dropped` is the last version of the
 # stream that retention took out of `events`, and the table `dropped` the ranges it took, with the chain's hash at their
@@ -62,8 +63,11 @@ CREATE TABLE snapshots(
 
 
 def open_writer(path: Path, synchronous: str) -> apsw.Connection:
-    """The connection that writes. A new database gets its tables, one of an earlier version is brought up to date."""
-    connection = apsw.Connection(str(path))
+    """The connection that writes. A new database gets its tables, one of an earlier version is brought up to date.
+
+    It has no lock of its own, which every step of a statement would take: one thread at a time may use it.
+    """
+    connection = apsw.Connection(str(path), flags=_WRITER)
     try:
         _prepare(connection, path, synchronous)
     except BaseException:
