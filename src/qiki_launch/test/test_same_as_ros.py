@@ -46,6 +46,8 @@ def test_plan_is_what_ros_launch_starts(name: str, prefix: Any) -> None:
     main = prefix.launch_file("main.launch.yaml", case["main"])
     if "other" in case:
         prefix.launch_file("other.launch.yaml", case["other"])
+    if "scenario" in case:
+        prefix.launch_file("scenario.yaml", case["scenario"])
     arguments = parse_arguments(case.get("args", []))
     if case["expect"] == "refused":
         with pytest.raises(LaunchError) as refused:
