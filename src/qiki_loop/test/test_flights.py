@@ -87,7 +87,12 @@ def test_a_slew_in_mode_auto(alpha):
 
 
 def test_a_thruster_that_weakens_is_found_by_its_motion(alpha):
-    """Its valve and sensor are good: only the motion of the body shows it."""
+    """Its valve and sensor are good: only the motion of the body shows it, against what an operator stated."""
+
+    def state(controller, now):
+        controller.set_health(now, 4, Condition.WEAK, 0.8)
+
+    alpha.act(state)
     translate(alpha, fault=("thruster_weak", "4", 0.3))
     assert alpha.conditions[4] is Condition.WEAK
     assert alpha.allocation.levels[4] == pytest.approx(0.3, abs=0.15)

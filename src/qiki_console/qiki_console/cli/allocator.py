@@ -114,7 +114,10 @@ def lead(bot: str, joints: tuple[str, ...], *, ends: bool) -> None:
 @click.argument("health", type=click.Choice(list(_HEALTH)))
 @click.option("--level", type=float, help="Fraction of thrust that a weak one gives, above 0 and below 1.")
 def health(bot: str, thruster: int, health: str, *, level: float | None) -> None:
-    """Set the health of a thruster of BOT, as the allocator takes it into account; `weak` needs --level."""
+    """Set the known health of a thruster of BOT; `weak` needs --level.
+
+    Motion that contradicts it corrects it; `qiki status` shows what counts.
+    """
     if health == "weak" and level is None:
         raise RefusedError("--level: missing, weak needs one; allowed: above 0 and below 1")
     if health != "weak" and level is not None:
