@@ -12,6 +12,8 @@ class Navigation(Section):
     """Filter of the own motion and of the partner's."""
 
     acceleration: Positive  # m/s^2, deviation of the own acceleration that is not commanded
+    coasting_acceleration: Positive  # m/s^2, the same while no thruster fires
+    settled: Positive  # s without commanded thrust after which none fires
     velocity_walk: Positive  # m/s per sqrt(s), random walk of the partner's velocity
     rate_walk: Positive  # rad/s per sqrt(s), of its rate
     partner_speed: Positive  # m/s, deviation of its speed before it is known, per axis
@@ -43,6 +45,24 @@ class Prediction(Section):
     rate: NonNegative  # rad/s, the same of the rates
 
 
+class Bands(Section):
+    """Errors within which the bot coasts."""
+
+    velocity: Positive  # m/s, from the velocity aimed at
+    angle: Positive  # rad, from the target attitude
+    rate: Positive  # rad/s, from the target's rate
+
+
+class Coasting(Section):
+    """Flight without thrust on the way to a hold point, and at it."""
+
+    share: Annotated[Fraction, Field(lt=1.0)]  # 1, by which a correction aims below the largest speed allowed
+    back: Annotated[Fraction, Field(gt=0.0)]  # 1, share of the bands in which a correction ends
+    response: Positive  # s, time constant of a correction of the velocity
+    far: Bands  # outside of passive_range
+    near: Bands
+
+
 class Steering(Section):
     """Law of guidance to a port."""
 
@@ -54,12 +74,12 @@ class Steering(Section):
     push_off: Positive  # m/s
     fine_range: Positive  # m, within which the modulator is impulse_bit
     passive_range: Positive  # m, outside of which a bot without thrust misses the hull
-    passive_margin: NonNegative  # m/s, of the speed below the one at which it just misses, and
-    passive_share: NonNegative  # 1, of the speed in addition
+    passive_margin: Positive  # m/s, of the speed below the one at which it just misses
     keep_out: NonNegative  # m, least distance of the hulls outside of the corridor
     detour: NonNegative  # m, of the way around, outside of the distance of the first hold point
     detour_step: Annotated[Positive, Field(lt=1.0)]  # rad, of each leg of it
     unknown_width: Positive  # m, half the width of a partner of unknown hull
+    coast: Coasting
     navigation: Navigation
     plume: Plume
     prediction: Prediction

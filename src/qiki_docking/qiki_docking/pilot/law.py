@@ -5,8 +5,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from qiki_docking.guidance import drift, in_corridor, speed_limit
+from qiki_docking.guidance import Drift, drift, in_corridor, speed_limit
 from qiki_docking.phases import Guidance, Request
+from qiki_docking.pilot.coast import Coast
 from qiki_docking.pilot.navigation import Fix
 from qiki_docking.pilot.steering import Steering
 from qiki_vehicle import Port, Vehicle, quaternion
@@ -14,6 +15,7 @@ from qiki_vehicle.vectors import cross
 
 Floats = npt.NDArray[np.float64]
 
+_COASTED = (Guidance.HOLD, Guidance.RETREAT)
 _TOUCHING = 0.5  # m; a range below its negative is no touching port, but a place beside the partner
 
 
@@ -29,6 +31,7 @@ class Law:
         self._rules = vehicle.docking
         self._own, self._partner = own, partner
         self._axis = np.array(partner.axis)
+        self._coast = Coast(vehicle.docking.guidance.coast)
         reach = max(float(np.linalg.norm(vehicle.hull.vertices, axis=1).max()), math.hypot(*own.position) + own.length)
         if radius is None:
             depth = math.hypot(*partner.position)
@@ -46,27 +49,42 @@ class Law:
 
     def steer(self, request: Request, fix: Fix) -> Steering:
         """Commands for a motion other than OFF and STILL."""
-        target = quaternion.product(fix.partner.orientation, fix.mated.orientation)
-        force = self.force(request, fix)
-        fine = fix.motion.range < self._rules.guidance.fine_range
-        if request.guidance is Guidance.SEAT:
-            return Steering(force, modulator="impulse_bit")
-        return Steering(force, target, fix.partner.turning, "impulse_bit" if fine else "")
-
-    def force(self, request: Request, fix: Fix) -> Floats:
-        """(3,) N in base_link."""
+        modulator = "impulse_bit" if fix.motion.range < self._rules.guidance.fine_range else ""
         if request.guidance is Guidance.SEAT:
             self.outward = 0.0
-            return request.force * np.array(self._own.axis)
-        rules = self._rules.guidance
-        place, drifting, frame = self.relative(fix)
-        wanted = self.velocity(request, fix, place)
-        missing = wanted - drifting
+            return Steering(request.force * np.array(self._own.axis), modulator="impulse_bit")
+        place, moving, frame = self.relative(fix)
+        most = self.velocity(request, fix, place)
+        target = quaternion.product(fix.partner.orientation, fix.mated.orientation)
+        steer = self._rules.guidance
+        if request.guidance not in _COASTED:
+            self._coast.correct()
+            missing = most - moving
+            force = self.force(missing, (steer.response, steer.closing_response), frame, fix)
+            return Steering(force, target, fix.partner.turning, modulator)
+        missing = self._coast.missing(most, moving)
+        away = quaternion.rotation_vector(quaternion.product(fix.own.orientation, quaternion.conjugate(target)))
+        turning = fix.own.turning - fix.partner.turning
+        near = fix.motion.range <= steer.passive_range
+        safe = self.misses(place, moving, fix)
+        if self._coast.holds(missing, most, away, turning, near=near) and safe:
+            self.outward = float(missing @ self._axis)
+            return Steering(modulator=modulator)
+        target = quaternion.product(quaternion.from_rotation_vector(self._coast.kept(away)), target)
+        force = self.force(missing, (steer.coast.response, steer.coast.response), frame, fix)
+        return Steering(force, target, fix.partner.turning, modulator)
+
+    def force(self, missing: Floats, times: tuple[float, float], frame: Floats, fix: Fix) -> Floats:
+        """(3,) N in base_link.
+
+        missing: (3,) m/s, velocity in the partner's frame. times: s, in which it is brought about across the axis, and
+        along it.
+        """
         along = self.outward = float(missing @ self._axis)
-        push = (missing - along * self._axis) / rules.response + along / rules.closing_response * self._axis
-        size = float(np.linalg.norm(push))
-        if size > rules.acceleration:
-            push *= rules.acceleration / size
+        push = (missing - along * self._axis) / times[0] + along / times[1] * self._axis
+        size, most = float(np.linalg.norm(push)), self._rules.guidance.acceleration
+        if size > most:
+            push *= most / size
         world = quaternion.rotate(frame, push)
         return self.mass * quaternion.rotate(quaternion.conjugate(fix.own.orientation), world)
 
@@ -155,20 +173,34 @@ class Law:
         rules = self._rules
         return rules.approach.far_speed if distance > rules.hold_points[0] else rules.approach.near_speed
 
+    def misses(self, place: Floats, moving: Floats, fix: Fix) -> bool:
+        """The present drift cone misses the partner, or the port is so near that it need not."""
+        if fix.motion.range <= self._rules.guidance.passive_range and self._inside(fix):
+            return True
+        reserve = 0.5 * self._rules.guidance.passive_margin * self._rules.approach.drift_horizon
+        return self._drift(place, moving, fix).clearance > reserve
+
+    def _drift(self, place: Floats, velocity: Floats, fix: Fix) -> Drift:
+        """Drift without thrust; place and velocity: (3,) m, m/s in the partner's turning frame."""
+        carried = cross(quaternion.rotate(quaternion.conjugate(fix.partner.orientation), fix.partner.turning), place)
+        deviations = (fix.deviations.position, fix.deviations.velocity)
+        return drift(place, carried + velocity, deviations, self.hulls, self._rules)
+
+    def _inside(self, fix: Fix) -> bool:
+        motion = fix.motion
+        return in_corridor(motion.range, motion.lateral_offset, self._rules) and motion.range > -_TOUCHING
+
     def _safe(self, velocity: Floats, place: Floats, fix: Fix) -> Floats:
         """The velocity, cut down so far that the bot would miss the partner if no thruster fired any more."""
         rules = self._rules
         if float(velocity @ place) >= 0.0:
             return velocity
-        carried = cross(quaternion.rotate(quaternion.conjugate(fix.partner.orientation), fix.partner.turning), place)
-        deviations = (fix.deviations.position, fix.deviations.velocity)
         size = float(np.linalg.norm(velocity))
         # The speed falls on the way, and follows late: it must be right for the place at which it is reached.
-        ahead = place + rules.guidance.closing_response * velocity
+        ahead = place + rules.guidance.coast.response * velocity
 
         def misses(speed: float) -> bool:
-            speed = speed * (1.0 + rules.guidance.passive_share) + rules.guidance.passive_margin
-            return drift(ahead, carried + velocity * (speed / size), deviations, self.hulls, rules).misses
+            return self._drift(ahead, velocity * ((speed + rules.guidance.passive_margin) / size), fix).misses
 
         if size == 0.0 or misses(size):
             return velocity

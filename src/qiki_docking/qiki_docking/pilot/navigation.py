@@ -114,16 +114,21 @@ class Navigator:
         self._markers = {name: np.array([*place]) - partner.position for name, place in known.items()}
         self._seen = ("", -math.inf)
         self._quality_min = vehicle.docking.validity.quality_min
-        rules, com = self._rules, np.array(vehicle.body.com)
-        self._own = OwnTrack(vehicle.sensors.noise, com, rules.acceleration, rules.rejections)
+        self._own = OwnTrack(vehicle.sensors.noise, np.array(vehicle.body.com), self._rules.rejections)
         self._partner = PartnerTrack(self._rules)
-        self.acceleration = 0.0
-        """m/s^2, size of the own one that is commanded."""
+        self._commanded, self._coasting_since = 0.0, math.inf
 
     @property
     def com(self) -> Floats:
         """(3,) m, own centre of mass in base_link."""
         return self._own.com
+
+    def command(self, acceleration: float | None, now: float) -> None:
+        """Size of the own acceleration that is commanded from now on, m/s^2; None: no thruster is to fire. `now`: s."""
+        if acceleration is not None:
+            self._commanded, self._coasting_since = acceleration, math.inf
+        elif not self._coasting_since <= now:
+            self._commanded, self._coasting_since = 0.0, now
 
     def body(self, com: Floats) -> None:
         """The own centre of mass has moved: (3,) m in base_link."""
@@ -139,7 +144,10 @@ class Navigator:
         if last is not None and stamp < last.stamp - 1.0:
             self._own.clear()
             self._partner.clear()
-        self._own.observe(stamp, pose, np.asarray(twist, dtype=float), self.acceleration)
+        rules = self._rules
+        coasting = stamp - self._coasting_since > rules.settled
+        deviation = rules.coasting_acceleration if coasting else rules.acceleration + self._commanded
+        self._own.observe(stamp, pose, np.asarray(twist, dtype=float), deviation)
 
     def sight(self, stamp: float, sight: Sight) -> bool:
         """Take a sight of one of the partner's ports in; False: it is not used."""

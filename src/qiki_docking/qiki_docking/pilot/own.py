@@ -63,12 +63,9 @@ class OwnTrack:
         rate_variance: (rad/s)^2, per axis, of the odometry.
     """
 
-    def __init__(self, noise: Noise, com: Floats, unknown: float, rejections: int) -> None:
-        """unknown: m/s^2, standard deviation of the acceleration without commanded force.
-
-        rejections: outliers in sequence that are none: the track begins again at the last of them.
-        """
-        self._noise, self._unknown, self._rejections = noise, unknown, rejections
+    def __init__(self, noise: Noise, com: Floats, rejections: int) -> None:
+        """rejections: outliers in sequence that are none: the track begins again at the last of them."""
+        self._noise, self._rejections = noise, rejections
         self._rejected = 0
         self.com = com
         self._states: deque[OwnState] = deque(maxlen=_KEPT)
@@ -90,7 +87,7 @@ class OwnTrack:
         """Take odometry in. One that is not newer than the last, or an outlier, is ignored.
 
         twist: (6,) m/s and rad/s in own axes, of base_link's origin.
-        acceleration: m/s^2, size of the one commanded.
+        acceleration: m/s^2, deviation of the own acceleration since the last odometry.
         """
         noise, com = self._noise, self.com
         turning = quaternion.rotate(pose.orientation, twist[3:])
@@ -117,8 +114,7 @@ class OwnTrack:
                 self.observe(stamp, pose, twist, acceleration)
             return
         self._rejected = 0
-        deviation = self._unknown + acceleration
-        covariance = predict(self.covariance, step, (deviation * step) ** 2)
+        covariance = predict(self.covariance, step, (acceleration * step) ** 2)
         covariance, gain = correct(covariance, 0, max(noise.position, 1e-6) ** 2)
         error = position - ahead.com
         place, speed = ahead.com + gain[0] * error, ahead.velocity + gain[1] * error

@@ -128,7 +128,7 @@ class Pilot:
             self._prediction = None
         self._request = request
         if request.guidance is Guidance.STILL:
-            self._navigator.acceleration = 0.0
+            self._navigator.command(None, now)
             return Steering(bounds=np.zeros(self._bounds.size), bounds_reason="docked", touching=True)
         fix = self._navigator.fix(now)
         if fix is None or request.guidance is Guidance.OFF:
@@ -138,12 +138,12 @@ class Pilot:
         law.deceleration = self._authority.deceleration(self._bounds, self._properties)
         if self._coasts(request, fix):
             # A bound that changes would cut a set of pulses in two, and leave the half that turns the bot into contact.
-            self._navigator.acceleration = 0.0
+            self._navigator.command(None, now)
             last = self._steering
             return Steering(modulator=last.modulator, bounds=last.bounds, bounds_reason="plume", touching=True)
         steering = replace(law.steer(request, fix), touching=fix.motion.range < self._rules.align.predict_to)
-        assert steering.force is not None
-        self._navigator.acceleration = float(np.linalg.norm(steering.force)) / law.mass
+        pushed = None if steering.force is None else float(np.linalg.norm(steering.force)) / law.mass
+        self._navigator.command(pushed, now)
         bounds = self._plumes.bounds(request.guidance, fix, law.outward)
         if bounds is not None:
             steering = replace(steering, bounds=bounds, bounds_reason="plume")
