@@ -31,6 +31,7 @@ class ActiveEnd:
     Args:
         profiles: of bridges that are allowed.
         state: rebuilt after a restart; None: nothing was under way. docking_id: of it.
+        record: of that docking; None: unknown.
         nonces: gives an unpredictable text.
     """
 
@@ -43,6 +44,7 @@ class ActiveEnd:
         profiles: frozenset[Profile],
         state: State | None,
         docking_id: str,
+        record: Record | None,
         nonces: Callable[[], str],
     ) -> None:
         self._vehicle, self._body, self._nonces, self._profiles = vehicle, body, nonces, profiles
@@ -56,7 +58,8 @@ class ActiveEnd:
         """Latest of the own port that docks."""
         self._gear = Switchgear(vehicle)
         self._edge_state = EdgeState.OPEN
-        self._record: Record | None = None
+        # Of another docking it is of no use.
+        self.record = record if record is not None and record.docking_id == docking_id else None
         self._motions: deque[tuple[float, Pose, Floats]] = deque()
         self._readings: deque[DockReading] = deque()
         self._mass: MassProperties | None = None
@@ -114,8 +117,8 @@ class ActiveEnd:
 
     # Orders ---------------------------------------------------------------------------------------------------------
 
-    def dock(self, order: Order, partner: DockState | None, now: float) -> Answer:
-        """Dock; partner: its latest state, from which its port is known."""
+    def dock(self, order: Order, partner: DockState | None, now: float, *, patient: bool = False) -> Answer:
+        """Dock; partner: its latest state, from which its port is known. patient: see `DockingMachine.dock`."""
         machine = self.machine
         offer = None if partner is None else partner.offer(order.partner_port)
         if machine.phase is not Phase.FREE or not machine.confirmed:
@@ -136,13 +139,13 @@ class ActiveEnd:
         if order.own_port in {port.name for port in self._vehicle.ports}:
             self._fly(order, partner)
             self._replay(order, now)
-        answer = machine.dock(order, now)
+        answer = machine.dock(order, now, patient=patient)
         if not answer.accepted:
             self.pilot = None
             return answer
         self.nonce = self._nonces()
         self.docking_id = f"{self._body}-{self._nonces()[-12:]}"
-        self._record = Record(self.docking_id, False, order, self._means)
+        self.record = Record(self.docking_id, False, order, self._means)
         payload = {"docking_id": self.docking_id, "partner": order.partner, "partner_port": order.partner_port}
         payload |= {"own_port": order.own_port, "profile": order.profile.value}
         self._occurrences.append(Occurrence("docking.started", now, payload))
@@ -302,24 +305,24 @@ class ActiveEnd:
         state, before = self.machine.state, self._phase
         self._phase = state.phase
         self._collect()
-        if self._record is None and state.order is not None and before is Phase.BRIDGE is not state.phase:
-            self._record = Record(self.docking_id, True, state.order, self._means)
-        if self._record is None:
+        if self.record is None and state.order is not None and before is Phase.BRIDGE is not state.phase:
+            self.record = Record(self.docking_id, True, state.order, self._means)
+        if self.record is None:
             return
-        self._record.follow(state, now)
-        ended = self._record.ended(before, state, self._means)
+        self.record.follow(state, now)
+        ended = self.record.ended(before, state, self._means)
         if ended is not None:
             self._occurrences.append(Occurrence("docking.ended", now, ended))
-            self._record = None
+            self.record = None
 
     def _collect(self) -> None:
         for occurrence in self.machine.take_occurrences():
             payload = {**occurrence.payload, "docking_id": self.docking_id}
             self._occurrences.append(replace(occurrence, payload=payload))
-            if occurrence.type == "docking.contact_judged" and self._record is not None:
+            if occurrence.type == "docking.contact_judged" and self.record is not None:
                 margins = occurrence.payload["margins"]
-                self._record.margins = {name: value for name, value in margins.items() if value is not None}
-                self._record.contact = occurrence.payload["text"]
+                self.record.margins = {name: value for name, value in margins.items() if value is not None}
+                self.record.contact = occurrence.payload["text"]
 
     def _watch(self, now: float) -> None:
         """Report a change of the switchgear."""

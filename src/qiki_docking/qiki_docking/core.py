@@ -16,6 +16,7 @@ from qiki_docking.passive import Guest, PassivePorts
 from qiki_docking.phases import HELD, UNDER_WAY, Phase
 from qiki_docking.pilot import Steering
 from qiki_docking.reasons import Reason
+from qiki_docking.record import Record
 from qiki_docking.shown import of_active, of_passive
 from qiki_docking.values import Answer, Occurrence, Order, Profile, State
 from qiki_vehicle import MassProperties, Port, Pose, Vehicle
@@ -29,11 +30,13 @@ class Output:
     Attributes:
         command: to the ports and the bus converter.
         steering: to the flight core; None: it belongs to its operator.
+        touching: the body touches another, or may at any moment: its motion is no evidence about its thrusters.
         state, bridge: for the other bodies.
     """
 
     command: DockCommand
     steering: Steering | None
+    touching: bool
     state: DockState
     bridge: BridgeStatus
 
@@ -62,7 +65,7 @@ class DockingCore:
         profiles: that partners may bridge.
         flight: answer to flight commands while docking: "refuse", or "cancel" docking first.
         commanders: bodies whose commands over data bridges are accepted.
-        state: rebuilt after a restart (`values.rebuilt`); docking_id: of that docking.
+        state: rebuilt after a restart (`values.rebuilt`); docking_id: of that docking; record: its report so far.
         nonces: gives an unpredictable text for each call.
     """
 
@@ -80,6 +83,7 @@ class DockingCore:
         commanders: Sequence[str] = (),
         state: State | None = None,
         docking_id: str = "",
+        record: Record | None = None,
         nonces: Callable[[], str] = lambda: secrets.token_hex(16),
     ) -> None:
         if ports is not None:
@@ -89,7 +93,14 @@ class DockingCore:
         """The flight lead of the assembly flies, while bridges are closed; else captured bodies do not thrust."""
         self._vehicle, self._profiles = vehicle, frozenset(profiles)
         self._own = ActiveEnd(
-            vehicle, body, flight=flight, profiles=self._profiles, state=state, docking_id=docking_id, nonces=nonces
+            vehicle,
+            body,
+            flight=flight,
+            profiles=self._profiles,
+            state=state,
+            docking_id=docking_id,
+            record=record,
+            nonces=nonces,
         )
         self._passive = PassivePorts(vehicle, body, self._own.machine.reservations, self._profiles, nonces)
         self._network = BridgeNetwork(vehicle, body, role, source_power=source_power, commanders=commanders)
@@ -113,6 +124,11 @@ class DockingCore:
     def docking_id(self) -> str:
         """Of the docking under way or the last one; empty: none."""
         return self._own.docking_id
+
+    @property
+    def record(self) -> Record | None:
+        """Report of the docking under way, so far; None: there is none."""
+        return self._own.record
 
     def take_occurrences(self) -> list[Occurrence]:
         """Events since the last call."""
@@ -183,9 +199,19 @@ class DockingCore:
     # Orders ---------------------------------------------------------------------------------------------------------
 
     def dock(
-        self, partner: str, partner_port_: str = "", own_port_: str = "", profile: Profile = Profile.FULL, *, now: float
+        self,
+        partner: str,
+        partner_port_: str = "",
+        own_port_: str = "",
+        profile: Profile = Profile.FULL,
+        *,
+        now: float,
+        patient: bool = False,
     ) -> Answer:
-        """Dock. Empty ports: the nearest free one of the partner in sight, the own free one that turns least."""
+        """Dock. Empty ports: the nearest free one of the partner in sight, the own free one that turns least.
+
+        patient: an order without valid navigation is not reported as refused: it comes again.
+        """
         machine, state = self._own.machine, self._partners.get(partner)
         if not self.active:
             return machine.refuse("dock", Reason.PASSIVE_ONLY, now)
@@ -198,7 +224,7 @@ class DockingCore:
             own_port_ = own_port_ or own_port(free, state, self._own.sights, partner_port_)
             if not (partner_port_ and own_port_):
                 lacking = "own port" if partner_port_ else f"port of {partner} in sight"
-                return machine.refuse("dock", Reason.NAVIGATION_INVALID, now, f"no free {lacking}")
+                return machine.refuse("dock", Reason.NAVIGATION_INVALID, now, f"no free {lacking}", quiet=patient)
         elif not (partner_port_ and own_port_):
             return machine.refuse("dock", Reason.PARTNER_SILENT, now, partner)
         if state is not None and state.active and state.phase in UNDER_WAY:
@@ -207,7 +233,7 @@ class DockingCore:
             order = Order(partner, partner_port_, own_port_, profile)
         except ValueError as error:
             return machine.refuse("dock", Reason.WRONG_ORDER, now, str(error))
-        return self._own.dock(order, state, now)
+        return self._own.dock(order, state, now, patient=patient)
 
     def undock(self, now: float, port: str = "") -> Answer:
         """Undock from the own port; a body that was docked to requests it from its partner."""
@@ -286,7 +312,9 @@ class DockingCore:
             payload = {"shed": list(bridge.shed), "before": list(self._shed)}
             self._occurrences.append(Occurrence("bridge.shed", now, payload))
             self._shed = bridge.shed
-        return Output(self._command(commands, bridge, now), self._steering(now), self._state(now), bridge)
+        steering = self._steering(now)
+        touching = self._passive.touching(now) or (steering is not None and steering.touching)
+        return Output(self._command(commands, bridge, now), steering, touching, self._state(now), bridge)
 
     def _command(self, ports: tuple[PortCommand, ...], bridge: BridgeStatus, now: float) -> DockCommand:
         """Draw as the network serves; until the partners of all bridges are known, e.g. after a restart, as it is."""

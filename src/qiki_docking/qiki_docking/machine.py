@@ -129,8 +129,11 @@ class DockingMachine:
             self.reservations.reserve(order.own_port, order.partner, now)
         return self._request()
 
-    def dock(self, order: Order, now: float) -> Answer:
-        """Dock. Docked to that port already: success without motion."""
+    def dock(self, order: Order, now: float, *, patient: bool = False) -> Answer:
+        """Dock. Docked to that port already: success without motion.
+
+        patient: an order without a valid range is not reported as refused: it comes again.
+        """
         self._pass_time(now)
         own = self._state.order
         docked = self.phase is Phase.BRIDGE and own is not None and replace(own, profile=order.profile) == order
@@ -149,7 +152,7 @@ class DockingMachine:
         self._pending = order
         if not self._fire(Trigger.DOCK):
             self.reservations.release(order.own_port, order.partner, now)
-            return self._refuse("dock", Reason.NAVIGATION_INVALID)
+            return self.refuse("dock", Reason.NAVIGATION_INVALID, now, quiet=patient)
         return self._accept()
 
     def undock(self, now: float) -> Answer:
@@ -239,10 +242,10 @@ class DockingMachine:
             return self._refuse("reset", Reason.NOT_SEPARATE if self.confirmed else Reason.UNCONFIRMED)
         return self._accept()
 
-    def refuse(self, order: str, reason: Reason, now: float, detail: str = "") -> Answer:
-        """Refuse an order for a reason that lies outside of the machine, and report it."""
+    def refuse(self, order: str, reason: Reason, now: float, detail: str = "", *, quiet: bool = False) -> Answer:
+        """Refuse an order for a reason that lies outside of the machine, and report it; quiet: do not report it."""
         self._pass_time(now)
-        return self._refuse(order, reason, detail)
+        return self._refuse(order, reason, detail, quiet)
 
     def _needed(self) -> frozenset[str]:
         parts = self._state.parts
@@ -313,10 +316,10 @@ class DockingMachine:
     def _accept(self) -> Answer:
         return Answer(True, Reason.NONE, f"{self.phase}, step {self._state.step}")
 
-    def _refuse(self, order: str, reason: Reason, detail: str = "") -> Answer:
+    def _refuse(self, order: str, reason: Reason, detail: str = "", quiet: bool = False) -> Answer:
         text = reason.meaning + (f": {detail}" if detail else "")
         # A command that is repeated each cycle is refused each time, and reported once.
-        if self._refused != (order, reason, self._state):
+        if not quiet and self._refused != (order, reason, self._state):
             self._refused = (order, reason, self._state)
             self._emit("docking.refused", {"order": order, "reason": int(reason), "text": text})
         return Answer(False, reason, text)

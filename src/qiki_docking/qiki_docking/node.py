@@ -1,39 +1,29 @@
 """Docking on the graph: orders, sensors and other bodies in; hardware commands, steering and states out."""
 
-import math
 import time
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from geometry_msgs.msg import InertiaStamped
-from nav_msgs.msg import Odometry
 from prometheus_client import Counter
 from visualization_msgs.msg import MarkerArray
 
 from qiki_docking.bridge.values import Role
 from qiki_docking.core import DockingCore, Output
-from qiki_docking.exchange import BridgeStatus, DockState
 from qiki_docking.ros import diagnosis, exchange_messages, sensors
 from qiki_docking.ros.admission import Admission
 from qiki_docking.ros.dock_server import DockServer
 from qiki_docking.ros.flight import Flight
 from qiki_docking.ros.host import NotReadyError
+from qiki_docking.ros.inputs import Inputs
 from qiki_docking.ros.markers import DockingMarkers
 from qiki_docking.ros.memory import Memory, Remembered
 from qiki_docking.ros.parameters import DockingParameters, ports_of
-from qiki_docking.ros.partners import Partners
 from qiki_docking.ros.services import Services
 from qiki_docking.values import PHASE_CHANGED, Occurrence, Profile
 from qiki_events import REGISTRY
 from qiki_msgs.msg import (
-    Allocation,
     BridgeState,
     DockCommand,
     DockingState,
-    DockSensor,
-    Energy,
-    ThrusterState,
 )
 from qiki_node import stamps
 from qiki_node.health import Health
@@ -59,6 +49,7 @@ class DockingNode(QikiNode[DockingParameters]):
         self._remembered = Remembered(source="not asked yet")
         self._lost = ""
         self._command_id = ""
+        self._operator: tuple[int, str] | None = None
         self._foreign = Counter("qiki_docking_flight_refused", "Flight commands refused", registry=self.registry)
         self._admission = Admission(self, self.registry)
         self._docks = DockServer(self)
@@ -76,6 +67,11 @@ class DockingNode(QikiNode[DockingParameters]):
             raise NotReadyError(self._lost or "the state before the start is not known yet")
         return self._core
 
+    @property
+    def listening(self) -> DockingCore | None:
+        """The core, while its inputs count: the clock runs and the node is active."""
+        return self._core if self.clock_runs and self.is_active else None
+
     # Life -----------------------------------------------------------------------------------------------------------
 
     def on_configure_node(self) -> None:
@@ -86,8 +82,6 @@ class DockingNode(QikiNode[DockingParameters]):
         vehicle = Vehicle.from_file(shared_file("vehicle_file", params.vehicle_file, "vehicles"))
         ports = ports_of(params.ports)
         self._vehicle = vehicle if ports is None else vehicle.model_copy(update={"ports": ports})
-        self._clusters = [one.cluster for one in vehicle.thrusters] if params.active else []
-        self._working_mass = math.nan
         frame = f"{self.body}/base_link"
         self._messages = DockCommand(), DockingState(), BridgeState()
         for message in self._messages:
@@ -98,17 +92,12 @@ class DockingNode(QikiNode[DockingParameters]):
         self._marker_publisher = self.create_lifecycle_publisher(MarkerArray, "docking/markers", TELEMETRY)
         rules = vehicle.docking
         self._markers = DockingMarkers(frame, rules.approach.half_angle, rules.hold_points[0])
-        self._others: dict[str, DockState] = {}
-        self._partners = Partners(self, self.body, self._take_partner, self._take_bridge, self._admission.refuse)
-        self.create_subscription(DockSensor, "dock/sensor", self._take_sensor, TELEMETRY)
-        self._flight: Flight | None = None
-        if params.active:
-            self._flight = Flight(self, frame, len(self._clusters), self._take_flight)
-            self.create_subscription(Odometry, "odom", self._take_odometry, TELEMETRY)
-            self.create_subscription(Energy, "energy", self._take_energy, TELEMETRY)
-            self.create_subscription(ThrusterState, "thruster_state", self._take_valves, TELEMETRY)
-            self.create_subscription(Allocation, "allocation", self._take_allocation, TELEMETRY)
-            self.create_subscription(InertiaStamped, "body/mass_properties", self._take_mass, STATE)
+        self._inputs = Inputs(self, self.body, self._admission)
+        clusters = [one.cluster for one in vehicle.thrusters]
+        self._flight = Flight(self, frame, len(clusters), self._take_flight) if params.active else None
+        if self._flight is not None:
+            self._inputs.fly(self._flight, clusters)
+        self._docks.patience = params.navigation_patience
         Services(self, rules.undock.arm_time)
         stream = f"{self.body}/docking"
         folder = Path(params.settings_folder) / f"{self.body}.json" if params.settings_folder else None
@@ -116,10 +105,10 @@ class DockingNode(QikiNode[DockingParameters]):
         self.add_diagnostic("docking", self._docking_health)
         self.add_diagnostic("bridge", lambda: diagnosis.of_bridge(self._output.bridge if self._output else None))
         self.add_timer(1.0 / params.control_rate, self._cycle)
-        self.add_timer(_LOOK, self._partners.look, steady=True)
+        self.add_timer(_LOOK, self._inputs.look, steady=True)
 
     def on_activate_node(self) -> None:
-        self._partners.look()
+        self._inputs.look()
 
     def on_deactivate_node(self) -> None:
         """Thrust ends; latches stay locked and power as it is: nothing is commanded any more."""
@@ -157,7 +146,9 @@ class DockingNode(QikiNode[DockingParameters]):
         sensors.fill_dock_command(command, output.command, self.time.ahead)
         self._commands.publish(command)
         if self._flight is not None:
-            self._flight.steer(output.steering, now)
+            self._flight.steer(output.steering, now, touching=output.touching)
+            if self._flight.before != self._operator:
+                self._keep()
         exchange_messages.fill_docking(state, output.state)
         exchange_messages.fill_bridge(bridge, output.bridge)
         for message, publisher in ((state, self._states), (bridge, self._bridges)):
@@ -165,7 +156,7 @@ class DockingNode(QikiNode[DockingParameters]):
             publisher.publish(message)
         self._docks.follow(output.state)
         if self._marker_publisher.get_subscription_count():
-            partner = self._others.get(output.state.partner)
+            partner = self._inputs.others.get(output.state.partner)
             self._marker_publisher.publish(self._markers.update(state.header.stamp, output.state, partner))
 
     def _recall(self) -> bool:
@@ -187,7 +178,7 @@ class DockingNode(QikiNode[DockingParameters]):
         self._admission.reset()
         self._role = remembered.role or Role(params.role)
         self._docks.drop(remembered.source)
-        self._others.clear()
+        self._inputs.others.clear()
         self._core = DockingCore(
             self._vehicle,
             self.body,
@@ -199,7 +190,10 @@ class DockingNode(QikiNode[DockingParameters]):
             commanders=params.commanders,
             state=remembered.state,
             docking_id=remembered.docking_id,
+            record=remembered.record,
         )
+        if self._flight is not None and self._core.state.order is not None:
+            self._flight.before = self._operator = remembered.operator
         phase = self._core.phase.value
         self.log.info("docking begins", phase=phase, source=remembered.source, ports=len(self._vehicle.ports))
 
@@ -219,7 +213,7 @@ class DockingNode(QikiNode[DockingParameters]):
             if occurrence.type == "bridge.role_changed":
                 self._role = Role(occurrence.payload["role"])
             if occurrence.type in (PHASE_CHANGED, "bridge.role_changed"):
-                self._memory.keep(self._core.state, self._core.docking_id, self._role, self._ros_time())
+                self._keep()
             try:
                 self._publish(occurrence)
             except ValueError as error:  # one that no event can carry must not take the others with it
@@ -227,6 +221,14 @@ class DockingNode(QikiNode[DockingParameters]):
             if occurrence.type == "docking.ended":
                 self._docks.ended(occurrence.payload)
                 self._command_id = ""
+
+    def _keep(self) -> None:
+        """Keep in a file what outlives the process: of it all, the event store has the state alone."""
+        assert self._core is not None
+        core, operator = self._core, None if self._flight is None else self._flight.before
+        self._operator = operator
+        known = Remembered(core.state, core.docking_id, self._role, record=core.record, operator=operator)
+        self._memory.keep(known, self._ros_time())
 
     def _publish(self, occurrence: Occurrence) -> None:
         text = occurrence.type.partition(".")[2].replace("_", " ")
@@ -240,77 +242,9 @@ class DockingNode(QikiNode[DockingParameters]):
             time=round((occurrence.time + self.time.ahead) * stamps.SECOND),
         )
 
-    def _ros_time(self) -> float:
-        return self.seconds() + self.time.ahead
-
-    def _docking_health(self) -> Health:
-        trouble = self._lost or self._memory.unwritten or (self._flight.trouble if self._flight else "")
-        return diagnosis.of_docking(self._output.state if self._output else None, self._remembered.source, trouble)
-
-    # Inputs: nothing counts before the clock runs and the core is there ---------------------------------------------
-
-    def _listening(self) -> DockingCore | None:
-        return self._core if self.clock_runs and self.is_active else None
-
-    def _admits(self, topic: str, stamp: float, body: str = "") -> DockingCore | None:
-        """The core, if it takes what is stamped so, s of control time; body: of the sender, if it is another one."""
-        core = self._listening()
-        return core if core is None or self._admission.admits(topic, stamp, body) else None
-
-    def _stamp(self, message: Any) -> float:
-        """s, stamp of a message on the clock of control."""
-        return stamps.seconds(message.header.stamp) - self.time.ahead
-
-    def _take_sensor(self, message: DockSensor) -> None:
-        if core := self._admits("dock/sensor", self._stamp(message)):
-            core.reading(sensors.dock_reading(message, self.time.ahead), self.seconds())
-
-    def _take_partner(self, state: DockState) -> None:
-        if core := self._admits("docking", state.stamp, state.body):
-            self._others[state.body] = state
-            core.partner(state, self.seconds())
-
-    def _take_bridge(self, status: BridgeStatus) -> None:
-        if core := self._admits("bridge", status.stamp, status.body):
-            core.bridge(status)
-
-    def _take_odometry(self, message: Odometry) -> None:
-        stamp = self._stamp(message)
-        if core := self._admits("odom", stamp):
-            core.odometry(stamp, sensors.pose_of(message.pose.pose), sensors.twist_of(message))
-
-    def _take_energy(self, message: Energy) -> None:
-        if core := self._admits("energy", self._stamp(message)):
-            loads = dict(zip(message.loads, message.load_on, strict=False))
-            core.energy(message.thrust_energy, message.battery_soc, loads)
-
-    def _take_valves(self, message: ThrusterState) -> None:
-        core = self._admits("thruster_state", self._stamp(message))
-        if core is not None:
-            self._working_mass = message.working_mass
-        if core is not None and len(message.on_time) == len(self._clusters):
-            core.fired(np.array(message.on_time))
-
-    def _take_mass(self, message: InertiaStamped) -> None:
-        if core := self._listening():
-            try:
-                core.mass(sensors.mass_of(message), self._working_mass)
-            except ConfigurationError as error:
-                self._admission.refuse("body/mass_properties", str(error))
-
-    def _take_allocation(self, message: Allocation) -> None:
-        core = self._admits("allocation", self._stamp(message))
-        if core is None or self._flight is None:
-            return
-        core.combined = bool(message.flight_lead)
-        self._flight.take_allocation(message)
-        bounds = sensors.authority_of(message, self._clusters)
-        if bounds is not None:
-            core.authority(bounds)
-
     def _take_flight(self, command: str) -> None:
         """A flight command that is none of docking. It has reached the allocator already: see docs/interfaces.md."""
-        core = self._listening()
+        core = self.listening
         if core is None or self._output is None or self._output.steering is None:
             return
         answer = core.flight_command(self.seconds())
@@ -318,6 +252,13 @@ class DockingNode(QikiNode[DockingParameters]):
             self._foreign.inc()
             self.log.warning(f"{command} while docking", throttle=5.0, reason=answer.text)
         self.report()
+
+    def _ros_time(self) -> float:
+        return self.seconds() + self.time.ahead
+
+    def _docking_health(self) -> Health:
+        trouble = self._lost or self._memory.unwritten or (self._flight.trouble if self._flight else "")
+        return diagnosis.of_docking(self._output.state if self._output else None, self._remembered.source, trouble)
 
 
 def main() -> None:

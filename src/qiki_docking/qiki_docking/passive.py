@@ -70,6 +70,17 @@ class PassivePorts:
         """A guest is captured or locked."""
         return any(guest.state.phase in HELD for guest in self._guests.values())
 
+    def touching(self, now: float) -> bool:
+        """A port touches another body, or may at any moment: the own motion is no evidence about the thrusters."""
+        age = self._rules.validity.max_age
+        felt = any(reading.contact is True and now - stamp <= age for stamp, reading in self._readings.values())
+        return felt or any(
+            guest.state.phase is Phase.ALIGN
+            and now - guest.state.stamp <= age
+            and not guest.state.range > self._rules.align.predict_from
+            for guest in self._guests.values()
+        )
+
     def read(self, reading: PortReading, stamp: float) -> None:
         """Take a reading of an own port in. `stamp`: s."""
         self._readings[reading.port] = (stamp, reading)

@@ -1,12 +1,13 @@
 """Report of one docking or undocking: outcome, margins at contact, and the means that it took."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from qiki_docking.phases import Phase
 from qiki_docking.reasons import Reason
-from qiki_docking.values import Order, State
+from qiki_docking.values import Order, Profile, State
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,50 @@ class Record:
     _seconds: dict[str, float] = field(default_factory=dict)
     _since: float = math.nan
     _phase: Phase | None = None
+
+    def as_payload(self) -> dict[str, Any]:
+        """The record as JSON holds it, for a restart; None: unknown."""
+        order = self.order
+        return {
+            "docking_id": self.docking_id,
+            "undocks": self.undocks,
+            "order": [order.partner, order.partner_port, order.own_port, order.profile.value],
+            "means": [_known(self.means.working_mass), _known(self.means.energy)],
+            "margins": self.margins,
+            "tries": self.tries,
+            "checks": list(self.checks),
+            "contact": self.contact,
+            "seconds": self._seconds,
+            "since": _known(self._since),
+            "phase": None if self._phase is None else self._phase.value,
+        }
+
+    @classmethod
+    def from_payload(cls, payload: Mapping[str, Any]) -> Self:
+        """The record of `as_payload`. Of the impulse into the partner a part is lost: the whole is unknown.
+
+        Raises:
+            ValueError: a field is missing or not allowed; naming it.
+        """
+        try:
+            partner, partner_port, own_port, profile = payload["order"]
+            mass, energy = (math.nan if one is None else float(one) for one in payload["means"])
+            since = payload["since"]
+            return cls(
+                str(payload["docking_id"]),
+                bool(payload["undocks"]),
+                Order(partner, partner_port, own_port, Profile(profile)),
+                Means(mass, energy),
+                {str(name): float(margin) for name, margin in payload["margins"].items()},
+                int(payload["tries"]),
+                tuple(str(check) for check in payload["checks"]),
+                str(payload["contact"]),
+                {Phase(name).value: float(seconds) for name, seconds in payload["seconds"].items()},
+                math.nan if since is None else float(since),
+                None if payload["phase"] is None else Phase(payload["phase"]),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"record: {error.args[0]!r} missing or of the wrong type") from error
 
     def follow(self, state: State, now: float) -> None:
         """Take the machine's state in, each cycle. `now`: s."""
@@ -92,3 +137,7 @@ class Record:
         if state.reason is Reason.RETRIES_EXHAUSTED and cause is not Reason.NONE:
             text += f"; the last try: {cause.meaning}"
         return f"{text} ({self.contact})" if Reason.CONTACT_BOX in (state.reason, cause) and self.contact else text
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -105,7 +105,7 @@ class RemoteCore:
         ports = tuple(_port(port) for port in command.ports)
         draw = None if command.draw < 0.0 else command.draw
         dock = port_hardware.DockCommand(now, ports, command.source, draw)
-        return Output(dock, None, state, exchange_messages.bridge_status(bridge))
+        return Output(dock, None, False, state, exchange_messages.bridge_status(bridge))
 
     def take_occurrences(self):
         return []

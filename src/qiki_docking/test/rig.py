@@ -2,6 +2,7 @@
 """Docked bodies in one place: their ports, latches and bridges do as the docking cores command, messages take time."""
 
 import itertools
+import json
 import math
 import random
 
@@ -10,6 +11,7 @@ from plant import VEHICLE
 from qiki_docking import rebuilt
 from qiki_docking.bridge import Role
 from qiki_docking.core import DockingCore
+from qiki_docking.record import Record
 from qiki_vehicle.port_hardware import DockReading, PortReading
 
 STEP = 0.1  # s
@@ -76,9 +78,11 @@ class Rig:
         return core
 
     def restart(self, name):
-        """Another core in place of one, with the state that its events tell, as after a kill of its node."""
+        """Another core in place of one, with the state of its events and its file, as after a kill of its node."""
         events = [(one.type, one.payload) for one in self.occurrences[name]]
-        self.cores[name] = self.make(name, state=rebuilt(events), docking_id=self.cores[name].docking_id)
+        old = self.cores[name]
+        record = None if old.record is None else Record.from_payload(json.loads(json.dumps(old.record.as_payload())))
+        self.cores[name] = self.make(name, state=rebuilt(events), docking_id=old.docking_id, record=record)
 
     def step(self):
         self.now = round(self.now + STEP, 6)

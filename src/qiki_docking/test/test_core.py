@@ -4,11 +4,14 @@ import math
 from dataclasses import replace
 
 import pytest
+from plant import VEHICLE
 from rig import Rig
 
 from qiki_docking import Phase, Profile, Reason
 from qiki_docking.bridge import EdgeState, Role
 from qiki_docking.bridge.network import solve
+from qiki_docking.core import DockingCore
+from qiki_docking.exchange import DockState
 
 pytestmark = pytest.mark.requirement("DOCK-17")
 
@@ -88,6 +91,64 @@ def test_either_end_releases_in_two_steps(by):
     assert not rig.joints[0].main
     rig.run(lambda rig: rig.cores["alpha"].state.step == "push_off")
     assert rig.cores["alpha"].phase is Phase.EMERGENCY_RELEASE
+
+
+def test_the_body_that_is_docked_to_is_told_by_its_sensor_and_by_the_partner_that_it_touches():
+    core = DockingCore(VEHICLE, "alpha")
+    rig = pair()
+
+    def touching(now, *, contact=False, **guest):
+        reading = rig.reading("alpha")
+        ports = tuple(replace(one, contact=contact, capture=False) for one in reading.ports)
+        core.reading(replace(reading, stamp=now, ports=ports), now)
+        if guest:
+            core.partner(DockState(now, "bravo", True, partner="alpha", partner_port="A", own_port="B", **guest), now)
+        output = core.step(now)
+        assert output.steering is None, "the bot still belongs to its operator"
+        return output.touching
+
+    assert not touching(100.0)
+    assert touching(100.1, contact=True), "a collision at a port, without any docking"
+    assert not touching(100.2, phase=Phase.APPROACH, range=5.0)
+    assert not touching(100.3, phase=Phase.ALIGN, range=1.0)
+    assert touching(100.4, phase=Phase.ALIGN, range=0.4)
+    assert touching(100.5, phase=Phase.ALIGN, range=math.nan)
+    assert not touching(103.0), "the guest has fallen silent"
+
+
+def test_a_passive_body_and_an_unfit_port_refuse_an_order():
+    rig = pair(station={"active": False})
+    assert rig.cores["station"].dock("alpha", "B", "A", now=rig.now).reason is Reason.PASSIVE_ONLY
+    rig.faults = {("station", "A"): {"temperature": 130.0}, ("alpha", "B"): {"capture": False}}
+    rig.step().step()
+    answer = rig.cores["alpha"].dock("station", "A", "B", now=rig.now)
+    assert answer.reason is Reason.PORT_UNFIT
+    assert "A: temperature 130 degC; allowed: 120 degC and below" in answer.text
+    assert [event["reason"] for event in rig.of("station", "docking.refused")] == [Reason.PASSIVE_ONLY]
+
+
+def test_an_order_that_waits_is_not_reported_as_refused():
+    rig = Rig(*PAIR)
+    rig.step().step()
+    core = rig.cores["alpha"]
+    assert core.dock("station", "A", "B", now=rig.now, patient=True).reason is Reason.NAVIGATION_INVALID
+    assert core.dock("station", "A", "B", now=rig.step().now, patient=True).accepted
+    rig.step()
+    assert not rig.of("alpha", "docking.refused")
+    assert core.dock("station", "A", "B", now=rig.now).reason is Reason.BUSY
+
+
+@pytest.mark.parametrize("flight", ["refuse", "cancel"])
+def test_flight_commands_of_others_are_refused_once_captured_and_reported_once(flight):
+    rig = pair(alpha={"flight": flight})
+    assert rig.cores["alpha"].flight_command(rig.now).accepted
+    assert rig.cores["alpha"].dock("station", "A", "B", now=rig.now).accepted
+    for _ in range(3):
+        assert rig.cores["alpha"].flight_command(rig.step().now).reason is Reason.FLIGHT_WHILE_DOCKING
+    assert rig.cores["alpha"].phase is Phase.HARD_DOCK
+    assert rig.cores["station"].flight_command(rig.now).reason is Reason.FLIGHT_WHILE_DOCKING
+    refused = [event for event in rig.step().of("alpha", "docking.refused") if event["order"] == "flight"]
+    assert len(refused) == 1
 
 
 def test_a_silent_partner_is_left():

@@ -29,6 +29,11 @@ def test_hard_docking_goes_on(step, name):
     rig.run(lambda rig: rig.cores["alpha"].phase is not Phase.HARD_DOCK)
     assert rig.cores["alpha"].phase is Phase.BRIDGE, rig.cores["alpha"].state
     assert len({event["docking_id"] for event in rig.of("alpha", "docking.check_passed")}) == 1
+    (ended,) = rig.of("alpha", "docking.ended")
+    (started,) = rig.of("alpha", "docking.started")
+    assert (ended["outcome"], ended["tries"], ended["docking_id"]) == ("EXECUTED", 1, started["docking_id"])
+    begun = next(one.time for one in rig.occurrences["alpha"] if one.type == "docking.started")
+    assert ended["elapsed"] == pytest.approx(rig.now - begun, abs=0.25), "the time before the restart counts"
 
 
 @pytest.mark.parametrize("name", ["alpha", "station"])

@@ -165,7 +165,7 @@ class _Station:
         self._docking.occurrences[self._body] += core.take_occurrences()
         self._world.command_dock(self._body, output.command)
         if self._helm is not None:
-            self._helm.steer(output.steering)
+            self._helm.steer(output.steering, touching=output.touching)
         self._cycles += 1
         state, bridge = output.state, output.bridge
         if self._changed("state", (state.phase, state.step, state.partner, state.offers, state.echo), _STATES):

@@ -34,17 +34,17 @@ class Helm:
         self._pushing = self._bounding = False
         self.refusals: list[str] = []
 
-    def steer(self, steering: Steering | None) -> None:
-        """Carry out the steering of a cycle; None: the bot belongs to its operator."""
+    def steer(self, steering: Steering | None, *, touching: bool = False) -> None:
+        """Carry out the steering of a cycle; None: the bot belongs to its operator. touching: see `Output`."""
         drive = self._link.controller.drive
         n, modulator = len(drive.array), drive.modulators.kind
         if steering is None:
-            self._end(n)
+            self._end(n, touching)
             return
         controller = self._link.controller
         if self._before is None:
             self._before = (controller.motion.mode, modulator)
-        self._bound(steering, n)
+        self._bound(steering, n, touching or steering.touching)
         wanted = steering.modulator or self._before[1]
         if wanted != modulator:
             self._act(lambda core, now: core.set_modulator(now, wanted))
@@ -60,13 +60,13 @@ class Helm:
             wrench[:3] = force
         self._act(lambda core, now: core.command(now, wrench))
 
-    def _bound(self, steering: Steering, n: int) -> None:
-        bounds, wanted = steering.bounds, steering.bounds is not None or steering.touching
+    def _bound(self, steering: Steering, n: int, touching: bool) -> None:
+        bounds, wanted = steering.bounds, steering.bounds is not None or touching
         if not (wanted or self._bounding):
             return
         self._bounding = wanted
         limits = np.ones(n) if bounds is None else bounds
-        reason, touching = steering.bounds_reason, steering.touching
+        reason = steering.bounds_reason
         self._act(lambda core, now: core.inhibit(now, now, limits, reason, touching=touching))
 
     def _hold(self, steering: Steering) -> None:
@@ -90,9 +90,9 @@ class Helm:
         turned = float(np.linalg.norm(held.rate)) * max(self._link.now - since, 0.0)
         return abs(angle - turned) < _TURNED and float(np.abs(steering.rate - held.rate).max()) < _RATE
 
-    def _end(self, n: int) -> None:
+    def _end(self, n: int, touching: bool) -> None:
         self._push(None)
-        self._bound(Steering(), n)
+        self._bound(Steering(), n, touching)
         if self._before is not None:
             mode, modulator = self._before
             self._act(lambda core, now: core.set_modulator(now, modulator))

@@ -37,15 +37,28 @@ class _Docking:
     report: Mapping[str, Any] | None = None
 
 
+@dataclass(eq=False)
+class _Waiting:
+    """A goal that came without valid navigation. until: s, when it is refused; canceled: by its client."""
+
+    goal: ServerGoalHandle
+    command_id: str
+    until: float
+    canceled: bool = False
+
+
 class DockServer:
     """Docks by goals, one at a time: a goal while docking is under way is refused as BUSY, and the first goes on.
 
-    It lives as long as its node, so that a result can be fetched later; a node that is not active rejects goals.
+    A goal that finds no valid navigation waits for it, `patience` s. The server lives as long as its node, so that a
+    result can be fetched later; a node that is not active rejects goals.
     """
 
     def __init__(self, node: Host) -> None:
         self._node = node
+        self.patience = 0.0
         self._docking: _Docking | None = None
+        self._waiting: _Waiting | None = None
         self._server = PromptActionServer(  # type: ignore[no-untyped-call]
             node,
             Dock,
@@ -63,7 +76,9 @@ class DockServer:
             docking.report = report
 
     def follow(self, state: DockState) -> None:
-        """Publish feedback, or end the goal whose docking has ended."""
+        """Try a waiting goal again, publish feedback, or end the goal whose docking has ended."""
+        if self._waiting is not None:
+            self._try_again(self._waiting)
         docking = self._docking
         if docking is None or (docking.is_canceling and not docking.goal.is_cancel_requested):
             return
@@ -92,6 +107,9 @@ class DockServer:
     def drop(self, reason: str) -> None:
         """End the goal in progress, whose docking is not followed any more."""
         docking, self._docking = self._docking, None
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            self._answer(waiting.goal, waiting.command_id, Answer(False, Reason.NAVIGATION_INVALID, reason))
         if docking is not None and docking.goal.is_active:
             docking.goal.abort()
             result = Dock.Result(outcome=Dock.Result.FAILED, docking_id=docking.docking_id, reason=reason)
@@ -99,6 +117,9 @@ class DockServer:
 
     def _cancel(self, goal: ServerGoalHandle) -> CancelResponse:
         docking = self._docking
+        if self._waiting is not None and self._waiting.goal == goal:
+            self._waiting.canceled = True
+            return CancelResponse.ACCEPT
         if docking is None or docking.goal != goal:
             return CancelResponse.REJECT
         answer = self._node.core.cancel(self._node.seconds())
@@ -110,14 +131,36 @@ class DockServer:
 
     def _start(self, goal: ServerGoalHandle) -> None:
         goal.execute()
-        request = goal.request
-        command_id = request.command_id or bytes(goal.goal_id.uuid).hex()[:12]
-        try:
-            answer = self._order(command_id, request)
-        except NotReadyError as error:
-            answer = Answer(False, Reason.UNCONFIRMED, str(error))
-        except ValueError as error:
-            answer = Answer(False, Reason.WRONG_ORDER, str(error))
+        command_id = goal.request.command_id or bytes(goal.goal_id.uuid).hex()[:12]
+        if self._waiting is not None:
+            text = f"{Reason.BUSY.meaning}: it waits for valid navigation"
+            self._answer(goal, command_id, Answer(False, Reason.BUSY, text))
+            return
+        answer = self._order(command_id, goal.request, patient=self.patience > 0.0)
+        if answer.reason is Reason.NAVIGATION_INVALID and self.patience > 0.0:
+            self._waiting = _Waiting(goal, command_id, self._node.seconds() + self.patience)
+        else:
+            self._answer(goal, command_id, answer)
+
+    def _try_again(self, waiting: _Waiting) -> None:
+        """End of the wait: valid navigation, a cancellation, or the time."""
+        now = self._node.seconds()
+        if waiting.canceled:
+            if waiting.goal.is_cancel_requested:
+                self._waiting = None
+                waiting.goal.canceled()
+                code = int(Reason.CANCELLED)
+                result = Dock.Result(outcome=Dock.Result.CANCELED, code=code, reason=Reason.CANCELLED.meaning)
+                self._server.finish(waiting.goal, result)
+            return
+        patient = waiting.until - self.patience <= now < waiting.until
+        answer = self._order(waiting.command_id, waiting.goal.request, patient=patient)
+        if answer.reason is not Reason.NAVIGATION_INVALID or not patient:
+            self._waiting = None
+            self._answer(waiting.goal, waiting.command_id, answer)
+
+    def _answer(self, goal: ServerGoalHandle, command_id: str, answer: Answer) -> None:
+        """Begin to follow the docking of a goal, or end the goal."""
         if answer.accepted and answer.reason is not Reason.ALREADY_DOCKED:
             self._docking = _Docking(goal, self._node.seconds(), self._node.core.docking_id, command_id)
             self._node.ordered(command_id, accepted=True)
@@ -132,7 +175,15 @@ class DockServer:
         self._node.ordered(command_id, accepted=False)
         self._server.finish(goal, result)
 
-    def _order(self, command_id: str, request: Any) -> Answer:
+    def _order(self, command_id: str, request: Any, *, patient: bool) -> Answer:
+        try:
+            return self._ordered(command_id, request, patient)
+        except NotReadyError as error:
+            return Answer(False, Reason.UNCONFIRMED, str(error))
+        except ValueError as error:
+            return Answer(False, Reason.WRONG_ORDER, str(error))
+
+    def _ordered(self, command_id: str, request: Any, patient: bool) -> Answer:
         check_name("command_id", command_id)
         if request.profile and request.profile not in list(Profile):
             raise ValueError(f"profile: {request.profile!r}; allowed: {', '.join(Profile)}, or empty for FULL")
@@ -140,7 +191,8 @@ class DockServer:
             return Answer(False, Reason.BUSY, f"{Reason.BUSY.meaning}: docking {self._docking.docking_id}")
         profile = Profile(request.profile or "FULL")
         now = self._node.seconds()
-        return self._node.core.dock(request.partner, request.partner_port, request.own_port, profile, now=now)
+        ports = request.partner_port, request.own_port
+        return self._node.core.dock(request.partner, *ports, profile, now=now, patient=patient)
 
 
 def _feedback(state: DockState) -> Dock.Feedback:

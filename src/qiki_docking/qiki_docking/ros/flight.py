@@ -50,7 +50,8 @@ class Flight:
         self._own: list[int] = []
         self._allocation: Allocation | None = None
         self._pushing = self._inhibiting = False
-        self._before: tuple[int, str] | None = None
+        self.before: tuple[int, str] | None = None
+        """Attitude mode and modulator of the operator, to be given back; None: nothing was taken over."""
         self._target: tuple[float, Floats, Floats] | None = None
 
     @property
@@ -74,19 +75,22 @@ class Flight:
         if message.activity in foreign:
             self._on_foreign(foreign[message.activity])
 
-    def steer(self, steering: Steering | None, now: float) -> None:
-        """Send the steering of a cycle; None: the bot belongs to its operator. `now`: s."""
+    def steer(self, steering: Steering | None, now: float, *, touching: bool = False) -> None:
+        """Send the steering of a cycle; None: the bot belongs to its operator. `now`: s.
+
+        touching: the body touches another, also while it is its operator's.
+        """
         stamp = round((now + self._node.time.ahead) * stamps.SECOND)
         self._push(None if steering is None else steering.force, stamp)
-        self._bound(steering or Steering(), stamp)
+        self._bound(steering or Steering(), touching or (steering is not None and steering.touching), stamp)
         if steering is None:
             self._give_back()
             return
-        if self._before is None:
+        if self.before is None:
             if self._allocation is None:
                 return
-            self._before = (self._allocation.attitude_mode, self._allocation.modulator)
-        self._modulator.want(SetModulator.Request(modulator=steering.modulator or self._before[1]))
+            self.before = (self._allocation.attitude_mode, self._allocation.modulator)
+        self._modulator.want(SetModulator.Request(modulator=steering.modulator or self.before[1]))
         self._hold(steering, now)
 
     def stop(self, now: float) -> None:
@@ -103,13 +107,13 @@ class Flight:
         self._own = [*self._own[1 - _OWN :], stamp]
         self._wrenches.publish(self._wrench)
 
-    def _bound(self, steering: Steering, stamp: int) -> None:
-        bounds, wanted = steering.bounds, steering.bounds is not None or steering.touching
+    def _bound(self, steering: Steering, touching: bool, stamp: int) -> None:
+        bounds, wanted = steering.bounds, steering.bounds is not None or touching
         if not (wanted or self._inhibiting):
             return
         self._inhibiting = wanted
         self._inhibit.bound = (np.ones(self._n) if bounds is None else bounds).tolist()
-        self._inhibit.reason, self._inhibit.touching = steering.bounds_reason, steering.touching
+        self._inhibit.reason, self._inhibit.touching = steering.bounds_reason, touching
         stamps.set_nanoseconds(self._inhibit.header.stamp, stamp)
         self._inhibits.publish(self._inhibit)
 
@@ -137,12 +141,12 @@ class Flight:
 
     def _give_back(self) -> None:
         self._target = None
-        if self._before is None:
+        if self.before is None:
             self._attitude.repeat()
             self._modulator.repeat()
             return
-        mode, modulator = self._before
-        self._before = None
+        mode, modulator = self.before
+        self.before = None
         self._modulator.want(SetModulator.Request(modulator=modulator))
         self._attitude.want(_MODES(mode=mode, current=True))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from qiki_docking.bridge.values import Role
+from qiki_docking.record import Record
 from qiki_docking.ros.host import Host
 from qiki_docking.values import PHASE_CHANGED, State, rebuilt
 from qiki_events import REGISTRY
@@ -32,12 +33,16 @@ class Remembered:
         docking_id: of it; empty: none.
         role: ordered last; None: never.
         source: of this knowledge, for log and diagnostics.
+        record: report so far of the docking under way; None: unknown.
+        operator: attitude mode and modulator that the operator had before docking; None: unknown.
     """
 
     state: State | None = None
     docking_id: str = ""
     role: Role | None = None
     source: str = "nothing"
+    record: Record | None = None
+    operator: tuple[int, str] | None = None
 
 
 class Memory:
@@ -77,11 +82,13 @@ class Memory:
             return self._of_store()
         return self._of_file() if self._clock() >= self._until else None
 
-    def keep(self, state: State, docking_id: str, role: Role, now: float) -> None:
+    def keep(self, known: Remembered, now: float) -> None:
         """Write the file. `now`: s, ROS time."""
-        if self._file is None:
+        if self._file is None or known.state is None or known.role is None:
             return
-        content = {"format": 1, "time": now, "state": state.as_payload(), "docking_id": docking_id, "role": role.value}
+        content = {"format": 1, "time": now, "state": known.state.as_payload(), "docking_id": known.docking_id}
+        content |= {"role": known.role.value, "operator": known.operator}
+        content["record"] = None if known.record is None else known.record.as_payload()
         fresh = self._file.with_suffix(".new")
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
@@ -125,11 +132,20 @@ class Memory:
             return found[2]
 
         phase, role = valid("phase"), valid("role")
+        docking_id = "" if phase is None else phase["docking_id"]
+        try:
+            kept = self._of_file()
+        except ValueError as error:
+            self._node.log.warning("the report so far is lost", reason=str(error))
+            kept = Remembered()
+        same = bool(docking_id) and kept.docking_id == docking_id
         return Remembered(
             None if phase is None else rebuilt([(PHASE_CHANGED, phase)]),
-            "" if phase is None else phase["docking_id"],
+            docking_id,
             None if role is None else Role(role["role"]),
             "event store",
+            kept.record if same else None,
+            kept.operator if same else None,
         )
 
     def _of_file(self) -> Remembered:
@@ -141,7 +157,16 @@ class Memory:
             state = State.from_payload(content["state"])
             if time > self._now() + _AHEAD:
                 return Remembered(source=f"nothing: {self._file} is of another run")
-            return Remembered(state, str(content["docking_id"]), role, str(self._file))
+            # Files of former versions have neither.
+            record, operator = content.get("record"), content.get("operator")
+            return Remembered(
+                state,
+                str(content["docking_id"]),
+                role,
+                str(self._file),
+                None if record is None else Record.from_payload(record),
+                None if operator is None else (int(operator[0]), str(operator[1])),
+            )
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{self._file}: no state of docking: {error}") from error
 

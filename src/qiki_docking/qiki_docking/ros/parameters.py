@@ -53,6 +53,14 @@ class DockingParameters(NodeParameters):
     commanders: list[str] = parameter(
         ["*"], "bodies whose commands over a bridge are accepted; *: every bridged one", read_only=True
     )
+    navigation_patience: float = parameter(
+        5.0,
+        "time that an order to dock waits for valid navigation before it is refused",
+        unit="s",
+        minimum=0.0,
+        maximum=60.0,
+        read_only=True,
+    )
     control_rate: float = parameter(10.0, "control cycles", unit="Hz", minimum=5.0, maximum=50.0, read_only=True)
     settings_folder: str = parameter(
         "",
