@@ -93,7 +93,7 @@ def test_either_end_releases_in_two_steps(by):
     assert rig.cores["alpha"].phase is Phase.EMERGENCY_RELEASE
 
 
-def test_the_body_that_is_docked_to_is_told_by_its_sensor_and_by_the_partner_that_it_touches():
+def test_the_body_that_is_docked_to_knows_of_the_touch_by_its_sensor_and_by_the_partner():
     core = DockingCore(VEHICLE, "alpha")
     rig = pair()
 
