@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from qiki_vehicle import Port, Pose, mated, quaternion
 from qiki_vehicle.docking import ContactLimits
-from qiki_vehicle.vectors import cross
+from qiki_vehicle.quaternion import multiplied, rotated
+from qiki_vehicle.vectors import along, cross, crossed, dot
 
 Floats = npt.NDArray[np.float64]
 
@@ -74,34 +75,29 @@ class PortMotion:
         clocking: rad, roll of the own body about the partner's axis at which the ports mate, from the shortest
             rotation that opposes the axes (`qiki_vehicle.mated`).
         """
-        axis = np.array(partner.axis)
-        arm = motion.pose.vector(own.position)
-        offset = motion.pose.position + arm - np.array(partner.position)
-        velocity = motion.velocity + cross(motion.angular_velocity, arm)
-        turned = quaternion.product(motion.pose.orientation, _unmated(partner, own, clocking))
-        tilted = quaternion.rotate(turned, axis)
-        along, twist = float(offset @ axis), float(turned[:3] @ axis)
-        roll = math.remainder(2.0 * math.atan2(twist, float(turned[3])), math.tau)
-        spin = float(motion.angular_velocity @ axis)
+        axis, spin = partner.axis, motion.angular_velocity.tolist()
+        turn = motion.pose.orientation.tolist()
+        arm = rotated(turn, own.position)
+        offset = along(along(motion.pose.position.tolist(), 1.0, arm), -1.0, partner.position)
+        velocity = along(motion.velocity.tolist(), 1.0, crossed(spin, arm))
+        turned = multiplied(turn, _unmated(partner, own, clocking))
+        tilted = rotated(turned, axis)
+        range_, closing, rate = dot(offset, axis), -dot(velocity, axis), dot(spin, axis)
         return cls(
-            range=along,
-            closing=-float(velocity @ axis),
-            lateral_offset=_length(offset - along * axis),
-            lateral_rate=_length(velocity - float(velocity @ axis) * axis),
-            tilt=math.atan2(_length(cross(axis, tilted)), float(axis @ tilted)),
-            tilt_rate=_length(motion.angular_velocity - spin * axis),
-            roll=roll,
-            roll_rate=spin,
+            range=range_,
+            closing=closing,
+            lateral_offset=math.hypot(*along(offset, -range_, axis)),
+            lateral_rate=math.hypot(*along(velocity, closing, axis)),
+            tilt=math.atan2(math.hypot(*crossed(axis, tilted)), dot(axis, tilted)),
+            tilt_rate=math.hypot(*along(spin, -rate, axis)),
+            roll=math.remainder(2.0 * math.atan2(dot(turned[:3], axis), turned[3]), math.tau),
+            roll_rate=rate,
         )
 
 
 @lru_cache(maxsize=64)
-def _unmated(partner: Port, own: Port, clocking: float) -> Floats:
-    return quaternion.conjugate(mated(partner, own, clocking).orientation)
-
-
-def _length(vector: Floats) -> float:
-    return math.hypot(*vector.tolist())
+def _unmated(partner: Port, own: Port, clocking: float) -> tuple[float, ...]:
+    return tuple(quaternion.conjugate(mated(partner, own, clocking).orientation).tolist())
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from qiki_sim.impacts import Impacts
 from qiki_sim.model import specification
 from qiki_sim.readings import Motion
 from qiki_vehicle import ConfigurationError, Pose, quaternion
-from qiki_vehicle.vectors import cross
+from qiki_vehicle.quaternion import rotated
+from qiki_vehicle.vectors import along, crossed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -235,14 +236,12 @@ class RigidBodies:
         index = self.names.index(name)
         if index >= self._free_count:
             return self._scripted_motion(index - self._free_count, time)
-        pose = self.data.qpos[7 * index : 7 * index + 7]
-        twist = self.data.qvel[6 * index : 6 * index + 6]
-        orientation = pose[_XYZW]
-        turn = quaternion.matrix(orientation.tolist())
-        com = self._com[index]
-        spin = twist[3:].copy()
-        velocity = turn.T @ twist[:3] - cross(spin, com)
-        return Motion(pose[:3] - turn @ com, orientation, velocity, spin)
+        pose, twist = self.data.qpos[7 * index : 7 * index + 7], self.data.qvel[6 * index : 6 * index + 6]
+        orientation, com, spin = pose[_XYZW], self._com[index].tolist(), twist[3:].copy()
+        x, y, z, w = turn = orientation.tolist()
+        origin = along(pose[:3].tolist(), -1.0, rotated(turn, com))
+        velocity = along(rotated((-x, -y, -z, w), twist[:3].tolist()), -1.0, crossed(spin.tolist(), com))
+        return Motion(np.array(origin), orientation, np.array(velocity), spin)
 
     def _scripted_motion(self, index: int, time: float) -> Motion:
         times, points = self._courses[index]

@@ -42,13 +42,14 @@ class Sensors:
     def odom(self, truth: Motion, time_us: int) -> Motion | None:
         if self.lost("odom"):
             return None
-        noise, draw = self._noise, self.generator("odom", time_us).standard_normal((4, 3))
+        noise, factor = self._noise, self._faults.noise("odom")
         sigmas = noise.position, noise.orientation, noise.velocity, noise.angular_velocity
-        draw *= np.array([self.sigma("odom", sigma) for sigma in sigmas])[:, None]
-        turn = quaternion.from_rotation_vector(draw[1].tolist())
+        draw = self.generator("odom", time_us).standard_normal((4, 3))
+        draw *= np.array([[_sigma(factor, sigma)] for sigma in sigmas])
+        turn = quaternion.from_rotation_vector(draw[1])
         return Motion(
             position=truth.position + draw[0],
-            orientation=quaternion.product(truth.orientation.tolist(), turn.tolist()),
+            orientation=quaternion.product(truth.orientation, turn),
             velocity=truth.velocity + draw[2],
             angular_velocity=truth.angular_velocity + draw[3],
         )
@@ -82,10 +83,7 @@ class Sensors:
 
     def sigma(self, sensor: str, nominal: float) -> float:
         """Standard deviation of a sample, with the noise fault that may hold for the sensor."""
-        factor = self._faults.noise(sensor)
-        if factor is None:
-            return nominal
-        return nominal * factor if nominal > 0.0 else factor
+        return _sigma(self._faults.noise(sensor), nominal)
 
     def generator(self, sensor: str, time_us: int) -> np.random.Generator:
         """The stream of a sensor at that time: its generator with the counter set, faster than a new one."""
@@ -93,3 +91,9 @@ class Sensors:
         state["state"]["counter"][:] = 0, time_us, 0, 0
         generator.bit_generator.state = state
         return generator
+
+
+def _sigma(factor: float | None, nominal: float) -> float:
+    if factor is None:
+        return nominal
+    return nominal * factor if nominal > 0.0 else factor

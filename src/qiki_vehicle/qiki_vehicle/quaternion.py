@@ -46,24 +46,32 @@ def conjugate(q: Iterable[float]) -> Floats:
 
 def product(a: Iterable[float], b: Iterable[float]) -> Floats:
     """(4,): `b` first, then `a` (Hamilton product)."""
-    x, y, z, w = _floats(a)
-    i, j, k, s = _floats(b)
-    return np.array(
-        [
-            w * i + x * s + y * k - z * j,
-            w * j - x * k + y * s + z * i,
-            w * k + x * j - y * i + z * s,
-            w * s - x * i - y * j - z * k,
-        ]
-    )
+    return np.array(multiplied(_floats(a), _floats(b)))
 
 
 def rotate(q: Iterable[float], v: Iterable[float]) -> Floats:
     """Vector (3,) of body axes in world axes."""
-    x, y, z, w = _floats(q)
-    a, b, c = _floats(v)
+    return np.array(rotated(_floats(q), _floats(v)))
+
+
+def multiplied(a: Iterable[float], b: Iterable[float]) -> tuple[float, float, float, float]:
+    """As `product`, of and as Python's numbers, for long formulas of single vectors."""
+    x, y, z, w = a
+    i, j, k, s = b
+    return (
+        w * i + x * s + y * k - z * j,
+        w * j - x * k + y * s + z * i,
+        w * k + x * j - y * i + z * s,
+        w * s - x * i - y * j - z * k,
+    )
+
+
+def rotated(q: Iterable[float], v: Iterable[float]) -> tuple[float, float, float]:
+    """As `rotate`, of and as Python's numbers."""
+    x, y, z, w = q
+    a, b, c = v
     tx, ty, tz = 2.0 * (y * c - z * b), 2.0 * (z * a - x * c), 2.0 * (x * b - y * a)
-    return np.array([a + w * tx + y * tz - z * ty, b + w * ty + z * tx - x * tz, c + w * tz + x * ty - y * tx])
+    return a + w * tx + y * tz - z * ty, b + w * ty + z * tx - x * tz, c + w * tz + x * ty - y * tx
 
 
 def matrix(q: Iterable[float]) -> Floats:

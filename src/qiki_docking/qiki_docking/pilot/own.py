@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from qiki_docking.pilot.covariance import correct, predict
 from qiki_vehicle import Pose, quaternion
+from qiki_vehicle.quaternion import rotated
 from qiki_vehicle.sensors import Noise
-from qiki_vehicle.vectors import cross
+from qiki_vehicle.vectors import Triple, along, crossed
 
 Floats = npt.NDArray[np.float64]
 
@@ -89,25 +90,25 @@ class OwnTrack:
         twist: (6,) m/s and rad/s in own axes, of base_link's origin.
         acceleration: m/s^2, deviation of the own acceleration since the last odometry.
         """
-        noise, com = self._noise, self.com
-        turning = quaternion.rotate(pose.orientation, twist[3:])
-        position = pose.position + quaternion.rotate(pose.orientation, com)
-        velocity = quaternion.rotate(pose.orientation, twist[:3] + cross(twist[3:], com))
+        noise, turn = self._noise, pose.orientation.tolist()
+        own, com = twist.tolist(), self.com.tolist()
+        turning = rotated(turn, own[3:])
+        position = along(pose.position.tolist(), 1.0, rotated(turn, com))
+        velocity = rotated(turn, along(own[:3], 1.0, crossed(own[3:], com)))
         last = self.latest
         if last is None:
             self._rejected = 0
             self.covariance = np.diag([max(noise.position, 1e-6) ** 2, max(noise.velocity, 1e-6) ** 2])
             self.angle_variance = noise.orientation**2
-            self._states.append(OwnState(stamp, position, velocity, pose.orientation, turning))
+            self._keep(stamp, position, velocity, pose.orientation, turning)
             return
         step = stamp - last.stamp
         if step <= 0.0:
             return
-        # The mean rate of the step: a pulse in it has changed the rate.
-        ahead = OwnState(last.stamp, last.com, last.velocity, last.orientation, 0.5 * (last.turning + turning)).at(
-            stamp
-        )
-        if not max(_size(position - ahead.com), _size(velocity - ahead.velocity)) <= _JUMP:
+        before, speed = last.turning.tolist(), last.velocity.tolist()
+        place = along(last.com.tolist(), step, speed)
+        off, faster = along(position, -1.0, place), along(velocity, -1.0, speed)
+        if not max(math.hypot(*off), math.hypot(*faster)) <= _JUMP:
             self._rejected += 1
             if self._rejected >= self._rejections:
                 self.clear()
@@ -116,22 +117,25 @@ class OwnTrack:
         self._rejected = 0
         covariance = predict(self.covariance, step, (acceleration * step) ** 2)
         covariance, gain = correct(covariance, 0, max(noise.position, 1e-6) ** 2)
-        error = position - ahead.com
-        place, speed = ahead.com + gain[0] * error, ahead.velocity + gain[1] * error
-        covariance, gain = correct(covariance, 1, max(noise.velocity, 1e-6) ** 2)
-        error = velocity - speed
-        place, speed = place + gain[0] * error, speed + gain[1] * error
-        self.covariance = covariance
-        changed = float(np.linalg.norm(turning - last.turning))
+        place, speed = along(place, gain[0], off), along(speed, gain[1], off)
+        self.covariance, gain = correct(covariance, 1, max(noise.velocity, 1e-6) ** 2)
+        faster = along(velocity, -1.0, speed)
+        place, speed = along(place, gain[0], faster), along(speed, gain[1], faster)
+        # The mean rate of the step: a pulse in it has changed the rate.
+        mean = [0.5 * step * (old + new) for old, new in zip(before, turning, strict=True)]
+        ahead = quaternion.product(quaternion.from_rotation_vector(mean), last.orientation)
+        changed = math.hypot(*along(turning, -1.0, before))
         prior = self.angle_variance + (step * noise.angular_velocity) ** 2 + (0.25 * step * changed) ** 2
         gain_angle = prior / (prior + max(noise.orientation, 1e-7) ** 2)
         self.angle_variance = (1.0 - gain_angle) * prior
-        turned = quaternion.rotation_vector(
-            quaternion.product(pose.orientation, quaternion.conjugate(ahead.orientation))
-        )
-        orientation = quaternion.product(quaternion.from_rotation_vector(gain_angle * turned), ahead.orientation)
+        turned = quaternion.rotation_vector(quaternion.product(turn, quaternion.conjugate(ahead)))
+        orientation = quaternion.product(quaternion.from_rotation_vector(gain_angle * turned), ahead)
         orientation /= math.sqrt(float(orientation @ orientation))
-        self._states.append(OwnState(stamp, place, speed, orientation, turning))
+        self._keep(stamp, place, speed, orientation, turning)
+
+    def _keep(self, stamp: float, com: Triple, velocity: Triple, orientation: Floats, turning: Triple) -> None:
+        place, speed, rate = np.array((com, velocity, turning))
+        self._states.append(OwnState(stamp, place, speed, orientation, rate))
 
     def at(self, stamp: float) -> OwnState | None:
         """State at a time, s; None: it lies before the states kept, or too far after the newest."""
@@ -141,7 +145,3 @@ class OwnTrack:
         after = bisect_right(states, stamp, key=lambda state: state.stamp)
         before = states[after - 1]
         return before.at(stamp)
-
-
-def _size(vector: Floats) -> float:
-    return math.sqrt(float(vector @ vector))

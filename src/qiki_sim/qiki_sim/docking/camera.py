@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from qiki_vehicle import Pose, quaternion
 from qiki_vehicle.port_hardware import Sight
+from qiki_vehicle.quaternion import rotated
+from qiki_vehicle.vectors import along, dot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from qiki_sim.docking.hardware import DockHardware
@@ -71,28 +74,32 @@ class Camera:
 
     def _seen(self, name: str, poses: Mapping[str, Pose]) -> list[_Seen]:
         config, own, port = self._config, poses[self._own.name], self._own.ports[name]
-        axis = own.vector(port.axis)
-        eye = own.point(port.position) - self._own.vehicle.port_hardware.camera_setback * axis
+        turn, place = own.orientation.tolist(), own.position.tolist()
+        axis = rotated(turn, port.axis)
+        face = along(rotated(turn, port.position), 1.0, place)
+        eye = along(face, -self._own.vehicle.port_hardware.camera_setback, axis)
         seen = []
         for target, hardware in self._bodies.items():
             if target == self._own.name:
                 continue
             pose = poses[target]
+            turned, away = pose.orientation.tolist(), pose.position.tolist()
             for other in hardware.ports.values():
-                there = pose.point(other.position)
-                line = there - eye
-                distance = math.sqrt(float(line @ line))
+                there = along(rotated(turned, other.position), 1.0, away)
+                line = along(there, -1.0, eye)
+                distance = math.hypot(*line)
                 if not 0.0 < distance <= config.range_max:
                     continue
-                off_axis = math.acos(max(-1.0, min(1.0, float(line @ axis) / distance)))
-                aslant = math.acos(max(-1.0, min(1.0, -float(line @ pose.vector(other.axis)) / distance)))
+                off_axis = math.acos(max(-1.0, min(1.0, dot(line, axis) / distance)))
+                aslant = math.acos(max(-1.0, min(1.0, -dot(line, rotated(turned, other.axis)) / distance)))
                 if max(off_axis, aslant) > config.half_angle:
                     continue
-                if self._is_hidden(own.point(port.position), there, self._own.name, target):
+                marker = np.array(there)
+                if self._is_hidden(np.array(face), marker, self._own.name, target):
                     continue
                 far, slant = distance / config.range_max, max(off_axis, aslant) / config.half_angle
                 quality = 1.0 - (1.0 - config.quality_far) * far**2 - (1.0 - config.quality_aslant) * slant**2
-                relative = own.inverse().then(Pose(there, pose.orientation))
+                relative = own.inverse().then(Pose(marker, pose.orientation))
                 seen.append(
                     _Seen(distance, target, other.name, relative.position, relative.orientation, max(quality, 0.0))
                 )

@@ -6,18 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from qiki_vehicle import Port, Pose, mated, quaternion
-from qiki_vehicle.vectors import cross
+from qiki_vehicle import Port, mated, quaternion
+from qiki_vehicle.quaternion import multiplied, rotated
+from qiki_vehicle.vectors import along, crossed, dot
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from qiki_sim.readings import Motion
     from qiki_vehicle.mechanism import PortHardware
-
-    Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -48,34 +43,34 @@ class PortPair:
         self.own, self.other = own, other
         self.pose = mated(own, other)
         """The other's base_link in ours when mated."""
-        self._axis = np.array(other.axis)
-        self._face = np.array(other.position)
-        self._back = quaternion.conjugate(mated(other, own).orientation)
+        self._back = tuple(quaternion.conjugate(mated(other, own).orientation).tolist())
         self._reach = own.radius + other.radius
 
     def mating(self, own: Motion, other: Motion) -> Mating:
         """From both bodies' motion."""
-        axis = self._axis
-        theirs, mine = Pose(other.position, other.orientation), Pose(own.position, own.orientation)
-        pose = theirs.inverse().then(mine)
-        spin = pose.vector(own.angular_velocity) - other.angular_velocity
-        arm = pose.vector(self.own.position)
-        offset = pose.position + arm - self._face
-        velocity = pose.vector(own.velocity) - other.velocity - cross(other.angular_velocity, pose.position)
-        velocity = velocity + cross(spin, arm)
-        turned = quaternion.product(pose.orientation, self._back)
-        tilted = quaternion.rotate(turned, axis)
-        along, closing, twist = float(offset @ axis), -float(velocity @ axis), float(spin @ axis)
-        tilt = math.atan2(_length(cross(axis, tilted)), float(axis @ tilted))
+        axis, theirs = self.other.axis, other.angular_velocity.tolist()
+        x, y, z, w = other.orientation.tolist()
+        back = -x, -y, -z, w
+        turn = multiplied(back, own.orientation.tolist())
+        place = rotated(back, (own.position - other.position).tolist())
+        spin = along(rotated(turn, own.angular_velocity.tolist()), -1.0, theirs)
+        arm = rotated(turn, self.own.position)
+        offset = along(along(place, 1.0, arm), -1.0, self.other.position)
+        velocity = along(rotated(turn, own.velocity.tolist()), -1.0, other.velocity.tolist())
+        velocity = along(along(velocity, -1.0, crossed(theirs, place)), 1.0, crossed(spin, arm))
+        turned = multiplied(turn, self._back)
+        tilted = rotated(turned, axis)
+        range_, closing, twist = dot(offset, axis), -dot(velocity, axis), dot(spin, axis)
+        tilt = math.atan2(math.hypot(*crossed(axis, tilted)), dot(axis, tilted))
         return Mating(
-            range=along,
-            gap=along - min(self.own.radius, self.other.radius) * math.sin(tilt),
+            range=range_,
+            gap=range_ - min(self.own.radius, self.other.radius) * math.sin(tilt),
             closing=closing,
-            lateral_offset=_length(offset - along * axis),
-            lateral_rate=_length(velocity + closing * axis),
+            lateral_offset=math.hypot(*along(offset, -range_, axis)),
+            lateral_rate=math.hypot(*along(velocity, closing, axis)),
             tilt=tilt,
-            tilt_rate=_length(spin - twist * axis),
-            roll=math.remainder(2.0 * math.atan2(float(turned[:3] @ axis), float(turned[3])), math.tau),
+            tilt_rate=math.hypot(*along(spin, -twist, axis)),
+            roll=math.remainder(2.0 * math.atan2(dot(turned[:3], axis), turned[3]), math.tau),
             roll_rate=twist,
         )
 
@@ -114,7 +109,3 @@ def is_seated(mating: Mating, hardware: PortHardware) -> bool:
         max(abs(mating.range), mating.lateral_offset) <= latches.seat_distance
         and max(mating.tilt, abs(mating.roll)) <= latches.seat_angle
     )
-
-
-def _length(vector: Floats) -> float:
-    return math.hypot(*vector.tolist())
