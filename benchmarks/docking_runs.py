@@ -34,7 +34,7 @@ INJECTED: dict[str, tuple[str, str, str, float]] = {
     "latch jam": ("alpha", "latch_jam", "B", 0.0),
     "umbilical misaligned": ("station", "umbilical_misaligned", "A", 0.0),
     "polarity reversed": ("station", "polarity_reversed", "A", 0.0),
-    "contact resistance": ("alpha", "contact_resistance", "B", 5.0),
+    "contact resistance": ("alpha", "contact_resistance", "B", 20.0),
     "sensors disagree": ("alpha", "port_sensor_wrong", "B", 1.0),
     "contacts welded": ("alpha", "contacts_welded", "B", 0.0),
     "partner silent": ("", "", "", 0.0),
@@ -215,7 +215,7 @@ def single(set_: str, seed: int, kind: str, distance: float, rng: np.random.Gene
     turn = math.radians(0.1) * rng.uniform() * direction(rng)
     drift = 0.02 * rng.uniform() * direction(rng)
     spin = START["angle"] * rng.standard_normal(3)
-    offset = START["near"] if set_ == "D" else START["position"]
+    offset = START["near"] if distance < 5.0 else START["position"]
     place = np.array([0.0, 0.0, FACE + 1.2 + distance]) + offset * rng.standard_normal(3)
     entry = {
         "name": "alpha",
@@ -248,16 +248,16 @@ def bridged(docking: DockingLoop) -> bool:
     return docking.cores["alpha"].phase is Phase.BRIDGE and bool(edges) and edges[0].state is EdgeState.CLOSED
 
 
-def approach(set_: str, seed: int) -> Result:
-    """Sets A, B, C."""
+def approach(set_: str, seed: int, near: float = 5.0) -> Result:
+    """Sets A, B, C. near: m, of those that do not start at 60 m."""
     rng = np.random.default_rng((seed, ord(set_)))
     far = set_ == "A" and seed % 3 == 2
-    kind = "from 60 m" if far else "from 5 m"
+    kind = "from 60 m" if far else f"from {near:g} m"
     if set_ == "B":
         kind = f"thruster {seed % 16} dead"
     if set_ == "C":
         kind = ("weak", "stuck open", "late valves")[seed % 3]
-    docking, watch = single(set_, seed, kind, 60.0 if far else 5.0, rng)
+    docking, watch = single(set_, seed, kind, 60.0 if far else near, rng)
     world = docking.loop.world
     if set_ == "B":
         world.inject_fault("alpha", "thruster_stuck_closed", str(seed % 16))
@@ -265,7 +265,7 @@ def approach(set_: str, seed: int) -> Result:
         world.inject_fault("alpha", "thruster_weak", str(rng.integers(16)), float(rng.uniform(0.3, 0.9)))
     elif kind == "late valves":
         LateValves(docking.loop, seed, 0.05)
-    opened = rng.uniform(5.0, 60.0)
+    opened = rng.uniform(5.0, 12.0 * near)
     thruster = str(rng.integers(16))
 
     def over() -> bool:

@@ -93,6 +93,7 @@ def test_an_edge_that_does_not_charge_in_time_is_not_closed(vehicle, faults, fau
         ({"current": -0.6}, EdgeFault.BACKFEED),
         ({"bus_volts": 33.0}, EdgeFault.OVERVOLTAGE),
         ({"bus_volts": 21.0}, EdgeFault.UNDERVOLTAGE),
+        ({"bus_volts": 26.9}, EdgeFault.RESISTANCE),
         ({"temperature": 121.0}, EdgeFault.OVERTEMPERATURE),
         ({"temperature": math.nan}, EdgeFault.SENSOR),
         ({"ground": False}, EdgeFault.GROUND),

@@ -175,6 +175,7 @@ class Bridge(Section):
     volts_max: Positive  # V
     current_max: Positive  # A
     back_current_max: Positive  # A, against the direction of feeding
+    drop_max: Positive  # V, across closed contacts
     depth_max: _Count  # hops from the source
     handover_timeout: Positive  # s, for another edge to take over before one is opened
 

@@ -33,6 +33,7 @@ class EdgeFault(StrEnum):
     OVERCURRENT = "OVERCURRENT"
     BACKFEED = "BACKFEED"
     OVERTEMPERATURE = "OVERTEMPERATURE"
+    RESISTANCE = "RESISTANCE"
     SENSOR = "SENSOR"
     CURRENT_REMAINS = "CURRENT_REMAINS"
     WELDED = "WELDED"
@@ -204,13 +205,17 @@ class EdgeSupervisor:
     def _exceeded(self, reading: EdgeReading) -> EdgeFault:
         rules = self._rules
         values = (reading.source_volts, reading.bus_volts, reading.current, reading.temperature)
-        low = self._fed and self.state is EdgeState.CLOSED and reading.bus_volts < self._volts_min
+        closed = self.state is EdgeState.CLOSED
+        low = self._fed and closed and reading.bus_volts < self._volts_min
+        # Behind a bad contact converters collapse and come back; between two of it the volts look right.
+        drop = abs(reading.source_volts - reading.bus_volts)
         found = {
             EdgeFault.SENSOR: not all(map(math.isfinite, values)),
             EdgeFault.OVERCURRENT: reading.current > rules.current_max,
             EdgeFault.BACKFEED: reading.current < -rules.back_current_max,
             EdgeFault.OVERVOLTAGE: max(reading.source_volts, reading.bus_volts) > rules.volts_max,
             EdgeFault.UNDERVOLTAGE: low,
+            EdgeFault.RESISTANCE: closed and drop > rules.drop_max,
             EdgeFault.OVERTEMPERATURE: reading.temperature > self._trip,
             EdgeFault.GROUND: not reading.ground,
         }
