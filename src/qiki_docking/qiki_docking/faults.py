@@ -132,7 +132,9 @@ class _Walk:
         return next((one.reason for one in conditions if not self._holds(one, state)), None)
 
     def _holds(self, condition: Condition, state: State) -> bool:
-        if condition.quantity not in self._values or (condition.part and condition.part not in state.parts):
+        # The partner is the only source.
+        parts = {None, "dark"} | state.parts | ({"fed"} if "power" in state.parts else set())
+        if condition.quantity not in self._values or condition.part not in parts:
             return True
         value = self._values[condition.quantity]
         low = self._settings.limit(condition.low, -math.inf)
