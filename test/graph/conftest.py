@@ -113,7 +113,7 @@ def graph(tmp_path_factory: pytest.TempPathFactory, launch_arguments: tuple[str,
 
 
 class Gates:
-    """What the allocators allow: one that has just become active refuses force until energy and temperatures have come.
+    """Gates of the allocators: one that has just become active refuses force until energy and temperatures have come.
 
     Made once, as the discovery of a subscription takes its time.
     """

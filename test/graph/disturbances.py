@@ -101,7 +101,7 @@ class Books:
             return list(store.read_all(query))
 
     def found(self) -> tuple[Counter[float], Counter[float]]:
-        """How often each value of `faults` and of `shares` is stored."""
+        """Number of times that each value of `faults` and of `shares` is stored."""
         events = self.stored(Query(types=("simulator.fault_injected", "allocator.thruster_health_changed")))
         values = [(event.type.partition(".")[0], decode(event)) for event in events]
         faults = Counter(data["value"] for node, data in values if node == "simulator")
