@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import event, given
 from hypothesis import strategies as st
 from plant import VEHICLE
 from sighting import Scene
@@ -16,7 +16,9 @@ from qiki_docking.bridge import Role
 from qiki_docking.bridge.sharing import BridgeNetwork
 from qiki_docking.bridge.supervisor import EdgeState
 from qiki_docking.exchange import BridgeEdgeStatus, BridgeStatus
-from qiki_vehicle import Pose
+from qiki_docking.ros.exchange_messages import docking_state
+from qiki_msgs.msg import DockingState, PortOffer
+from qiki_vehicle import Port, Pose
 
 OHM = VEHICLE.bridge.resistance
 wild = st.floats() | st.sampled_from([0.0, -1.0, 1e-320, 1e308, 28.0, OHM, math.nan, math.inf])
@@ -82,3 +84,17 @@ def test_a_body_that_is_somewhere_else_is_followed_there():
     scene.start = scene.start + np.array([0.0, 0.0, 40.0])
     scene.run(6.0)
     assert scene.pilot.motion.range == pytest.approx(scene.truth().range, abs=0.1)
+
+
+@pytest.mark.requirement("DOCK-17")
+@given(position=st.tuples(wild, wild, wild), axis=st.tuples(wild, wild, wild))
+def test_a_port_is_offered_as_one_or_its_body_is_refused(position, axis):
+    message = DockingState(body="station", offers=[PortOffer(port="A")])
+    for vector, values in ((message.offers[0].position, position), (message.offers[0].axis, axis)):
+        vector.x, vector.y, vector.z = values
+    try:
+        offer = docking_state(message).offers[0]
+    except ValueError as error:
+        event(str(error).partition(":")[0])
+        return
+    Port(name=offer.port, position=offer.position, axis=offer.axis, radius=0.3, length=0.15)

@@ -1,5 +1,6 @@
 """DockingState and BridgeState to values and back."""
 
+import math
 from array import array
 from typing import Any, Final
 
@@ -21,6 +22,9 @@ _PROFILES: Final[dict[Profile | None, int]] = {
 }
 _ROLES: Final = {role: getattr(BridgeState, role.name) for role in Role}
 _EDGES: Final = {state: getattr(BridgeEdge, state.name) for state in EdgeState}
+
+_FARTHEST: Final = 1e3
+"""m, from the origin of its body to a port."""
 
 _TEXTS: Final = (
     "body",
@@ -81,7 +85,7 @@ def docking_state(message: DockingState, ahead: float = 0.0) -> DockState:
     """State of another body; `ahead`: s that ROS time is ahead of control time, here and below.
 
     Raises:
-        ValueError: an enumeration has a value that is none, naming it.
+        ValueError: an enumeration has a value that is none, or an offer the geometry of no port; naming it.
     """
     values: dict[str, Any] = {name: getattr(message, name) for name in (*_TEXTS, *_FLAGS, *_NUMBERS)}
     return DockState(
@@ -101,7 +105,13 @@ def docking_state(message: DockingState, ahead: float = 0.0) -> DockState:
 def _offer(message: PortOfferMessage) -> PortOffer:
     values = {name: getattr(message, name) for name in _OFFER}
     phase = _choice("offers.phase", message.phase, _PHASES)
-    return PortOffer(position=_vector(message.position), axis=_vector(message.axis), phase=phase, **values)
+    position, axis = _vector(message.position), _vector(message.axis)
+    # Also refused where a component is not finite.
+    if not all(abs(value) <= _FARTHEST for value in position):
+        raise ValueError(f"offers.position: {position} m; allowed: at most {_FARTHEST:g} m in size")
+    if not 0.999 <= math.hypot(*axis) <= 1.001:
+        raise ValueError(f"offers.axis: {axis}; allowed: a vector of length 1")
+    return PortOffer(position=position, axis=axis, phase=phase, **values)
 
 
 def _vector(message: Any) -> Vector:
