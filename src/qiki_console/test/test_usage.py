@@ -129,6 +129,20 @@ def test_what_fast_dds_prints_is_not_among_the_answers() -> None:
     assert (result.stdout, result.stderr) == ("answer\n", "error of a library")
 
 
+def test_an_interrupt_while_an_error_is_shown_is_no_traceback() -> None:
+    program = (
+        "import os, signal, click, qiki_console.cli.main as module\n"
+        "class Slow(click.ClickException):\n"
+        "    def show(self, file=None): os.kill(os.getpid(), signal.SIGTERM)\n"
+        "@click.command()\n"
+        "def cli(): raise Slow('')\n"
+        "module.cli = cli\n"
+        "module.main()"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (1, "")
+
+
 @pytest.mark.parametrize("domain", ["abc", "-1", "233"])
 def test_a_domain_that_is_none_is_refused(qiki: Run, monkeypatch: pytest.MonkeyPatch, domain: str) -> None:
     monkeypatch.setenv("ROS_DOMAIN_ID", domain)

@@ -75,7 +75,11 @@ def main() -> None:
         signal.signal(number, signal.default_int_handler)
     prepare_streams()
     _keep_output_clean()
-    sys.exit(_run())
+    try:
+        code = _run()
+    except KeyboardInterrupt:  # while an error, or the end by another one, is being shown
+        code = 1
+    sys.exit(code)
 
 
 def _run() -> int:
