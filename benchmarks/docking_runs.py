@@ -1,6 +1,7 @@
 """Runs of benchmarks/docking.py: dispersed vehicles, starts, faults; each replayable by set and seed."""
 
 import dataclasses
+import functools
 import itertools
 import math
 import random
@@ -75,6 +76,12 @@ class Result:
         return self.ended == "BRIDGE" if not self.expected else f"{self.ended} {self.reason}" == self.expected
 
 
+@functools.cache
+def vehicle_file() -> Vehicle:
+    """The nominal vehicle; reading it takes as long as two seconds of flight."""
+    return Vehicle.from_file(VEHICLE)
+
+
 def build(content: dict[str, Any], seed: int, *, detects: bool = False, **options: Any) -> DockingLoop:
     """The loop of a scenario whose bots are dispersed, with cores that know the nominal vehicle.
 
@@ -85,7 +92,7 @@ def build(content: dict[str, Any], seed: int, *, detects: bool = False, **option
         path.write_text(yaml.safe_dump(content))
         scenario = load_scenario(path)
     rng = np.random.default_rng((seed, 1))
-    nominal = Vehicle.from_file(VEHICLE)
+    nominal = vehicle_file()
     vehicles = tuple(dispersed(vehicle, rng) for vehicle in scenario.vehicles)
     names = [bot.name for bot in scenario.file.bots]
     hardware = scenario.hardware | dict(zip(names, vehicles, strict=True))
@@ -110,7 +117,7 @@ class Watch:
 
     def __init__(self, docking: DockingLoop, result: Result) -> None:
         self.docking, self.result = docking, result
-        self.limits = Vehicle.from_file(VEHICLE).docking.contact_box
+        self.limits = vehicle_file().docking.contact_box
         self._captured: float | None = None
         self._firings = self._cycles()
         self._mass = docking.loop.world.bot("alpha").working_mass
@@ -282,7 +289,7 @@ def faulty(seed: int) -> Result:
     name, phase = list(FAULTS)[seed % len(FAULTS)], PHASES[seed // len(FAULTS) % len(PHASES)]
     docking, watch = single("D", seed, f"{name} in {phase}", 1.5, np.random.default_rng((seed, 4)))
     core, world = docking.cores["alpha"], docking.loop.world
-    ended, reason = end(FAULTS[name], phase, Vehicle.from_file(VEHICLE))
+    ended, reason = end(FAULTS[name], phase, vehicle_file())
     watch.result.expected = f"{ended} {reason.name}"
     if phase is Phase.UNDOCKING:
         fly(docking, watch, LONGEST["near"], lambda: bridged(docking))
