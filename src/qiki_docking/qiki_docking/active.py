@@ -151,6 +151,21 @@ class ActiveEnd:
         self._occurrences.append(Occurrence("docking.started", now, payload))
         return answer
 
+    def adopt(self, order: Order, partner: DockState, *, closed: bool, now: float) -> None:
+        """Take over a docking that is found in the hardware. closed: the power contacts are."""
+        self._gear, self._edge_state, self.reading = Switchgear(self._vehicle), EdgeState.OPEN, None
+        self.nonce = self._nonces()
+        self.docking_id = f"{self._body}-{self._nonces()[-12:]}"
+        self.machine.adopt(order, closed=closed, now=now)
+        self._fly(order, partner)
+        self._replay(order, now)
+        self.machine.resume(now)
+
+    def port(self, name: str) -> PortReading | None:
+        """Latest reading of an own port."""
+        ports = self._readings[-1].ports if self._readings else ()
+        return next((one for one in ports if one.port == name), None)
+
     def requested(self, offer: PortOffer | None, now: float) -> None:
         """Follow the partner, where it requests undocking, or has released both ends."""
         if offer is None or offer.holder != self._body:
@@ -271,8 +286,8 @@ class ActiveEnd:
                 self.pilot.sight(reading.stamp, sight)
 
     def _is_mated(self, port: str) -> bool:
-        ports = self._readings[-1].ports if self._readings else ()
-        return any(one.port == port and is_mated(one) for one in ports)
+        reading = self.port(port)
+        return reading is not None and is_mated(reading)
 
     def _forget(self, stamp: float) -> None:
         """Keep the measurements that the machine would take as valid."""

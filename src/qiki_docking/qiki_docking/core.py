@@ -15,6 +15,7 @@ from qiki_docking.handshake import OwnSide, link_sample
 from qiki_docking.passive import Guest, PassivePorts
 from qiki_docking.phases import HELD, UNDER_WAY, Phase
 from qiki_docking.pilot import Steering
+from qiki_docking.readings import is_mated
 from qiki_docking.reasons import Reason
 from qiki_docking.record import Record
 from qiki_docking.shown import of_active, of_passive
@@ -65,6 +66,8 @@ class DockingCore:
         profiles: that partners may bridge.
         flight: answer to flight commands while docking: "refuse", or "cancel" docking first.
         commanders: bodies whose commands over data bridges are accepted.
+        docked: the docking in which the body may be found at the start, without a state: closed contacts are adopted
+            as a bridge as soon as sensors and partner show it, latches by the first order to undock.
         state: rebuilt after a restart (`values.rebuilt`); docking_id: of that docking; record: its report so far.
         nonces: gives an unpredictable text for each call.
     """
@@ -81,6 +84,7 @@ class DockingCore:
         profiles: Iterable[Profile] = tuple(Profile),
         flight: Literal["refuse", "cancel"] = "refuse",
         commanders: Sequence[str] = (),
+        docked: Order | None = None,
         state: State | None = None,
         docking_id: str = "",
         record: Record | None = None,
@@ -104,6 +108,10 @@ class DockingCore:
         )
         self._passive = PassivePorts(vehicle, body, self._own.machine.reservations, self._profiles, nonces)
         self._network = BridgeNetwork(vehicle, body, role, source_power=source_power, commanders=commanders)
+        if docked is not None and docked.own_port not in {port.name for port in vehicle.ports}:
+            names = ", ".join(port.name for port in vehicle.ports)
+            raise ValueError(f"docked: own_port = {docked.own_port!r}; allowed: {names}")
+        self._docked = docked if active and state is None else None
         self._partners: dict[str, DockState] = {}
         self._readings: DockReading | None = None
         self._shed: tuple[str, ...] = ()
@@ -237,6 +245,8 @@ class DockingCore:
 
     def undock(self, now: float, port: str = "") -> Answer:
         """Undock from the own port; a body that was docked to requests it from its partner."""
+        if self._docked is not None and port in ("", self._docked.own_port):
+            self._adopt(self._docked, now, ordered=True)
         found = self._port(port, "undock", now)
         if isinstance(found, Answer):
             return found
@@ -299,6 +309,8 @@ class DockingCore:
 
     def step(self, now: float) -> Output:
         """Advance everything, and give commands and states. Call it 10 times a second."""
+        if self._docked is not None:
+            self._adopt(self._docked, now)
         order, edge = self.state.order, self._own.edge
         if edge is not None and self._network.relieves(edge.name):
             self._own.machine.relieve(now)
@@ -316,9 +328,27 @@ class DockingCore:
         touching = self._passive.touching(now) or (steering is not None and steering.touching)
         return Output(self._command(commands, bridge, now), steering, touching, self._state(now), bridge)
 
+    def _adopt(self, order: Order, now: float, *, ordered: bool = False) -> None:
+        """Take over the docking of the start; ordered: with open contacts too."""
+        reading, partner = self._own.port(order.own_port), self._partners.get(order.partner)
+        if self.phase is not Phase.FREE or (reading is not None and not is_mated(reading)):
+            self._docked = None  # another order came first, or the ports are apart
+            return
+        if reading is None or partner is None or partner.offer(order.partner_port) is None:
+            return
+        if reading.contacts_closed is True or ordered:
+            self._docked = None
+            self._own.adopt(order, partner, closed=reading.contacts_closed is True, now=now)
+
+    @property
+    def _finding(self) -> bool:
+        """A bridge may be found closed, and is not adopted yet: power stays as it is."""
+        reading = None if self._docked is None else self._own.port(self._docked.own_port)
+        return self._docked is not None and (reading is None or reading.contacts_closed is not False)
+
     def _command(self, ports: tuple[PortCommand, ...], bridge: BridgeStatus, now: float) -> DockCommand:
         """Draw as the network serves; until the partners of all bridges are known, e.g. after a restart, as it is."""
-        confirmed = self._own.machine.confirmed
+        confirmed = self._own.machine.confirmed and not self._finding
         # After a restart the island is whole before the partner's part of it shows that: until then nothing is dropped.
         self._fed = self._fed or (confirmed and (bridge.depth > 0 or not bridge.edges))
         known = confirmed and self._fed and all(self._network.knows(edge.partner) for edge in bridge.edges)

@@ -9,6 +9,7 @@ from transitions import Machine
 
 from qiki_docking.arming import Arming
 from qiki_docking.bridge.values import Outlook
+from qiki_docking.checks import CHECK_NAMES
 from qiki_docking.conditions import Judge, Settings
 from qiki_docking.entry import entered
 from qiki_docking.evidence import Evidence, Sample
@@ -155,6 +156,26 @@ class DockingMachine:
             return self.refuse("dock", Reason.NAVIGATION_INVALID, now, quiet=patient)
         return self._accept()
 
+    def adopt(self, order: Order, *, closed: bool, now: float) -> None:
+        """Take over a docking that is found in the hardware; as after a restart, the sensors have to confirm it.
+
+        closed: the power contacts are; else the checks of hard docking are still to be made.
+        """
+        self._pass_time(now)
+        self.forget()
+        old = self._state
+        phase, step = (Phase.BRIDGE, "bridged") if closed else (Phase.HARD_DOCK, CHECK_NAMES[0])
+        self._state = State(phase, step, order, passed=CHECK_NAMES if closed else (), reason=Reason.FOUND)
+        self._table.set_state(phase.value)
+        self.confirmed, self._since = False, now
+        self._changed(old, "adopt")
+
+    def resume(self, now: float) -> None:
+        """Confirm a rebuilt or adopted state, if the sensors show it."""
+        self._pass_time(now)
+        if not self.confirmed:
+            self._fire(Trigger.RESUME)
+
     def undock(self, now: float) -> Answer:
         """Power down, open the contacts, unlock, push off, retreat."""
         self._pass_time(now)
@@ -298,15 +319,19 @@ class DockingMachine:
         if new.phase is Phase.HARD_DOCK or (new.phase is Phase.BRIDGE and new.step == "clear"):
             # A check is passed by what is measured during it.
             self._evidence.forget((condition.quantity for condition in self._step.done), self._now)
+        self._changed(old, row.trigger.value)
+        if new.order is None and old.order is not None:
+            self.reservations.release(old.order.own_port, old.order.partner, self._now)
+
+    def _changed(self, old: State, trigger: str) -> None:
+        new = self._state
         changed = {
             "from": old.phase.value,
             "from_step": old.step,
-            "trigger": row.trigger.value,
+            "trigger": trigger,
             "text": new.reason.meaning,
         }
         self._emit(PHASE_CHANGED, {**new.as_payload(), **changed})
-        if new.order is None and old.order is not None:
-            self.reservations.release(old.order.own_port, old.order.partner, self._now)
 
     def _request(self) -> Request:
         if not self.confirmed:

@@ -16,7 +16,7 @@ from qiki_docking.ros.host import NotReadyError
 from qiki_docking.ros.inputs import Inputs
 from qiki_docking.ros.markers import DockingMarkers
 from qiki_docking.ros.memory import Memory, Remembered
-from qiki_docking.ros.parameters import DockingParameters, ports_of
+from qiki_docking.ros.parameters import DockingParameters, docked_of, ports_of
 from qiki_docking.ros.services import Services
 from qiki_docking.values import PHASE_CHANGED, Occurrence, Profile
 from qiki_events import REGISTRY
@@ -81,6 +81,7 @@ class DockingNode(QikiNode[DockingParameters]):
             raise ConfigurationError("namespace: '/'; allowed: the name of the body that docks")
         vehicle = Vehicle.from_file(shared_file("vehicle_file", params.vehicle_file, "vehicles"))
         ports = ports_of(params.ports)
+        self._docked = docked_of(params.docked)
         self._vehicle = vehicle if ports is None else vehicle.model_copy(update={"ports": ports})
         frame = f"{self.body}/base_link"
         self._messages = DockCommand(), DockingState(), BridgeState()
@@ -188,6 +189,7 @@ class DockingNode(QikiNode[DockingParameters]):
             profiles=[Profile(profile) for profile in params.profiles],
             flight="cancel" if params.flight == "cancel" else "refuse",
             commanders=params.commanders,
+            docked=self._docked,
             state=remembered.state,
             docking_id=remembered.docking_id,
             record=remembered.record,

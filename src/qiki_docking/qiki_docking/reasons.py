@@ -13,6 +13,7 @@ class Reason(IntEnum):
     RESUMED = 4
     ORDERED = 5
     TAKES_OVER = 6
+    FOUND = 7
 
     BUSY = 100
     NOT_DOCKED = 101
@@ -99,6 +100,7 @@ _MEANINGS = {
     Reason.RELEASED: "undocked and back at the hold point",
     Reason.RESUMED: "the sensors confirm the state rebuilt after a restart",
     Reason.ORDERED: "an operator's order",
+    Reason.FOUND: "found docked at the start",
     Reason.TAKES_OVER: "feeds a part of the network from which another bridge is being taken out",
     Reason.BUSY: "another order is being carried out",
     Reason.NOT_DOCKED: "undocking needs a docked bot",

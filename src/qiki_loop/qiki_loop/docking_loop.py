@@ -11,6 +11,8 @@ import numpy as np
 
 from qiki_docking.bridge import Role
 from qiki_docking.core import DockingCore, Output
+from qiki_docking.record import Record
+from qiki_docking.values import Order, rebuilt
 from qiki_loop.closed_loop import ClosedLoop
 from qiki_loop.link import NEVER, Link
 from qiki_loop.steering import Helm, authority
@@ -49,13 +51,15 @@ class DockingLoop:
         cores: Mapping[str, DockingCore],
         *,
         seed: int = 0,
+        options: Mapping[str, Mapping[str, Any]] | None = None,
         delay: Callable[[random.Random], float] = lambda _: 0.02,
         sensor_delay: Callable[[random.Random], float] = lambda _: 0.02,
     ) -> None:
-        """delay, sensor_delay: s, of each message between bodies, and of each dock reading."""
+        """options: of the cores, for their restart. delay, sensor_delay: s, of messages and of dock readings."""
         self.loop, self.cores = loop, dict(cores)
         self.outputs: dict[str, Output] = {}
         self.occurrences: dict[str, list[Occurrence]] = {body: [] for body in cores}
+        self._seed, self._options = seed, dict(options or {})
         self.silent: set[str] = set()
         """Bodies whose docking core does not run."""
         self._random = random.Random(seed)
@@ -86,7 +90,16 @@ class DockingLoop:
         loop = ClosedLoop.from_file(scenario, seed, **assembled)
         number = 0 if seed is None else seed
         cores = {body: core_of(loop.world, body, number, **(options or {}).get(body, {})) for body in loop.world.docks}
-        return cls(loop, cores, seed=number, delay=delay, sensor_delay=sensor_delay)
+        return cls(loop, cores, seed=number, options=options, delay=delay, sensor_delay=sensor_delay)
+
+    def restart(self, body: str) -> None:
+        """Replace a docking core by another with the state of its events and its file, as after a kill of its node."""
+        old = self.cores[body]
+        events = ((one.type, one.payload) for one in self.occurrences[body])
+        record = None if old.record is None else Record.from_payload(old.record.as_payload())
+        kept = {"state": rebuilt(events), "docking_id": old.docking_id, "record": record}
+        self._seed += 1  # other nonces than those before
+        self.cores[body] = core_of(self.loop.world, body, self._seed, **{**self._options.get(body, {}), **kept})
 
     @property
     def now(self) -> float:
@@ -207,5 +220,7 @@ def core_of(world: World, body: str, seed: int, **options: Any) -> DockingCore:
         feeds = hardware.source_power > 0.0
         defaults |= {"ports": tuple(hardware.ports.values()), "active": False}
         defaults |= {"role": Role.SOURCE if feeds else Role.RELAY, "source_power": hardware.source_power}
+    entries = (one for one in world.scenario.file.docked if one.body == body)
+    defaults["docked"] = next((Order(one.to, one.to_port, one.port) for one in entries), None)
     chosen = {"vehicle": world.scenario.hardware[body], **defaults, **options}
     return DockingCore(body=body, **chosen)

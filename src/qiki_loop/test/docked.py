@@ -26,8 +26,9 @@ def bot(name, position=(0.0, 0.0, 0.0), **entry):
 
 
 def scenario(folder, bots, *, station=True, docked=(), faults=()):
-    """Path of a scenario file. docked: body, port, to, to_port."""
-    entries = [dict(zip(("body", "port", "to", "to_port"), one, strict=True)) for one in docked]
+    """Path of a scenario file. docked: body, port, to, to_port, and further fields as a dictionary."""
+    names = ("body", "port", "to", "to_port")
+    entries = [{**dict(zip(names, one, strict=False)), **dict(*one[4:])} for one in docked]
     content = {"name": "docking", "seed": 1, "bots": bots, "docked": entries, "faults": list(faults)}
     content["bodies"] = [STATION] if station else []
     path = folder / "docking.yaml"

@@ -161,6 +161,13 @@ class DockedEntry(Section):
     to: Name
     to_port: Name
     latched: bool = True  # False: only captured by the magnets
+    powered: bool = False  # the power contacts are closed; needs latches
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.powered and not self.latched:
+            raise ValueError("powered: true with latched: false; allowed: only with latches")
+        return self
 
 
 class ScenarioFile(Section):

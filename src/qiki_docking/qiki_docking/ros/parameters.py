@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from qiki_docking.bridge.values import Role
-from qiki_docking.values import Profile
+from qiki_docking.values import Order, Profile
 from qiki_node.parameters import NodeParameters, parameter
 from qiki_vehicle import ConfigurationError, Port
 from qiki_vehicle.files import validate
@@ -22,6 +22,11 @@ class DockingParameters(NodeParameters):
     ports: str = parameter(
         "",
         "the body's ports, a JSON list of them as in the vehicle file; empty: those of the vehicle file",
+        read_only=True,
+    )
+    docked: str = parameter(
+        "",
+        "docking in which the body may be found at the start, as 'own port:partner:partner port'; empty: none",
         read_only=True,
     )
     active: bool = parameter(
@@ -75,6 +80,21 @@ class DockingParameters(NodeParameters):
         maximum=120.0,
         read_only=True,
     )
+
+
+def docked_of(text: str) -> Order | None:
+    """Order of the parameter `docked`; None: it is empty.
+
+    Raises:
+        ConfigurationError: naming field, value and allowed values.
+    """
+    if not text:
+        return None
+    try:
+        own_port, partner, partner_port = text.split(":")
+        return Order(partner, partner_port, own_port)
+    except ValueError as error:
+        raise ConfigurationError(f"docked: {text!r}: {error}; allowed: own port:partner:partner port") from error
 
 
 def ports_of(text: str) -> tuple[Port, ...] | None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from qiki_sim.bodies import RigidBodies
     from qiki_sim.bot import Bot
-    from qiki_sim.scenario import Scenario
+    from qiki_sim.scenario import DockedEntry, Scenario
     from qiki_vehicle.port_hardware import DockCommand, DockReading
 
 Key = tuple[str, str]
@@ -85,7 +85,7 @@ class DockingTwin:
         self._found: deque[tuple[str, str, dict[str, Any]]] = deque(maxlen=MOST_OCCURRENCES)
         self._readout = Readout(self.hardware, bodies, self.power, self.joints, self.touching, seed=seed)
         for entry in scenario.file.docked:
-            self._begin_docked((entry.body, entry.port), (entry.to, entry.to_port), entry.latched)
+            self._begin_docked((entry.body, entry.port), (entry.to, entry.to_port), entry)
 
     def _port_pairs(self) -> dict[tuple[Key, Key], PortPair]:
         ends = [(name, port) for name, one in self.hardware.items() for port in one.ports.values()]
@@ -96,12 +96,16 @@ class DockingTwin:
                     pairs[(name, port.name), (other_name, other.name)] = PortPair(port, other)
         return pairs
 
-    def _begin_docked(self, own: Key, to: Key, latched: bool) -> None:
+    def _begin_docked(self, own: Key, to: Key, entry: DockedEntry) -> None:
         pair = (own, to) if (own, to) in self._pairs else (to, own)
         joint = self._join(pair, self._mating(pair, 0))
-        joint.end(own[0]).actuators.capture = True
-        if latched:
-            joint.end(own[0]).actuators.latch = True
+        actuators = joint.end(own[0]).actuators
+        actuators.capture = True
+        if entry.powered:
+            actuators.ground = actuators.main = True
+            actuators.current_limit = joint.end(own[0]).hardware.vehicle.bridge.current_max
+        if entry.latched:
+            actuators.latch = True
             joint.progress, joint.latched = 1.0, True
             self._bodies.welds.stiffen(joint.slot, LATCHED_FREQUENCY)
 
