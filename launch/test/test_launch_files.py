@@ -71,6 +71,7 @@ def docking(use_sim_time: bool = True, **station: Any) -> dict[str, Any]:
         "use_sim_time": use_sim_time,
         "vehicle_file": str(FOLDER / "config/vehicles/dodecahedron.yaml"),
         "settings_folder": "/run/qiki/docking",
+        **({} if station else {"docked": ""}),
         "events_spool": "/run/qiki/outbox",
         "state_folder": "/run/qiki/lifecycle",
         **station,
@@ -210,6 +211,14 @@ def test_a_scenario_without_a_list_of_bots_is_refused_in_one_line(
     assert "\n" not in str(refused.value)
 
 
+def test_a_bot_that_begins_docked_is_started_with_its_docking(environment: dict[str, str], tmp_path: Path) -> None:
+    entry = {"body": "alpha", "port": "B", "to": "bravo", "to_port": "A", "latched": True}
+    bots = [{"name": "alpha"}, {"name": "bravo"}]
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump({"bots": bots, "docked": [entry]}))
+    fleet = parameters(plan("fleet.launch.yaml", environment, scenario=str(tmp_path / "own.yaml")))
+    assert [fleet[f"{bot}/docking"]["docked"] for bot in ("alpha", "bravo")] == ["B:bravo:A", ""]
+
+
 def test_a_flight_can_be_recorded(environment: dict[str, str]) -> None:
     fleet = plan("fleet.launch.yaml", environment, record="mcap:////run/recordings/")
     assert parameters(fleet)["qiki/recorder"] == {
@@ -234,7 +243,7 @@ def test_one_bot_alone(environment: dict[str, str]) -> None:
         ({"log_format": "xml"}, "argument 'log_format' is 'xml'; allowed: text, json"),
         ({"use_sim_time": "maybe"}, "argument 'use_sim_time' is 'maybe'; allowed: true, false"),
         ({"rviz": "no"}, "'if' gives 'no'; allowed: true, 1, false, 0"),
-        ({"scenaro": "x"}, "no argument 'scenaro'; arguments: body, bot, events, log_format"),
+        ({"scenaro": "x"}, "no argument 'scenaro'; arguments: body, bot, docked, events, log_format"),
         ({"scenario": "x"}, "config/scenarios/x.yaml); allowed: cascade, single, station, the path of a file"),
         ({"scenario": "/x.yaml"}, "launch[11].include_bots.scenario: no scenario '/x.yaml'"),
         ({"rviz": "true"}, "package 'rviz2' is not installed"),

@@ -22,15 +22,22 @@ class Member(Protocol):
 
 
 class Bot(NamedTuple):
-    """A bot of a scenario; vehicle: path of its vehicle file, None: the scenario names none."""
+    """A bot of a scenario.
+
+    Attributes:
+        vehicle: path of its vehicle file; None: the scenario names none.
+        docked: docking in which it begins, as own port:partner:partner port; empty: none.
+    """
 
     name: str
     vehicle: str | None
+    docked: str = ""
 
     @property
     def arguments(self) -> dict[str, str]:
         """Launch arguments that its nodes are started with."""
-        return {"bot": self.name} if self.vehicle is None else {"bot": self.name, "vehicle": self.vehicle}
+        arguments = {"bot": self.name, "docked": self.docked}
+        return arguments if self.vehicle is None else {**arguments, "vehicle": self.vehicle}
 
 
 class Dock(NamedTuple):
@@ -72,8 +79,10 @@ def scenario_bots(scenario: str, working_folder: Path, environment: Mapping[str,
     if bots is None:
         raise LaunchError(f"{file}: a scenario needs 'bots', a list of mappings with 'name'")
     found: dict[str, Bot] = {}
+    dockings = _dockings(_entries(scenario, "docked", working_folder, environment)[1])
     for bot in bots.entities():
         one = _bot(bot, file.absolute().parent)
+        one = one._replace(docked=dockings.get(one.name, ""))
         if one.name in found:
             raise LaunchError(f"bot {one.name!r} stands here more than once", bot.place)
         found[one.name] = one
@@ -133,6 +142,17 @@ def _bot(bot: Element, folder: Path) -> Bot:
     attributes = Attributes("bots", bot, known)
     name, vehicle = _name(attributes, bot, "bot"), attributes.optional_text("vehicle")
     return Bot(name, None if vehicle is None else str((folder / vehicle).resolve()))
+
+
+def _dockings(docked: Element | None) -> dict[str, str]:
+    """By body, the first docking in which it begins."""
+    found: dict[str, str] = {}
+    for entry in () if docked is None else docked.entities():
+        known = tuple(entry.value) if isinstance(entry.value, Mapping) else ()
+        attributes = Attributes("docked", entry, known)
+        own = (attributes.text(name) for name in ("port", "to", "to_port"))
+        found.setdefault(attributes.text("body"), ":".join(own))
+    return found
 
 
 def _name(attributes: Attributes, entry: Element, kind: str) -> str:
