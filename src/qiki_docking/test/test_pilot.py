@@ -76,6 +76,14 @@ def test_the_wanted_velocity_keeps_every_limit(place, turning, hold):
         assert drift(where, moving, (KNOWN.position, KNOWN.velocity), guide.hulls, RULES).misses
 
 
+@given(places, st.tuples(*(st.floats(-0.3, 0.3) for _ in range(3))), turns, st.sampled_from(RULES.hold_points))
+def test_the_bot_coasts_only_where_its_drift_misses_the_hull(place, velocity, turning, hold):
+    guide, fix = law(), fix_at(place, velocity, turning)
+    inside = in_corridor(fix.motion.range, fix.motion.lateral_offset, RULES) and fix.motion.range > 0.0
+    if guide.steer(Request(Guidance.HOLD, range=hold), fix).force is None:
+        assert guide.cone(fix).misses or (inside and fix.motion.range <= RULES.guidance.passive_range)
+
+
 STARTS = {
     "behind": (0.0, 0.0, -72.0),
     "beside": (60.0, 5.0, -6.0),

@@ -31,13 +31,16 @@ CYCLE = 0.1  # s, of docking
 
 @dataclass
 class Record:
-    """Course of a flight. `passive`: least clearance of the drift cone, m; `braking`: least room left, m."""
+    """Course of a flight. Least clearances outside of 5 m, in any cycle: `passive` of the drift cone as it is known, m;
+    `line` of the true drift, m. `braking`: least room left, m."""
 
     contact: PortMotion | None = None
     time: float = math.nan
     propellant: float = math.nan
     plume: float = math.nan
     passive: float = math.inf
+    line: float = math.inf
+    at_two: float = math.nan  # m/s, closing speed 2 m before the port
     braking: float = math.inf
     outside: int = 0  # samples outside of the corridor on the way inwards
     nearest: float = math.inf  # m, from the partner's centre, outside of the corridor
@@ -160,15 +163,18 @@ class Approach:
         if inside and motion.closing > 0.0 and motion.range > 1.0 and state.order is not None:
             stop = motion.closing**2 / (2.0 * self.pilot.deceleration) if self.pilot.deceleration else math.inf
             record.braking = min(record.braking, motion.range - 0.5 - stop - motion.closing * rules.approach.latency)
-        known = self.pilot.deviations
-        if known is not None and (motion.range > 5.2 or not inside) and self.loop.time > 12.0:
+        if motion.range <= 2.0 and math.isnan(record.at_two):
+            record.at_two = motion.closing
+        if (motion.range > rules.guidance.passive_range + 0.05 or not inside) and state.order is not None:
             spin = self.world.motion("station").angular_velocity
             velocity = self.relative.velocity + np.cross(spin, self.relative.pose.position)
             velocity = velocity + quaternion.rotate(
                 self.relative.pose.orientation, np.cross(bot_rate(self), (0, 0, 0.1))
             )
-            found = drift(com, velocity, (known.position, known.velocity), self.pilot.hulls, rules)
-            record.passive = min(record.passive, found.clearance)
+            record.line = min(record.line, drift(com, velocity, (0.0, 0.0), self.pilot.hulls, rules).clearance)
+            cone = self.pilot.drift
+            if cone is not None and self.loop.time > 12.0:
+                record.passive = min(record.passive, cone.clearance)
         record.plume, record.propellant = self.pilot.plume_impulse, 60.0 - bot.working_mass
 
     # Flight ---------------------------------------------------------------------------------------------------------

@@ -74,6 +74,9 @@ class Steering(Section):
     push_off: Positive  # m/s
     fine_range: Positive  # m, within which the modulator is impulse_bit
     passive_range: Positive  # m, outside of which a bot without thrust misses the hull
+    across_speed: Positive  # m/s, the most across the axis
+    beside: NonNegative  # m; a range below its negative is no touching port, but a place beside the partner
+    passive_reserve: NonNegative  # m, clearance of the drift cone below which a correction begins
     passive_margin: Positive  # m/s, of the speed below the one at which it just misses
     keep_out: NonNegative  # m, least distance of the hulls outside of the corridor
     detour: NonNegative  # m, of the way around, outside of the distance of the first hold point

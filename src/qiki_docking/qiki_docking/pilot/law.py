@@ -16,7 +16,6 @@ from qiki_vehicle.vectors import cross
 Floats = npt.NDArray[np.float64]
 
 _COASTED = (Guidance.HOLD, Guidance.RETREAT)
-_TOUCHING = 0.5  # m; a range below its negative is no touching port, but a place beside the partner
 
 
 class Law:
@@ -26,15 +25,17 @@ class Law:
     partner, in legs of `detour_step` on a sphere just outside of the first hold point, to that hold point.
     """
 
-    def __init__(self, vehicle: Vehicle, own: Port, partner: Port, radius: float | None) -> None:
-        """radius: m, of the partner's hull; None: not known."""
+    def __init__(self, vehicle: Vehicle, own: Port, partner: Port, radius: float | None, depth: float = 0.0) -> None:
+        """radius: m, of the partner's hull; None: not known. depth: m, distance of its outermost port."""
         self._rules = vehicle.docking
         self._own, self._partner = own, partner
         self._axis = np.array(partner.axis)
         self._coast = Coast(vehicle.docking.guidance.coast)
-        reach = max(float(np.linalg.norm(vehicle.hull.vertices, axis=1).max()), math.hypot(*own.position) + own.length)
+        com = np.array(vehicle.body.com)
+        reach = float(np.linalg.norm(vehicle.hull.vertices - com, axis=1).max())
+        reach = max(reach, math.hypot(*(np.array(own.position) - com)) + own.length)
         if radius is None:
-            depth = math.hypot(*partner.position)
+            depth = max(depth, math.hypot(*partner.position))
             radius = math.hypot(depth, min(depth, vehicle.docking.guidance.unknown_width))
         self.radius = radius
         """m, of the partner's hull."""
@@ -90,7 +91,7 @@ class Law:
 
     def clear(self, fix: Fix) -> bool:
         """The own hull keeps out of the partner's surroundings, or is in the corridor, or leaves them."""
-        if in_corridor(fix.motion.range, fix.motion.lateral_offset, self._rules) and fix.motion.range > -_TOUCHING:
+        if self._inside(fix):
             return True
         place, moving, _ = self.relative(fix)
         away = float(np.linalg.norm(place))
@@ -114,14 +115,13 @@ class Law:
         error = place - face
         distance = float(error @ axis)
         across = error - distance * axis
-        inside = in_corridor(motion.range, motion.lateral_offset, rules) and motion.range > -_TOUCHING
         steer = rules.guidance
-        if request.guidance in (Guidance.HOLD, Guidance.RETREAT) and not inside:
+        if request.guidance in (Guidance.HOLD, Guidance.RETREAT) and not self._inside(fix):
             return self._around(face, place, fix)
         sideways = -steer.gain * across
-        size, most = float(np.linalg.norm(sideways)), 0.5 * rules.approach.near_speed
-        if size > most:
-            sideways *= most / size
+        size = float(np.linalg.norm(sideways))
+        if size > steer.across_speed:
+            sideways *= steer.across_speed / size
         if request.guidance is Guidance.CLOSE:
             return sideways - steer.closing * axis
         if request.guidance is Guidance.PUSH_OFF:
@@ -131,7 +131,9 @@ class Law:
             outward = max(outward, 0.0)
         if outward > 0.0:
             return sideways + min(outward, rules.approach.near_speed) * axis
-        limit = min(-outward, self._inward(motion.range))
+        # The zone's limit is one of the whole speed.
+        along = math.sqrt(max(self._zone(motion.range) ** 2 - float(sideways @ sideways), 0.0))
+        limit = min(-outward, self._inward(motion.range), along)
         if motion.range <= steer.passive_range:
             return sideways - limit * axis
         return self._safe(sideways - limit * axis, place, fix)
@@ -141,10 +143,8 @@ class Law:
         before, and with room for the one across."""
         rules = self._rules
         before = max(distance - rules.guidance.plume.range, 0.0)
-        limit = min(
-            speed_limit(distance, self.deceleration, rules), rules.guidance.closing + rules.guidance.gain * before
-        )
-        return limit if distance <= rules.hold_points[0] else 0.97 * limit
+        most = speed_limit(distance, self.deceleration, rules)
+        return min(most, rules.guidance.closing + rules.guidance.gain * before)
 
     def _around(self, face: Floats, place: Floats, fix: Fix) -> Floats:
         """On the way to the first hold point from outside of the corridor."""
@@ -173,12 +173,16 @@ class Law:
         rules = self._rules
         return rules.approach.far_speed if distance > rules.hold_points[0] else rules.approach.near_speed
 
+    def cone(self, fix: Fix) -> Drift:
+        """The present drift cone against the partner's hull."""
+        place, moving, _ = self.relative(fix)
+        return self._drift(place, moving, fix)
+
     def misses(self, place: Floats, moving: Floats, fix: Fix) -> bool:
         """The present drift cone misses the partner, or the port is so near that it need not."""
         if fix.motion.range <= self._rules.guidance.passive_range and self._inside(fix):
             return True
-        reserve = 0.5 * self._rules.guidance.passive_margin * self._rules.approach.drift_horizon
-        return self._drift(place, moving, fix).clearance > reserve
+        return self._drift(place, moving, fix).clearance > self._rules.guidance.passive_reserve
 
     def _drift(self, place: Floats, velocity: Floats, fix: Fix) -> Drift:
         """Drift without thrust; place and velocity: (3,) m, m/s in the partner's turning frame."""
@@ -187,8 +191,9 @@ class Law:
         return drift(place, carried + velocity, deviations, self.hulls, self._rules)
 
     def _inside(self, fix: Fix) -> bool:
-        motion = fix.motion
-        return in_corridor(motion.range, motion.lateral_offset, self._rules) and motion.range > -_TOUCHING
+        """In the corridor, and not beside the partner."""
+        motion, rules = fix.motion, self._rules
+        return in_corridor(motion.range, motion.lateral_offset, rules) and motion.range > -rules.guidance.beside
 
     def _safe(self, velocity: Floats, place: Floats, fix: Fix) -> Floats:
         """The velocity, cut down so far that the bot would miss the partner if no thruster fired any more."""

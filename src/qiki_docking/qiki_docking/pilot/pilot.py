@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from qiki_docking.contact import PortMotion
 from qiki_docking.evidence import Sample
-from qiki_docking.guidance import in_corridor
+from qiki_docking.guidance import Drift, in_corridor
 from qiki_docking.phases import Guidance, Request
 from qiki_docking.pilot.authority import Authority
 from qiki_docking.pilot.law import Law
@@ -37,7 +37,7 @@ class Pilot:
         own: port that is docked.
         partner: port that is docked to, in the partner's base_link.
         partner_radius: m, of a sphere about the partner's origin that holds its hull; None: not known, then it is taken
-            to be `docking.guidance.unknown_width` wide, and no wider than deep.
+            to be as deep as its outermost port, `docking.guidance.unknown_width` wide, and no wider than deep.
         markers: (3,) m, positions of the partner's ports in its base_link, by name: those that sights may show. None:
             that of `partner`.
     """
@@ -53,8 +53,10 @@ class Pilot:
     ) -> None:
         self._rules = vehicle.docking
         self._steering = Steering()
-        self._navigator = Navigator(vehicle, own, partner, markers)
-        self._law = Law(vehicle, own, partner, partner_radius)
+        known = {} if markers is None else {name: np.array([*place]) for name, place in markers.items()}
+        depth = max((float(np.linalg.norm(place)) for place in known.values()), default=0.0)
+        self._navigator = Navigator(vehicle, own, partner, known or None)
+        self._law = Law(vehicle, own, partner, partner_radius, depth)
         self._plumes = Plumes(vehicle, self._law.radius)
         # Forces away from the partner are those against the own port's axis, once the ports face each other.
         self._authority = Authority(vehicle, -np.array(own.axis))
@@ -183,6 +185,12 @@ class Pilot:
     def deceleration(self) -> float:
         """m/s^2 away from the partner that is certain after one more failure, as of the last cycle."""
         return self._law.deceleration
+
+    @property
+    def drift(self) -> Drift | None:
+        """Where the bot would drift without thrust, against the partner's hull; None: not known."""
+        fix = self._now()
+        return None if fix is None else self._law.cone(fix)
 
     @property
     def hulls(self) -> float:
