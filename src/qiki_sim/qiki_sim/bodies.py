@@ -174,7 +174,7 @@ class RigidBodies:
 
     def _is_smooth(self, seconds: float) -> bool:
         """True if one step of RK4 over that time is exact to rounding: slow rotation, and all bodies far apart."""
-        return self._far and bool(np.abs(self._spins).max(initial=0.0) * seconds <= LARGEST_TURN)
+        return self._far and _spin(self.data.qvel.tolist()) * seconds <= LARGEST_TURN
 
     def path(self, seconds: float) -> float:
         """M by which two bodies may come nearer in that time, generously: motion along all axes, and thrust."""
@@ -255,11 +255,8 @@ class RigidBodies:
     def speed(self) -> float:
         """m/s, of the fastest body, with what it turns at its port faces."""
         motion = self.data.qvel.tolist()
-        turning = self._largest_radius * max(
-            map(abs, itertools.chain(motion[3::6], motion[4::6], motion[5::6])), default=0.0
-        )
         linear = max(map(abs, itertools.chain(motion[0::6], motion[1::6], motion[2::6])), default=0.0)
-        return max(linear, self._course_speed) + turning
+        return max(linear, self._course_speed) + self._largest_radius * _spin(motion)
 
     def port_site(self, body: str, port: str) -> int:
         """Number of a port's site, for `site_places`."""
@@ -294,6 +291,11 @@ class RigidBodies:
     def state(self) -> Floats:
         """Positions and velocities of all bodies in one vector, for comparison."""
         return np.concatenate([self.data.qpos, self.data.qvel, self.data.mocap_pos.ravel(), self.data.ctrl])
+
+
+def _spin(motion: list[float]) -> float:
+    """rad/s, the largest about an axis of a body; motion: `qvel` of MuJoCo."""
+    return max(map(abs, itertools.chain(motion[3::6], motion[4::6], motion[5::6])), default=0.0)
 
 
 def _leg_velocity(times: Floats, points: Floats, time: float) -> Floats:

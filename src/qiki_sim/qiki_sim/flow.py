@@ -26,6 +26,7 @@ THRUST = 15
 D kg m^2/s, in body axes; D w is the torque of the flow."""
 
 _FORCE, _TORQUE, _MOMENT, _DAMPING = slice(0, 3), slice(3, 6), slice(6, 9), slice(9, 15)
+_FLOW = slice(6, 15)
 _SYMMETRIC = [0, 1, 2, 1, 3, 4, 2, 4, 5]
 
 
@@ -42,7 +43,7 @@ def wrench_of(thrust: Floats, spin: Floats, moments: Floats, step: float, consta
     constant: thrust is the same in all steps; then the wrench is, too, at the rates in the middle of all.
     """
     wrench: Floats = thrust[..., :6]
-    if not thrust[..., _MOMENT].any() and not thrust[..., _DAMPING].any():
+    if not thrust[..., _FLOW].any():
         return wrench
     if constant:
         step, thrust = step * len(thrust), thrust[:1]
