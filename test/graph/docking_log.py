@@ -167,7 +167,7 @@ class Pace:
         if edges > 0 or reached < 0.85 * self.factor:
             self._set(max(0.9 * min(self.factor, reached), 0.2))
         else:
-            self._set(min(1.15 * self.factor, self._most))
+            self._set(min(1.25 * self.factor, self._most))
 
 
 def store_of(run_dir: Path) -> str:
