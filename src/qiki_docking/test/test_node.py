@@ -40,7 +40,15 @@ def folder(tmp_path):
 def test_it_docks_by_goal_and_undocks_by_service(folder):
     with start(folder) as process, Peer() as peer:
         bench = Bench(peer)
-        for _ in range(8):
+        bench.step().step()
+        # Too early for valid navigation: the goal waits, and can be cancelled.
+        waiting = bench.goal()
+        cancelled = waiting.handle.cancel_goal_async()
+        peer.spin_until(cancelled.done)
+        result = waiting.result()
+        assert (result.outcome, result.code) == (Dock.Result.CANCELED, Reason.CANCELLED)
+        assert waiting.handle.status == GoalStatus.STATUS_CANCELED
+        for _ in range(6):
             bench.step()
         refused = peer.call(Undock, f"{NODE}/undock", Undock.Request())
         assert (refused.success, refused.code) == (False, Reason.NOT_DOCKED)
@@ -102,3 +110,7 @@ def test_killed_while_bridged_it_resumes_and_power_stays(folder):
             for _ in range(10):
                 bench.step()
                 assert bench.joints[0].main
+            armed = peer.call(ReleaseDock, f"{NODE}/release", ReleaseDock.Request())
+            assert peer.call(ReleaseDock, f"{NODE}/release", ReleaseDock.Request(code=armed.code)).success
+            bench.run(lambda one: one.remote.phase is Phase.EMERGENCY_RELEASE and not one.joints[0].touching)
+            assert not bench.joints[0].main
