@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qiki_docking.bridge import EdgeCommand, EdgeFault, EdgeReading, EdgeState, EdgeSupervisor
+from qiki_docking.bridge import Body, EdgeCommand, EdgeFault, EdgeReading, EdgeState, EdgeSupervisor
 
 pytestmark = pytest.mark.requirement("DOCK-15")
 
@@ -20,6 +20,7 @@ class Bench:
         self.supervisor = EdgeSupervisor(vehicle)
         self.capacitance = vehicle.bridge.capacitance * faults.pop("capacitor", 1.0)
         self.resistance = vehicle.bridge.precharge_resistance
+        self.known = faults.pop("known", None)  # F behind the edge, as the network says
         self.faults, self.welded = faults, False
         self.volts, self.now, self.load = 0.0, 0.0, 3.0
         self.command, self.states, self.limits = EdgeCommand(), [], []
@@ -44,7 +45,9 @@ class Bench:
             "ground": self.command.ground,
         }
         before = self.command
-        self.command = self.supervisor.step(close, EdgeReading(**{**values, **self.faults}), self.now)
+        self.command = self.supervisor.step(
+            close, EdgeReading(**{**values, **self.faults}), self.now, capacitance=self.known
+        )
         broken = before.main and not self.command.main
         assert not broken or abs(self.faults.get("current", current)) <= 0.1, "contacts opened under current"
         if not self.states or self.states[-1] is not self.supervisor.state:
@@ -67,6 +70,27 @@ def test_ground_pre_charge_close_soft_start_and_back(vehicle):
     bench.run(1.0, close=False)
     assert bench.states[4:] == ["POWER_DOWN", "OPENING", "OPEN"]
     assert bench.command == EdgeCommand()
+
+
+@given(count=st.integers(1, 5), wrong=st.floats(1.2, 4.0))
+def test_a_chain_is_charged_within_its_own_three_time_constants_and_a_short_is_still_a_fault(vehicle, count, wrong):
+    capacitance = vehicle.bridge.capacitance * count
+    bench = Bench(vehicle, capacitor=count, known=capacitance).run(4.0 + 0.3 * count)
+    assert bench.states == ["GROUND", "PRECHARGE", "SOFT_START", "CLOSED"]
+    assert bench.supervisor.precharge_time == pytest.approx(0.3 * count)
+    for faults in ({"bus_volts": 0.0}, {"capacitor": count * wrong}):
+        bench = Bench(vehicle, **{"capacitor": count, "known": capacitance, **faults}).run(4.0 + 0.3 * count)
+        assert (bench.states[-1], bench.supervisor.fault) == ("FAULT", EdgeFault.PRECHARGE), faults
+        assert "SOFT_START" not in bench.states
+
+
+@pytest.mark.parametrize("capacitance", [0.0, -1.0, math.inf, math.nan])
+def test_a_capacitance_that_cannot_be_is_refused(vehicle, capacitance):
+    with pytest.raises(ValueError, match=r"capacitance: .* F; allowed: finite, above 0 F"):
+        Bench(vehicle, known=capacitance).step()
+    if not math.isnan(capacitance):
+        with pytest.raises(ValueError, match=r"capacitance: .* F of alpha; allowed: above 0 up to 1 F, or NaN"):
+            Body("alpha", capacitance=capacitance)
 
 
 @pytest.mark.parametrize(
