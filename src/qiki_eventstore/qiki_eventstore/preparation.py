@@ -15,7 +15,6 @@ from qiki_events.registry import has_maps
 from qiki_eventstore import chain
 from qiki_eventstore.errors import PayloadError
 from qiki_eventstore.events import ANY, Encoded, Event
-from qiki_eventstore.payload import encode
 
 OWN: Final = "qiki/eventstore"
 """Stream that the store alone writes."""
@@ -84,7 +83,11 @@ def _prepared(stream: str, events: Sequence[Event]) -> list[Prepared]:
             except Exception:
                 fits = False  # the registry says why
         if not fits:
-            content, payload = encode(event) if isinstance(data, Encoded) else REGISTRY.encode(name, data, schema)
+            if isinstance(data, Encoded):
+                content, payload = data.content_type, data.payload
+                REGISTRY.check(name, schema, content, payload)
+            else:
+                content, payload = REGISTRY.encode(name, data, schema)
             kind, texts = (name, source, None, None, schema, content), _kind_texts(stream, name, source, content)
         if len(payload) > MAX_PAYLOAD:
             raise PayloadError(f"event {name!r}: the payload has {len(payload)} bytes, allowed are {MAX_PAYLOAD}")

@@ -21,7 +21,6 @@ from qiki_eventstore.engine.store import EngineStore
 from qiki_eventstore.events import ANY, Encoded, Event, RecordedEvent
 from qiki_eventstore.files import new_file, require_regular
 from qiki_eventstore.jsonl import FieldError, TransferError
-from qiki_eventstore.payload import decode
 from qiki_eventstore.preparation import prepare
 from qiki_eventstore.receipt import Receipt
 from qiki_eventstore.retention import log
@@ -332,7 +331,7 @@ def _append_all(store: EngineStore, path: Path, digest: str) -> Imported:
 
 def _own(store: EngineStore, event: RecordedEvent) -> bool:
     """True for the record of what was done to this very store in another copy of it, which was not done to this one."""
-    return event.stream == log.STREAM and decode(event).get("store") == store.store_id
+    return event.stream == log.STREAM and event.data.get("store") == store.store_id
 
 
 def _is_stored(store: EventStore, event: RecordedEvent, position: int) -> bool:

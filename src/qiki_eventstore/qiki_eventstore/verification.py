@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from qiki_eventstore import chain
 from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
@@ -11,6 +11,9 @@ from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.heads import SignedHead, read_heads
 from qiki_eventstore.retention.log import STREAM, Record, of_store
 from qiki_eventstore.store import Query, Verification
+
+if TYPE_CHECKING:
+    from qiki_eventstore.engine.content import StoredEvents
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +33,6 @@ class Bounds:
     dropped: dict[int, tuple[int, int, bytes]]
     versions: dict[str, int]
     recorded: int
-
-
-class Content(Protocol):
-    """An engine's stored events, as `verify` reads them while appends go on."""
-
-    def bounds(self) -> Bounds:
-        """The extent at this moment."""
-
-    def events(self, query: Query) -> Iterator[RecordedEvent]:
-        """Events that match and are in the database, by position.
-
-        Raises:
-            StoreCorrupt: an event cannot be read; those before it may be missing.
-        """
-
-    def damage(self) -> str:
-        """Damage besides the events: indexes, names, versions; empty if there is none."""
 
 
 Care: TypeAlias = Callable[[Record, Bounds], tuple[int | None, str] | None]
@@ -73,7 +59,7 @@ class _Check:
 
 
 def verify(
-    content: Content,
+    content: "StoredEvents",
     heads: Path | None = None,
     visit: Callable[[RecordedEvent], object] = lambda _event: None,
     care: Care = lambda _record, _bounds: None,
@@ -127,7 +113,7 @@ def verify(
     return Verification(not reason, check.checked, first_bad, reason, head, newest or None)
 
 
-def _has_moved(content: Content, bounds: Bounds) -> bool:
+def _has_moved(content: "StoredEvents", bounds: Bounds) -> bool:
     """True if segments or holds changed since then: the walk may have missed that."""
     try:
         now = content.bounds()
@@ -157,7 +143,7 @@ def _own(claims: list[tuple[str, SignedHead]], store: bytes, check: _Check) -> d
 
 
 def _hashes(
-    content: Content, check: _Check, bounds: Bounds, visit: Callable[[RecordedEvent], object]
+    content: "StoredEvents", check: _Check, bounds: Bounds, visit: Callable[[RecordedEvent], object]
 ) -> Iterator[tuple[int, bytes]]:
     """Positions with the hashes that they should have, up to the first problem."""
     for event in _readable(content, check, bounds.head):
@@ -170,7 +156,7 @@ def _hashes(
     yield from _step_over(check, bounds)
 
 
-def _readable(content: Content, check: _Check, head: int) -> Iterator[RecordedEvent]:
+def _readable(content: "StoredEvents", check: _Check, head: int) -> Iterator[RecordedEvent]:
     """All events up to the first that cannot be read."""
     try:
         yield from content.events(Query(before=head + 1))

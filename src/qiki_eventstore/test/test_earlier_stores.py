@@ -13,7 +13,6 @@ import pytest
 from google.protobuf.wrappers_pb2 import StringValue
 
 from qiki_eventstore import AtTime, Event, EventStore, Query, RecordedEvent, open_store
-from qiki_eventstore.payload import decode
 
 STORES = Path(__file__).parent / "stores"
 COUNT = 300
@@ -91,7 +90,7 @@ def check(store: EventStore) -> None:
         assert (found.correlation, found.causation) == (event.correlation, event.causation)
         assert (found.stream, found.version) == (STREAMS[number % 3], number // 3)
         assert (found.recorded, found.schema_version) == (BEGAN + number, event.schema_version)
-        assert decode(found)
+        assert found.data
     assert events[-1].hash.hex() == "df62deef0611c60a06bea5edf3975b40d22e70bae55ac81126f14ba34e80d023"
     assert store.read("operator", 10, 20) == [event for event in events if event.stream == "operator"][10:20]
     between = Query(start=20_000_000, end=40_000_000)

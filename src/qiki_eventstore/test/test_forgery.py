@@ -10,9 +10,10 @@ import pytest
 
 from qiki_events.projections import BOT_STATE
 from qiki_eventstore import Event, EventStore, PayloadError, Query, Verification, open_store
+from qiki_eventstore.retention.catalogue import StoreCatalogue
 from qiki_eventstore.retention.policy import Hold, Policy
 from qiki_eventstore.retention.retention import Retention
-from qiki_eventstore.retention.segment import Catalogue, Retainable
+from qiki_eventstore.retention.segment import Retainable
 from qiki_eventstore.transfer import export_events, import_events
 
 Forge: TypeAlias = Callable[[apsw.Connection, Path], object]
@@ -22,7 +23,7 @@ def opened(path: Path, mode: str = "", **options: Any) -> EventStore:
     return open_store(f"sqlite:///{path}{mode}", **({} if mode else {"reserve_bytes": 0, **options}))
 
 
-def catalogue(store: EventStore) -> Catalogue:
+def catalogue(store: EventStore) -> StoreCatalogue:
     assert isinstance(store, Retainable)
     return store.catalogue
 

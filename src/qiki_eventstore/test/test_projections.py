@@ -7,13 +7,13 @@ import pytest
 
 from qiki_events import Projection
 from qiki_events.projections import PROJECTIONS
-from qiki_eventstore import AtVersion, Event, EventStore, RecordedEvent, payload
+from qiki_eventstore import AtVersion, Event, EventStore, RecordedEvent
 
 
 def fold(projection: Projection[Any], events: Iterable[RecordedEvent]) -> Any:
     state = projection.initial()
     for event in events:
-        state = projection.apply(state, event, payload.decode(event))
+        state = projection.apply(state, event, event.data)
     return state
 
 

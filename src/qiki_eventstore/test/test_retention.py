@@ -26,10 +26,11 @@ from qiki_eventstore.engine.selection import Selector
 from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.heads import read_heads
 from qiki_eventstore.preparation import OWN
+from qiki_eventstore.retention.catalogue import StoreCatalogue
 from qiki_eventstore.retention.parquet import read_parquet
 from qiki_eventstore.retention.policy import Hold, Policy
 from qiki_eventstore.retention.retention import Outcome, Retention, verify_segments
-from qiki_eventstore.retention.segment import Catalogue, Extent, Retainable, Segment, received
+from qiki_eventstore.retention.segment import Extent, Retainable, Segment, received
 from qiki_eventstore.ros import reading
 from qiki_eventstore.sqlite.pool import Readers
 from qiki_eventstore.sqlite.verification import SqliteContent
@@ -70,7 +71,7 @@ def apply(store: EventStore, **policy: Any) -> Outcome:
     return Retention.of(store, Policy(**{"segment_events": 10, **policy})).apply()
 
 
-def catalogue(store: EventStore) -> Catalogue:
+def catalogue(store: EventStore) -> StoreCatalogue:
     assert isinstance(store, Retainable)
     return store.catalogue
 
@@ -460,7 +461,7 @@ def test_other_files_are_no_segments(store: EventStore, content: bytes) -> None:
 class Failing:
     """A catalogue whose calls of one name fail."""
 
-    def __init__(self, inner: Catalogue, name: str) -> None:
+    def __init__(self, inner: StoreCatalogue, name: str) -> None:
         self._inner, self._name = inner, name
 
     def __getattr__(self, name: str) -> Any:

@@ -7,7 +7,6 @@ from typing import Any
 from qiki_eventstore.cli.times import json_time, time_text
 from qiki_eventstore.errors import PayloadError
 from qiki_eventstore.events import RecordedEvent
-from qiki_eventstore.payload import decode
 from qiki_node.json_text import to_json
 from qiki_node.terminal import printable
 
@@ -15,7 +14,7 @@ from qiki_node.terminal import printable
 def payload_of(event: RecordedEvent) -> Mapping[str, Any]:
     """The payload as a mapping; where it cannot be read, the reason and the bytes in hexadecimal."""
     try:
-        return decode(event)
+        return event.data
     except PayloadError as error:
         return {"unreadable": str(error), "hex": event.payload.hex()}
 

@@ -12,16 +12,18 @@ To make an engine: write a `Backend`, and an `EngineStore` (`engine.store`) whos
 
 import math
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from qiki_eventstore.engine.batch import Batch, Found, Heads
 from qiki_eventstore.engine.queue import Task
-from qiki_eventstore.events import RecordedEvent
-from qiki_eventstore.store import Query, Verification
+from qiki_eventstore.store import Verification
+
+if TYPE_CHECKING:
+    from qiki_eventstore.engine.reader import Reader
 
 
 class Stale(Exception):  # noqa: N818
@@ -73,10 +75,14 @@ class Backend(Protocol):
 
     Attributes:
         name: `sqlite` or `postgresql`.
+        reader: reads events, in any thread.
     """
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def reader(self) -> "Reader": ...
 
     # Writing: one thread at a time ----------------------------------------------------------------------------------
 
@@ -119,21 +125,6 @@ class Backend(Protocol):
 
     def reading(self) -> AbstractContextManager[Connection]:
         """A connection that only reads and that nobody else uses meanwhile."""
-
-    def head(self) -> int:
-        """Position of the last event that is durable."""
-
-    def all(self, query: Query) -> Iterator[RecordedEvent]:
-        """See `EventStore.read_all`."""
-
-    def stream(self, name: str, start: int, end: int | None) -> list[RecordedEvent]:
-        """See `EventStore.read`."""
-
-    def version(self, stream: str) -> int:
-        """See `EventStore.version`."""
-
-    def streams(self) -> list[str]:
-        """Names of all streams, sorted."""
 
     def counts(self) -> Counts:
         """See `Stats`."""

@@ -26,7 +26,7 @@ _BEYOND: Final = (
 
 
 class StoredEvents:
-    """See `verification.Content`; an engine may add to `damage`.
+    """Events in the database, as `verify` reads them while appends go on; an engine may add to `damage`.
 
     Args:
         pool: connections to the database.
@@ -40,6 +40,7 @@ class StoredEvents:
         self._selector = Selector(pool, dialect, Names())
 
     def bounds(self) -> Bounds:
+        """The extent at this moment."""
         with self._pool.connection() as connection:
             dropped = connection.execute("SELECT first, last, recorded, hash FROM dropped")
             ((recorded,),) = connection.execute(_RECORDED, (STREAM,))
@@ -61,4 +62,5 @@ class StoredEvents:
         return ""
 
     def events(self, query: Query) -> Iterator[RecordedEvent]:
+        """Events that match, by position; a StoreCorrupt where one cannot be read, and those before may be missing."""
         return self._selector.all(query)

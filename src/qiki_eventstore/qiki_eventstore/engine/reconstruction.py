@@ -14,7 +14,6 @@ from qiki_events import Projection
 from qiki_eventstore.engine.tables import Snapshot
 from qiki_eventstore.errors import PayloadError
 from qiki_eventstore.events import AtPosition, AtRecorded, AtTime, AtVersion, Moment, RecordedEvent
-from qiki_eventstore.payload import decode
 from qiki_eventstore.store import EventStore, Query, Rebuilt, matcher
 
 _log = logging.getLogger(__name__)
@@ -71,7 +70,7 @@ class Folding:
 def readable(event: RecordedEvent) -> Mapping[str, Any] | None:
     """The payload; None if it cannot be read."""
     try:
-        return decode(event)
+        return event.data
     except PayloadError:
         return None
 

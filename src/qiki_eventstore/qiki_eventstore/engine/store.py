@@ -59,7 +59,7 @@ class EngineStore(EventStore):
         self._backend, self._options, self._heads, self._why_read_only = backend, options, heads, read_only
         self._closed = False
         self._tail = Tail()
-        self._window = Window(backend.all)
+        self._window = Window(backend.reader.all)
         self._followers: set[Follower] = set()
         self._tables = Tables(backend, self.run)
         self._signing: Signing | None = None
@@ -155,23 +155,23 @@ class EngineStore(EventStore):
         return str(UUID(bytes=self._backend.store_id()))
 
     def read(self, stream: str, start: int = 0, end: int | None = None) -> list[RecordedEvent]:
-        return self._backend.stream(stream, start, end)
+        return self._backend.reader.stream(stream, start, end)
 
     def read_all(self, query: Query = _EVERYTHING) -> Iterator[RecordedEvent]:
-        return self._backend.all(query)
+        return self._backend.reader.all(query)
 
     def version(self, stream: str) -> int:
-        return self._backend.version(stream)
+        return self._backend.reader.version(stream)
 
     def streams(self, pattern: str = "*") -> list[str]:
         match = matcher(pattern)
-        return [name for name in self._backend.streams() if match(name)]
+        return [name for name in self._backend.reader.streams() if match(name)]
 
     def head(self) -> int:
-        return self._backend.head()
+        return self._backend.reader.head()
 
     def settled(self) -> int:
-        return self._backend.head()
+        return self._backend.reader.head()
 
     def subscribe(
         self,
@@ -326,7 +326,7 @@ class EngineStore(EventStore):
         """Start the thread that watches for commits of another process, once, if this store does not write."""
         if self._writer is None and not self._watching:
             self._watching = True
-            self._tail.advance(self._backend.head())
+            self._tail.advance(self._backend.reader.head())
             threading.Thread(target=self._run_watch, name="eventstore-watch", daemon=True).start()
 
     def _run_watch(self) -> None:

@@ -81,7 +81,7 @@ class Signing:
                 f" position {newest.position}: events are missing at the end: {go_on}"
             )
         try:
-            found = next(backend.all(Query(after=newest.position - 1, before=newest.position + 1)), None)
+            found = next(backend.reader.all(Query(after=newest.position - 1, before=newest.position + 1)), None)
         except StoreUnavailable:  # in a segment that is not there
             return ""
         except StoreCorrupt as error:

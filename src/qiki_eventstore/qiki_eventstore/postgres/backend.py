@@ -3,9 +3,8 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -18,20 +17,19 @@ from qiki_eventstore.engine.batch import COLUMNS, Batch, Found, Heads
 from qiki_eventstore.engine.content import StoredEvents
 from qiki_eventstore.engine.heads import load_heads
 from qiki_eventstore.engine.queue import Task
-from qiki_eventstore.engine.reader import Reader
 from qiki_eventstore.engine.selection import Dialect
 from qiki_eventstore.errors import StoreUnavailable
-from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.postgres.arrays import bytea_array, int8_array, text_array, uuid_array
-from qiki_eventstore.postgres.connection import Connection, ConnectionLost, Connector, Readers, is_lost
+from qiki_eventstore.postgres.connection import Connection, Connector, Readers, is_lost
 from qiki_eventstore.postgres.dump import dump
 from qiki_eventstore.postgres.options import Options
+from qiki_eventstore.postgres.reading import PatientReader, again
 from qiki_eventstore.postgres.schema import check, migrate, migrations
 from qiki_eventstore.postgres.session import WriterSession
 from qiki_eventstore.retention import evidence
 from qiki_eventstore.retention.archive import Archive
 from qiki_eventstore.retention.catalogue import StoreCatalogue
-from qiki_eventstore.store import Query, Verification
+from qiki_eventstore.store import Verification
 
 T = TypeVar("T")
 
@@ -96,7 +94,7 @@ class PostgresBackend:
                 self._session.close()
                 raise
         self.readers = Readers(connector, options.reconnect_patience, self._forget_names)
-        self.reader = Reader(self.readers, POSTGRES, self._archive)
+        self.reader = PatientReader(self.readers, POSTGRES, self._archive)
         if read_only:
             try:
                 self._require_tables()
@@ -194,35 +192,8 @@ class PostgresBackend:
     def reading(self) -> AbstractContextManager[AnyConnection]:
         return self.readers.connection()
 
-    def head(self) -> int:
-        return self._again(self.reader.head)
-
-    def all(self, query: Query) -> Iterator[RecordedEvent]:
-        tries = 2
-        while True:
-            last, count = None, 0
-            try:
-                for event in self.reader.all(query):
-                    yield event
-                    last, count = event, count + 1
-                return
-            except ConnectionLost:
-                tries = 2 if last is not None else tries - 1
-                if not tries:
-                    raise
-                query = _behind(query, last, count)
-
-    def stream(self, name: str, start: int, end: int | None) -> list[RecordedEvent]:
-        return self._again(lambda: self.reader.stream(name, start, end))
-
-    def version(self, stream: str) -> int:
-        return self._again(lambda: self.reader.version(stream))
-
-    def streams(self) -> list[str]:
-        return self._again(self.reader.streams)
-
     def counts(self) -> Counts:
-        return self._again(self._counts)
+        return again(self._counts)
 
     def _counts(self) -> Counts:
         head, streams, gone = self.reader.counts()
@@ -241,15 +212,8 @@ class PostgresBackend:
     def watch(self, advance: Callable[[int], None], ended: threading.Event) -> None:
         while not ended.is_set():
             with suppress(StoreUnavailable):  # a fail-over: the next look sees it
-                advance(self.head())
+                advance(self.reader.head())
             ended.wait(self._options.poll)
-
-    def _again(self, read: Callable[[], T]) -> T:
-        """Read, once more if the connection is lost."""
-        try:
-            return read()
-        except ConnectionLost:
-            return read()
 
     def _archive(self) -> Archive:
         return Archive(self._folder, StoreCatalogue(self.readers.connection, None).segments())
@@ -286,13 +250,3 @@ class PostgresBackend:
 def _store_id(connection: Connection) -> bytes:
     ((id,),) = connection.execute("SELECT id FROM store")
     return bytes(id)
-
-
-def _behind(query: Query, last: RecordedEvent | None, count: int) -> Query:
-    """The rest of a query after some of its events."""
-    if last is None:
-        return query
-    limit = None if query.limit is None else query.limit - count
-    if query.backwards:
-        return replace(query, before=last.position, limit=limit)
-    return replace(query, after=last.position, limit=limit)

@@ -21,7 +21,7 @@ Change: TypeAlias = tuple[R, Sequence[Event]]
 
 
 class StoreCatalogue:
-    """See `retention.Catalogue`.
+    """Records of segments and holds. Each change is one durable transaction.
 
     Args:
         connection: gives a connection that reads.
@@ -46,10 +46,12 @@ class StoreCatalogue:
             return _is_recorded(connection)
 
     def segments(self) -> list[Segment]:
+        """All, in order of positions."""
         with self._connection() as connection:
             return load_segments(connection)
 
     def add(self, segment: Segment) -> None:
+        """Remember a sealed segment."""
         row = (
             segment.extent.first,
             to_json(segment.extent),
@@ -69,6 +71,13 @@ class StoreCatalogue:
         self._write(work)
 
     def drop(self, segment: Segment, holds: Sequence[Hold]) -> bool:
+        """Take a segment's events out of the store; False, and nothing is done, if the holds are others by now.
+
+        Raises:
+            ValueError: it is not the oldest that is left.
+            StoreCorrupt: not all of its events are there.
+        """
+
         def work(connection: Any) -> Change[bool]:
             if load_holds(connection) != list(holds):
                 return False, ()
@@ -78,10 +87,13 @@ class StoreCatalogue:
         return self._write(work)
 
     def holds(self) -> list[Hold]:
+        """All, sorted by name."""
         with self._connection() as connection:
             return load_holds(connection)
 
     def place(self, hold: Hold) -> None:
+        """Remember a hold; a ValueError if there is one of that name."""
+
         def work(connection: Any) -> Change[None]:
             if _is_placed(connection, hold.name):
                 raise ValueError(f"name = {hold.name!r}: a hold of that name is there already; lift it first")
@@ -91,6 +103,8 @@ class StoreCatalogue:
         self._write(work)
 
     def lift(self, name: str) -> None:
+        """Forget a hold; a ValueError if there is none of that name."""
+
         def work(connection: Any) -> Change[None]:
             if not _is_placed(connection, name):
                 raise ValueError(f"name = {name!r}: there is no hold of that name")

@@ -11,7 +11,6 @@ from typing import Final
 from uuid import UUID
 
 from qiki_eventstore.events import Event, RecordedEvent
-from qiki_eventstore.payload import decode
 from qiki_eventstore.preparation import OWN
 from qiki_eventstore.retention.policy import Hold
 from qiki_eventstore.retention.segment import Segment, to_json
@@ -87,7 +86,7 @@ class Record:
         Raises:
             PayloadError: a newer program wrote it.
         """
-        data = decode(event)
+        data = event.data
         if event.stream != STREAM or data.get("store") != self.store:
             return
         # A copy or an import says nothing of what was there before it.

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 from qiki_eventstore.chain import GENESIS
 from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
 from qiki_eventstore.files import digest_of
+from qiki_eventstore.retention.catalogue import StoreCatalogue
 from qiki_eventstore.retention.policy import Hold, Policy
-from qiki_eventstore.retention.segment import Catalogue, Extent, Retainable, Segment, folder_of
+from qiki_eventstore.retention.segment import Extent, Retainable, Segment, folder_of
 from qiki_eventstore.retention.segment_file import opened, write_segment
 from qiki_eventstore.sqlite.pool import OneReader
 from qiki_eventstore.sqlite.verification import SqliteContent
@@ -53,7 +54,7 @@ class Retention:
     def __init__(
         self,
         store: EventStore,
-        catalogue: Catalogue,
+        catalogue: StoreCatalogue,
         folder: Path,
         policy: Policy,
         clock: Callable[[], int] = time.time_ns,

@@ -1,15 +1,17 @@
 """A sealed segment: a range of positions whose events are in a file of their own, with their hashes."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from qiki_eventstore.chain import link_event
 from qiki_eventstore.errors import StoreCorrupt, StoreUnavailable
 from qiki_eventstore.events import RecordedEvent
-from qiki_eventstore.retention.policy import Hold
+
+if TYPE_CHECKING:
+    from qiki_eventstore.retention.catalogue import StoreCatalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,42 +111,6 @@ class Segment:
     dropped: bool = False
 
 
-class Catalogue(Protocol):
-    """An engine's records of segments and holds. Each call is one durable transaction."""
-
-    def segments(self) -> list[Segment]:
-        """All, in order of positions."""
-
-    def add(self, segment: Segment) -> None:
-        """Remember a sealed segment."""
-
-    def drop(self, segment: Segment, holds: Sequence[Hold]) -> bool:
-        """Take its events out of the store, and mark it as dropped; False, and nothing is done, if by now the holds are
-        not those that were looked at.
-
-        Raises:
-            ValueError: it is not the oldest that is left.
-            StoreCorrupt: not all of its events are there.
-        """
-
-    def holds(self) -> list[Hold]:
-        """All, sorted by name."""
-
-    def place(self, hold: Hold) -> None:
-        """Remember a hold.
-
-        Raises:
-            ValueError: there is one of that name.
-        """
-
-    def lift(self, name: str) -> None:
-        """Forget a hold.
-
-        Raises:
-            ValueError: there is none of that name.
-        """
-
-
 @runtime_checkable
 class Retainable(Protocol):
     """A store from which segments can be dropped."""
@@ -154,7 +120,7 @@ class Retainable(Protocol):
         """UUID of the store; its segments have it too."""
 
     @property
-    def catalogue(self) -> Catalogue:
+    def catalogue(self) -> "StoreCatalogue":
         """Its segments and holds."""
 
     @property

@@ -5,7 +5,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,6 @@ from qiki_eventstore.engine.heads import load_head, load_heads
 from qiki_eventstore.engine.queue import Task
 from qiki_eventstore.engine.reader import Reader
 from qiki_eventstore.errors import StoreCorrupt, StoreFull
-from qiki_eventstore.events import RecordedEvent
 from qiki_eventstore.retention import evidence
 from qiki_eventstore.retention.archive import Archive
 from qiki_eventstore.sqlite import copying, ids, schema, translation
@@ -35,7 +34,7 @@ from qiki_eventstore.sqlite.pool import SQLITE, Readers
 from qiki_eventstore.sqlite.segments import SqliteCatalogue
 from qiki_eventstore.sqlite.translation import FREE, translated
 from qiki_eventstore.sqlite.verification import SqliteContent
-from qiki_eventstore.store import Query, Verification
+from qiki_eventstore.store import Verification
 
 _CHUNK: Final = 64 * len(COLUMNS)
 """Values of the 64 rows of one statement: a row costs less than alone, and SQLite gives up Python's lock once."""
@@ -231,21 +230,6 @@ class SqliteBackend:
 
     def reading(self) -> AbstractContextManager[Connection]:
         return self.readers.connection()
-
-    def head(self) -> int:
-        return self.reader.head()
-
-    def all(self, query: Query) -> Iterator[RecordedEvent]:
-        return self.reader.all(query)
-
-    def stream(self, name: str, start: int, end: int | None) -> list[RecordedEvent]:
-        return self.reader.stream(name, start, end)
-
-    def version(self, stream: str) -> int:
-        return self.reader.version(stream)
-
-    def streams(self) -> list[str]:
-        return self.reader.streams()
 
     def counts(self) -> Counts:
         head, streams, gone = self.reader.counts()

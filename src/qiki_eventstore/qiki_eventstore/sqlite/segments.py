@@ -32,7 +32,7 @@ _PARQUET: Final = "(SELECT first, extent, parquet AS file, parquet_sha256 AS sha
 
 
 class SqliteCatalogue(StoreCatalogue):
-    """See `retention.Catalogue`.
+    """See `StoreCatalogue`.
 
     Args:
         connection: gives a connection that reads.

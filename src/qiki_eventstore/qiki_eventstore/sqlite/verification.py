@@ -9,7 +9,7 @@ from qiki_eventstore.sqlite.schema import store_id
 
 
 class SqliteContent(StoredEvents):
-    """See `verification.Content`.
+    """See `StoredEvents`.
 
     Args:
         readers: connections to the database.
