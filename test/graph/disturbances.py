@@ -23,7 +23,6 @@ from std_msgs.msg import Empty
 from std_srvs.srv import Trigger
 
 from qiki_eventstore import Query, RecordedEvent, open_store
-from qiki_eventstore.payload import decode
 from qiki_msgs.msg import Allocation, BridgeState, DockingState, Energy, Thermal, ThrusterState
 from qiki_msgs.srv import InjectFault, SetThrusterHealth
 from qiki_node.qos import COMMAND, TELEMETRY
@@ -103,7 +102,7 @@ class Books:
     def found(self) -> tuple[Counter[float], Counter[float]]:
         """Number of times that each value of `faults` and of `shares` is stored."""
         events = self.stored(Query(types=("simulator.fault_injected", "allocator.thruster_health_changed")))
-        values = [(event.type.partition(".")[0], decode(event)) for event in events]
+        values = [(event.type.partition(".")[0], event.data) for event in events]
         faults = Counter(data["value"] for node, data in values if node == "simulator")
         shares = Counter(data["share"] for node, data in values if node == "allocator" and data["health"] == "WEAK")
         return faults, shares

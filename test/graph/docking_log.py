@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from qiki_eventstore import Query, open_store
-from qiki_eventstore.payload import decode
 from qiki_msgs.msg import BridgeEdge, BridgeState, DockingState, Energy, ThrusterState
 from qiki_msgs.srv import SetSpeed
 from qiki_node.qos import STATE, TELEMETRY
@@ -104,7 +103,7 @@ def dockings(url: str, body: str) -> Iterator[tuple[str, list[Happening]]]:
     """Each docking of a body with its events, in their order, from the store's file."""
     with open_store(url) as store:
         found = [
-            Happening(event.type, event.time * 1e-9, decode(event))
+            Happening(event.type, event.time * 1e-9, event.data)
             for event in store.read_all(Query(types=("docking.*",), streams=(f"{body}/docking",)))
         ]
     for started in (one for one in found if one.type == "docking.started"):

@@ -20,7 +20,7 @@ from qiki_allocator.health.table import Condition
 from qiki_allocator.limits.energy_gate import EnergyReading
 from qiki_events import REGISTRY
 from qiki_events.projections import BOT_STATE, COMMAND_LEDGER, ENERGY_LEDGER
-from qiki_eventstore import Event, RecordedEvent, payload
+from qiki_eventstore import RecordedEvent
 from qiki_sim.occurrences import Watch
 from qiki_sim.valves import ValveCommand
 from qiki_sim.world import World
@@ -33,7 +33,7 @@ FORCE = np.array([200.0, 0.0, 0.0, 0.0, 0.0, 0.0])
 def recorded(position: int, type: str, data: Mapping[str, Any], time: float, stream: str) -> RecordedEvent:
     """As a store would hold it; the type must be registered, the data must fit."""
     assert isinstance(REGISTRY.typed(type, data), Message), f"{type} is not registered"
-    content_type, content = payload.encode(Event(type, data, schema_version=REGISTRY.newest(type)))
+    content_type, content = REGISTRY.encode(type, data, REGISTRY.newest(type))
     return RecordedEvent(
         position=position,
         stream=stream,
@@ -118,8 +118,8 @@ def test_the_bots_state_is_what_the_allocator_was(vehicle: Vehicle, steps: list[
         for one in controller.journal.take():
             position += 1
             event = recorded(position, one.type, one.data, one.time, "alpha/allocator")
-            state = BOT_STATE.apply(state, event, payload.decode(event))
-            commands = COMMAND_LEDGER.apply(commands, event, payload.decode(event))
+            state = BOT_STATE.apply(state, event, event.data)
+            commands = COMMAND_LEDGER.apply(commands, event, event.data)
         assert (state.mode, state.armed) == (telemetry.mode.value, telemetry.mode is Mode.MANUAL_OVERRIDE)
         assert state.modulator == telemetry.modulator
         assert (state.gate, state.attitude_mode) == (telemetry.limits.energy.gate.value, telemetry.attitude_mode.name)
@@ -149,7 +149,7 @@ def test_the_energy_ledger_is_what_the_simulated_bus_gave() -> None:
             position += 1
             event = recorded(position, one.type, one.payload, world.time, f"{one.bot}/sim")
             if one.bot == bot:
-                books = ENERGY_LEDGER.apply(books, event, payload.decode(event))
+                books = ENERGY_LEDGER.apply(books, event, event.data)
     assert books.samples >= 3
     assert books.used.energy_j == pytest.approx(world.bot(bot).energy.thrust_energy) != 0.0
     assert position > books.samples, "nothing but samples was emitted"

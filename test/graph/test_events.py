@@ -11,7 +11,6 @@ from geometry_msgs.msg import WrenchStamped
 
 from qiki_events.projections import BOT_STATE, ENERGY_LEDGER
 from qiki_eventstore import AtTime, RecordedEvent, open_store
-from qiki_eventstore.payload import decode
 from qiki_msgs.msg import Allocation, Energy, ThrusterState
 from qiki_msgs.srv import InjectFault, SetAllocatorMode, SetAttitudeMode, SetThrusterHealth
 from qiki_node.qos import COMMAND, TELEMETRY
@@ -58,7 +57,7 @@ def fault(peer, bot: str, thruster: int, value: float) -> None:
 
 
 def values_of(events: list[RecordedEvent]) -> list[float]:
-    return [decode(event)["value"] for event in events]
+    return [event.data["value"] for event in events]
 
 
 def nanoseconds(message) -> int:
@@ -167,7 +166,7 @@ def test_what_follows_from_an_event_carries_its_id(peer, read) -> None:
     injected, cleared = (
         next(event for event in found if event.type == f"simulator.fault_{what}") for what in ("injected", "cleared")
     )
-    assert decode(injected)["target"] == decode(cleared)["target"]
+    assert injected.data["target"] == cleared.data["target"]
     assert injected.position < cleared.position
     assert cleared.causation == str(injected.id)
 
@@ -231,14 +230,14 @@ def test_kill_9_of_the_store_loses_and_doubles_nothing(graph, peer, read) -> Non
         peer.wait_until_active("/qiki/eventstore")
     wanted = Counter(injected)
     peer.spin_until(lambda: set(wanted) <= set(values_of(read("simulator.fault_injected"))))
-    stored = [event for event in read("simulator.fault_injected") if decode(event)["value"] in wanted]
+    stored = [event for event in read("simulator.fault_injected") if event.data["value"] in wanted]
     assert Counter(values_of(stored)) == wanted
     assert values_of(stored) == injected, "in the order in which they happened"
     ids = [event.id for event in read()]
     assert len(ids) == len(set(ids))
 
     def deaths() -> int:
-        return sum(decode(event)["name"] == "qiki/eventstore" for event in read("launch.node_died"))
+        return sum(event.data["name"] == "qiki/eventstore" for event in read("launch.node_died"))
 
     peer.spin_until(lambda: deaths() >= 3)  # by way of the inbox, into which the store looks now and then
     assert deaths() == 3
@@ -271,7 +270,7 @@ def test_kill_9_of_an_emitting_node_keeps_what_it_said_last(graph, peer, read) -
 @pytest.mark.requirement("EVENT-11b")
 def test_the_runner_tells_what_it_started(graph, peer, read) -> None:
     nodes = {"qiki/eventstore", "qiki/sim", "alpha/allocator", "bravo/allocator"}
-    peer.spin_until(lambda: nodes <= {decode(event)["name"] for event in read("launch.node_started")})
+    peer.spin_until(lambda: nodes <= {event.data["name"] for event in read("launch.node_started")})
     assert not list((graph.run_dir / "inbox").glob("*.refused"))
     refused = graph.run_dir / "log" / "qiki.eventstore.log"
     assert "append refused" not in refused.read_text()
