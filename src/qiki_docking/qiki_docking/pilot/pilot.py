@@ -130,7 +130,8 @@ class Pilot:
             self._prediction = None
         self._request = request
         if request.guidance is Guidance.STILL:
-            self._navigator.command(None, now)
+            # Magnets, a touch or the partner's thrusters may move the bot.
+            self._navigator.command(0.0, now)
             return Steering(bounds=np.zeros(self._bounds.size), bounds_reason="docked", touching=True)
         fix = self._navigator.fix(now)
         if fix is None or request.guidance is Guidance.OFF:
@@ -140,7 +141,7 @@ class Pilot:
         law.deceleration = self._authority.deceleration(self._bounds, self._properties)
         if self._coasts(request, fix):
             # A bound that changes would cut a set of pulses in two, and leave the half that turns the bot into contact.
-            self._navigator.command(None, now)
+            self._navigator.command(0.0, now)
             last = self._steering
             return Steering(modulator=last.modulator, bounds=last.bounds, bounds_reason="plume", touching=True)
         steering = replace(law.steer(request, fix), touching=fix.motion.range < self._rules.align.predict_to)
