@@ -1,7 +1,11 @@
 """Docking's pilot in the loop: from afar to a contact inside the box, and safe all the way."""
 
+import math
+
+import numpy as np
 import pytest
 from approaching import RADIUS, Approach
+from docked import bot, loop, scenario
 
 pytestmark = pytest.mark.requirement("DOCK-24")
 
@@ -34,6 +38,27 @@ def test_each_kind_of_approach_from_several_seeds(tmp_path, case):
         if "fault" in options:
             options["fault"] = ("thruster_stuck_closed", str(seed * 5 % 16))
         check(tmp_path, seed, options)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_from_behind_the_station_the_cameras_find_the_way_around_it_to_the_port_in_front(tmp_path):
+    docking = loop(scenario(tmp_path, [bot("alpha", (6.0, 4.0, -40.0))]))
+    core, world, nearest = docking.cores["alpha"], docking.loop.world, math.inf
+    assert core.dock("station", "A", "B", now=docking.now).accepted
+
+    def captured():
+        nonlocal nearest
+        place = world.motion("alpha").position - world.motion("station").position
+        if place[2] < 6.15 or math.hypot(*place[:2]) > 4.0:
+            nearest = min(nearest, float(np.linalg.norm(place)))
+        return core.phase in ("HARD_DOCK", "FREE", "FAULT")
+
+    docking.loop.run_until(captured, 900.0)
+    assert core.phase == "HARD_DOCK"
+    assert nearest > RADIUS + 1.4 + 2.0, "it keeps out of the hull's surroundings"
+    for judged in docking.of("alpha", "docking.contact_judged"):
+        assert min(judged["margins"].values()) > 0.0, "a contact outside of the box"
 
 
 def check(folder, seed, options):
