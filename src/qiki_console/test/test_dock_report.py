@@ -5,7 +5,7 @@ from math import inf, nan
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -104,6 +104,8 @@ def test_the_motion_is_plotted_where_it_is_recorded() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0.0, 1e6), st.floats(allow_nan=True)), max_size=40))
+@example([(0.0, -1.7e308), (1.0, 1.7e308)])
+@example([(0.0, 0.0), (1.0, 5e-324)])
 def test_any_curve_is_plotted_in_its_frame(points: list[tuple[float, float]]) -> None:
     points.sort(key=lambda point: point[0])
     lines = text_plot("x", [time for time, _ in points], [value for _, value in points])

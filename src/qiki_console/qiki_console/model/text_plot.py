@@ -20,13 +20,15 @@ def text_plot(title: str, times: Sequence[float], values: Sequence[float]) -> li
         return [f"{title}: N/A"]
     begin, end = times[0], times[-1]
     low, high = min(value for _, value in known), max(value for _, value in known)
-    span, duration = (high - low) or 1.0, (end - begin) or 1.0
+    # In halves: the whole span of finite values may not be finite.
+    half, duration = (high / 2 - low / 2) or 1.0, (end - begin) or 1.0
     rows = [[" "] * width for _ in range(height)]
     for time, value in known:
         column = min(int((time - begin) / duration * width), width - 1)
-        row = min(int((high - value) / span * height), height - 1)
+        row = min(int((high / 2 - value / 2) / half * height), height - 1)
         rows[row][column] = "*"
-    labels = [f"{high - span * row / (height - 1):10.3f}" for row in range(height)]
+    steps = height - 1
+    labels = [f"{high * ((steps - row) / steps) + low * (row / steps):10.3f}" for row in range(height)]
     if high == low:
         labels = [f"{high:10.3f}", *[" " * 10] * (height - 1)]
     lines = [title, *(f"{label} |{''.join(row)}" for label, row in zip(labels, rows, strict=True))]
