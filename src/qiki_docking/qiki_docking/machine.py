@@ -2,10 +2,7 @@
 
 import math
 from dataclasses import replace
-from functools import partial
 from typing import Literal
-
-from transitions import Machine
 
 from qiki_docking.arming import Arming
 from qiki_docking.bridge.values import Outlook
@@ -14,17 +11,17 @@ from qiki_docking.conditions import Judge, Settings
 from qiki_docking.entry import entered
 from qiki_docking.evidence import Evidence, Sample
 from qiki_docking.guards import Guards, View
+from qiki_docking.machine_events import MachineEvents
+from qiki_docking.phase_machine import PhaseMachine
 from qiki_docking.phases import Guidance, Phase, Request, Step
 from qiki_docking.reasons import Reason
 from qiki_docking.requests import locked, wanted
 from qiki_docking.reservations import PortReservations
 from qiki_docking.steps import STEPS
-from qiki_docking.table import RESUME_ROWS, ROWS, Row, Trigger
+from qiki_docking.table import Row, Trigger
 from qiki_docking.touch import Touch
-from qiki_docking.values import PHASE_CHANGED, Answer, Occurrence, Order, Profile, State
+from qiki_docking.values import Answer, Occurrence, Order, Profile, State
 from qiki_vehicle import Vehicle
-
-_KNOWN = frozenset((row.trigger, row.source) for row in ROWS + RESUME_ROWS)
 
 
 class DockingMachine:
@@ -71,26 +68,8 @@ class DockingMachine:
         self._repeats = 0
         self._arming = Arming(rules.undock.arm_time)
         self._pending: Order | None = None
-        self._refused: tuple[object, ...] = ()
-        self._occurrences: list[Occurrence] = []
-        self._table = Machine(
-            model=_Model(),
-            states=[phase.value for phase in Phase],
-            initial=self._state.phase.value,
-            transitions=[
-                {
-                    "trigger": row.trigger.value,
-                    "source": row.source.value,
-                    "dest": None if row.dest is None else row.dest.value,
-                    "conditions": [partial(self._holds, guard) for guard in row.guards],
-                    "after": partial(self._take, row),
-                }
-                for row in ROWS + RESUME_ROWS
-            ],
-            auto_transitions=False,
-            queued=True,
-        )
-        self._taken: Row | None = None
+        self._events = MachineEvents()
+        self._phases = PhaseMachine(self.phase, self._holds, self._take)
 
     @property
     def state(self) -> State:
@@ -104,8 +83,7 @@ class DockingMachine:
 
     def take_occurrences(self) -> list[Occurrence]:
         """Events since the last call."""
-        taken, self._occurrences = self._occurrences, []
-        return taken
+        return self._events.take()
 
     def forget(self) -> None:
         """Void all measurements so far: another port, or another partner, is measured from now on."""
@@ -166,9 +144,9 @@ class DockingMachine:
         old = self._state
         phase, step = (Phase.BRIDGE, "bridged") if closed else (Phase.HARD_DOCK, CHECK_NAMES[0])
         self._state = State(phase, step, order, passed=CHECK_NAMES if closed else (), reason=Reason.FOUND)
-        self._table.set_state(phase.value)
+        self._phases.set(phase)
         self.confirmed, self._since = False, now
-        self._changed(old, "adopt")
+        self._events.changed(old, self._state, "adopt", now)
 
     def resume(self, now: float) -> None:
         """Confirm a rebuilt or adopted state, if the sensors show it."""
@@ -235,7 +213,7 @@ class DockingMachine:
         if self.phase in (Phase.FREE, Phase.APPROACH, Phase.EMERGENCY_RELEASE):
             return self._refuse("arm", Reason.NOTHING_TO_RELEASE, f"in {self.phase}")
         code = self._arming.arm(now)
-        self._emit("docking.release_armed", {"code": code, "seconds": self._arming.time})
+        self._events.emit("docking.release_armed", {"code": code, "seconds": self._arming.time}, now)
         return Answer(True, Reason.NONE, f"armed for {self._arming.time:g} s", code)
 
     def emergency_release(self, code: int, now: float) -> Answer:
@@ -287,23 +265,20 @@ class DockingMachine:
             self.forget()
             self._arming.disarm()
             self._since = now
-            self._emit("docking.clock_set_back", {"from": self._now, "text": Reason.CLOCK_SET_BACK.meaning}, now)
+            payload = {"from": self._now, "text": Reason.CLOCK_SET_BACK.meaning}
+            self._events.emit("docking.clock_set_back", payload, now)
         self._now = now
 
     def _fire(self, trigger: Trigger) -> bool:
-        """True if a row of the table was taken: the library's own answer says only that it was queued."""
-        self._taken = None
         self._guards.look(View(self._state, self._step, self._now, self._since, self._repeats, self._pending))
-        if (trigger, self.phase) in _KNOWN:
-            self._table.dispatch(trigger.value)
-        return self._taken is not None
+        return self._phases.fire(trigger, self.phase)
 
     def _holds(self, guard: str) -> bool:
         return self._guards.reason(guard) is not None
 
     def _take(self, row: Row) -> None:
         """Enter what a row of the table leads to."""
-        old, self._taken = self._state, row
+        old = self._state
         reasons = (self._guards.reason(guard) for guard in row.guards)
         reason = next((reason for reason in reasons if reason), row.reason)
         new = entered(old, row, reason, self._pending, self._touch.first_hold(self._now), rules=self._rules)
@@ -312,26 +287,16 @@ class DockingMachine:
         self._repeats = self._repeats + 1 if "repeats" in row.guards else 0
         self._since = self._now
         for check in new.passed[len(old.passed) :]:
-            self._emit("docking.check_passed", {"check": check})
+            self._events.emit("docking.check_passed", {"check": check}, self._now)
         self._state = new
         if (new.phase, new.step) == (Phase.ALIGN, "capture"):
-            self._emit("docking.contact_judged", self._touch.judge())
+            self._events.emit("docking.contact_judged", self._touch.judge(), self._now)
         if new.phase is Phase.HARD_DOCK or (new.phase is Phase.BRIDGE and new.step == "clear"):
             # A check is passed by what is measured during it.
             self._evidence.forget((condition.quantity for condition in self._step.done), self._now)
-        self._changed(old, row.trigger.value)
+        self._events.changed(old, new, row.trigger.value, self._now)
         if new.order is None and old.order is not None:
             self.reservations.release(old.order.own_port, old.order.partner, self._now)
-
-    def _changed(self, old: State, trigger: str) -> None:
-        new = self._state
-        changed = {
-            "from": old.phase.value,
-            "from_step": old.step,
-            "trigger": trigger,
-            "text": new.reason.meaning,
-        }
-        self._emit(PHASE_CHANGED, {**new.as_payload(), **changed})
 
     def _request(self) -> Request:
         if not self.confirmed:
@@ -343,15 +308,6 @@ class DockingMachine:
 
     def _refuse(self, order: str, reason: Reason, detail: str = "", quiet: bool = False) -> Answer:
         text = reason.meaning + (f": {detail}" if detail else "")
-        # A command that is repeated each cycle is refused each time, and reported once.
-        if not quiet and self._refused != (order, reason, self._state):
-            self._refused = (order, reason, self._state)
-            self._emit("docking.refused", {"order": order, "reason": int(reason), "text": text})
+        if not quiet:
+            self._events.refused(order, reason, text, self._state, self._now)
         return Answer(False, reason, text)
-
-    def _emit(self, type: str, payload: dict[str, object], now: float | None = None) -> None:
-        self._occurrences.append(Occurrence(type, self._now if now is None else now, payload))
-
-
-class _Model:
-    """The state machine library keeps the phase here."""

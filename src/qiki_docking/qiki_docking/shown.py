@@ -79,7 +79,7 @@ def _common(now: float, own: ActiveEnd, body: str, offers: tuple[PortOffer, ...]
         step=state.step,
         confirmed=own.machine.confirmed,
         tries=state.tries,
-        docking_id=own.docking_id,
+        docking_id=own.report.docking_id,
         checks=state.passed,
         reason=state.reason,
         text=state.reason.meaning,
