@@ -4,31 +4,24 @@ import time
 from pathlib import Path
 
 from prometheus_client import Counter
-from visualization_msgs.msg import MarkerArray
 
 from qiki_docking.bridge.values import Role
 from qiki_docking.core import DockingCore, Output
-from qiki_docking.ros import diagnosis, exchange_messages, sensors
+from qiki_docking.ros import diagnosis
 from qiki_docking.ros.admission import Admission
 from qiki_docking.ros.dock_server import DockServer
 from qiki_docking.ros.flight import Flight
 from qiki_docking.ros.host import NotReadyError
 from qiki_docking.ros.inputs import Inputs
-from qiki_docking.ros.markers import DockingMarkers
 from qiki_docking.ros.memory import Memory, Remembered
+from qiki_docking.ros.outputs import Outputs
 from qiki_docking.ros.parameters import DockingParameters, docked_of, ports_of
 from qiki_docking.ros.services import Services
 from qiki_docking.values import PHASE_CHANGED, Occurrence, Profile
 from qiki_events import REGISTRY
-from qiki_msgs.msg import (
-    BridgeState,
-    DockCommand,
-    DockingState,
-)
 from qiki_node import stamps
 from qiki_node.health import Health
 from qiki_node.node import QikiNode
-from qiki_node.qos import COMMAND, STATE, TELEMETRY
 from qiki_node.run import run
 from qiki_node.shared_files import shared_file
 from qiki_vehicle import ConfigurationError, Vehicle
@@ -84,15 +77,8 @@ class DockingNode(QikiNode[DockingParameters]):
         self._docked = docked_of(params.docked)
         self._vehicle = vehicle if ports is None else vehicle.model_copy(update={"ports": ports})
         frame = f"{self.body}/base_link"
-        self._messages = DockCommand(), DockingState(), BridgeState()
-        for message in self._messages:
-            message.header.frame_id = frame
-        self._commands = self.create_lifecycle_publisher(DockCommand, "dock_command", COMMAND)
-        self._states = self.create_lifecycle_publisher(DockingState, "docking", STATE)
-        self._bridges = self.create_lifecycle_publisher(BridgeState, "bridge", STATE)
-        self._marker_publisher = self.create_lifecycle_publisher(MarkerArray, "docking/markers", TELEMETRY)
         rules = vehicle.docking
-        self._markers = DockingMarkers(frame, rules.approach.half_angle, rules.hold_points[0])
+        self._outputs = Outputs(self, frame, rules)
         self._inputs = Inputs(self, self.body, self._admission)
         clusters = [one.cluster for one in vehicle.thrusters]
         self._flight = Flight(self, frame, len(clusters), self._take_flight) if params.active else None
@@ -143,22 +129,14 @@ class DockingNode(QikiNode[DockingParameters]):
         output = self.core.step(now)
         self._output = output
         self.report()
-        command, state, bridge = self._messages
-        sensors.fill_dock_command(command, output.command, self.time.ahead)
-        self._commands.publish(command)
+        self._outputs.command(output)
         if self._flight is not None:
             self._flight.steer(output.steering, now, touching=output.touching)
             if self._flight.before != self._operator:
                 self._keep()
-        exchange_messages.fill_docking(state, output.state)
-        exchange_messages.fill_bridge(bridge, output.bridge)
-        for message, publisher in ((state, self._states), (bridge, self._bridges)):
-            message.header.stamp = stamps.from_seconds(now + self.time.ahead)
-            publisher.publish(message)
+        self._outputs.states(output, now)
         self._docks.follow(output.state)
-        if self._marker_publisher.get_subscription_count():
-            partner = self._inputs.others.get(output.state.partner)
-            self._marker_publisher.publish(self._markers.update(state.header.stamp, output.state, partner))
+        self._outputs.markers(output, self._inputs.others)
 
     def _recall(self) -> bool:
         """Make the core from the state before, as soon as that is known."""
