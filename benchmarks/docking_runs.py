@@ -272,11 +272,13 @@ def approach(set_: str, seed: int, near: float = 5.0) -> Result:
         world.inject_fault("alpha", "thruster_weak", str(rng.integers(16)), float(rng.uniform(0.3, 0.9)))
     elif kind == "late valves":
         LateValves(docking.loop, seed, 0.05)
-    opened = rng.uniform(5.0, 12.0 * near)
+    opened = float(rng.uniform(5.0, 12.0 * near))
     thruster = str(rng.integers(16))
 
     def over() -> bool:
-        if kind == "stuck open" and docking.now >= opened and not world.bot("alpha").faults.next_expiry_us:
+        nonlocal opened
+        if kind == "stuck open" and docking.now >= opened:
+            opened = math.inf
             world.inject_fault("alpha", "thruster_stuck_open", thruster, 0.0, 0.3)
         return bridged(docking)
 

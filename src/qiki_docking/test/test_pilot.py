@@ -159,6 +159,24 @@ def test_the_target_attitude_is_the_mated_one_and_turns_with_the_partner():
     assert steering.modulator == "impulse_bit"
 
 
+@pytest.mark.parametrize(("rate", "fires"), [(0.0, False), (0.0015, False), (0.0034, True)])
+def test_on_the_last_half_metre_no_thruster_fires_while_the_drift_ends_inside_the_box(rate, fires):
+    calm = {"drift": (0.0, 0.0, 0.0), "turn": (0.0, 0.0, 0.0), "velocity": (0.0, 0.0, -0.075)}
+    scene = Scene(3, start=(0.0, 0.0, STATION.position[2] + 1.3 + 1.9), spin=(0.0, 0.0, rate), **calm).run(18.0)
+    pilot, close = scene.pilot, Request(Guidance.CLOSE)
+    assert scene.truth().range > RULES.align.predict_from
+    assert pilot.steer(close, scene.now).force is not None
+    scene.run(2.0)
+    assert RULES.align.predict_to < scene.truth().range < RULES.align.predict_from
+    steering = pilot.steer(close, scene.now)
+    assert (steering.force is None, steering.attitude is None, steering.touching) == (not fires, not fires, False)
+    assert pilot.sample(scene.now).values["prediction_inside"] == float(not fires)
+    scene.run(4.2)
+    assert scene.truth().range < RULES.align.predict_to
+    last = pilot.steer(close, scene.now)
+    assert (last.force, last.touching) == (None, True)
+
+
 # Deceleration -------------------------------------------------------------------------------------------------------
 
 

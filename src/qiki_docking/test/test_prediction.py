@@ -43,6 +43,30 @@ def test_contact_is_where_the_law_leads_to(distance, closing, offset, sliding):
     assert set(found.margins) == set(found.deviations) == set(UNITS)
 
 
+@given(st.floats(0.1, 0.5), st.floats(0.05, 0.1), st.tuples(*[st.floats(-0.1, 0.1)] * 2), st.floats(0.0, 0.003))
+def test_a_drift_is_a_straight_line_and_a_uniform_turn(distance, closing, line, rate):
+    motion = replace(GOOD, range=distance, closing=closing, tilt_rate=rate, roll=-0.02, roll_rate=-rate)
+    place, slide = np.array([line[0], 0.0, 0.0]), np.array([0.1 * line[1], 0.01, 0.0])
+    found = Predictor(RULES, NATURAL).drift(motion, KNOWN, (place, slide))
+    assert found.time == pytest.approx(distance / closing)
+    assert found.motion.closing == closing
+    assert found.motion.lateral_offset == pytest.approx(float(np.linalg.norm(place + found.time * slide)))
+    assert found.motion.lateral_rate == pytest.approx(float(np.linalg.norm(slide)))
+    assert found.motion.tilt == pytest.approx(GOOD.tilt + found.time * rate)
+    assert abs(found.motion.roll) == pytest.approx(0.02 + found.time * rate)
+    margins = ContactBox(RULES.contact_box).judge(found.motion).margins
+    assert found.certain == all(margins[name] >= 3.0 * found.deviations[name] for name in UNITS)
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_a_drift_out_of_the_box_is_not_certain(name):
+    predictor = Predictor(RULES, NATURAL)
+    assert predictor.drift(GOOD, KNOWN).certain
+    for value in (BAD[name], math.nan):
+        assert not predictor.drift(replace(GOOD, **{name: value}), KNOWN).certain
+    assert not predictor.drift(replace(GOOD, closing=-0.05), KNOWN).certain
+
+
 @given(st.sampled_from(sorted(UNITS)), st.floats(1.0, 10.0))
 def test_a_margin_is_that_of_the_box_less_three_deviations(name, worse):
     known = Deviations(*(worse * value for value in (0.003, 0.001, 0.001, 0.0001)))

@@ -139,12 +139,13 @@ class Pilot:
         law = self._law
         law.mass = self._properties.mass
         law.deceleration = self._authority.deceleration(self._bounds, self._properties)
+        touching = fix.motion.range < self._rules.align.predict_to
         if self._coasts(request, fix):
             # A bound that changes would cut a set of pulses in two, and leave the half that turns the bot into contact.
             self._navigator.command(0.0, now)
             last = self._steering
-            return Steering(modulator=last.modulator, bounds=last.bounds, bounds_reason="plume", touching=True)
-        steering = replace(law.steer(request, fix), touching=fix.motion.range < self._rules.align.predict_to)
+            return Steering(modulator=last.modulator, bounds=last.bounds, bounds_reason="plume", touching=touching)
+        steering = replace(law.steer(request, fix), touching=touching)
         pushed = None if steering.force is None else float(np.linalg.norm(steering.force)) / law.mass
         self._navigator.command(pushed, now)
         bounds = self._plumes.bounds(request.guidance, fix, law.outward)
@@ -154,11 +155,12 @@ class Pilot:
         return steering
 
     def _coasts(self, request: Request, fix: Fix) -> bool:
-        """The last decimetre is flown without thrust: no pulse is short enough to be made good before contact."""
-        motion = fix.motion
-        return (
-            request.guidance is Guidance.CLOSE and motion.range < self._rules.align.predict_to and motion.closing > 0.0
-        )
+        """Without thrust: the last decimetre, for no pulse is short enough to be made good before contact; and before,
+        from `predict_from` on, while the drift leads to a contact that is certain to be good."""
+        motion, align = fix.motion, self._rules.align
+        if request.guidance is not Guidance.CLOSE or motion.range > align.predict_from or not motion.closing > 0.0:
+            return False
+        return motion.range < align.predict_to or self._predictor.drift(motion, fix.deviations, fix.across).certain
 
     @property
     def motion(self) -> PortMotion | None:
@@ -207,6 +209,10 @@ class Pilot:
         align = self._rules.align
         # Nearer, the ports may touch, and a touch changes the motion.
         if align.predict_to <= fix.motion.range <= align.predict_from:
+            drift = self._predictor.drift(fix.motion, fix.deviations, fix.across)
+            if drift.certain:
+                prediction = self._prediction = drift
+                self._predictor.reset()
             return self._predictor.watch(prediction)
         return self._predictor.inside
 

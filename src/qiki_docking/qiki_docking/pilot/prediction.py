@@ -30,6 +30,11 @@ class Prediction:
     deviations: dict[str, float]
     margins: dict[str, float]
 
+    @property
+    def certain(self) -> bool:
+        """The contact is certain to be inside of the box."""
+        return all(margin >= 0.0 for margin in self.margins.values())
+
 
 class Predictor:
     """Contact as guidance brings it about: errors across the axis and the closing speed decay as its law makes them.
@@ -94,12 +99,42 @@ class Predictor:
             "tilt": angle,
             "roll": angle,
         }
-        margins = self._box.judge(expected).margins
+        return self._at_contact(seconds, expected, deviations)
+
+    def drift(self, motion: PortMotion, known: Deviations, across: tuple[Floats, Floats] | None = None) -> Prediction:
+        """The contact that follows if no thruster fires any more; `across` as in `predict`.
+
+        Nothing is corrected, and no pulse leaves an error: what is not known of the motion grows with the time. The
+        bodies move uniformly; the partner's turning bends the way by a few millimetres on half a metre.
+        """
+        seconds = max(motion.range, 0.0) / max(motion.closing, self._rules.contact_box.closing_min)
+        if across is None:
+            across = (np.array([motion.lateral_offset]), np.array([motion.lateral_rate]))
+        expected = replace(
+            motion,
+            range=0.0,
+            lateral_offset=float(np.linalg.norm(across[0] + seconds * across[1])),
+            lateral_rate=float(np.linalg.norm(across[1])),
+            tilt=motion.tilt + motion.tilt_rate * seconds,
+            roll=abs(motion.roll) + abs(motion.roll_rate) * seconds,
+            roll_rate=abs(motion.roll_rate),
+        )
+        angle = math.hypot(known.angle, known.rate * seconds)
+        deviations = {
+            "closing": known.velocity,
+            "lateral_rate": known.velocity,
+            "tilt_rate": known.rate,
+            "roll_rate": known.rate,
+            "lateral_offset": math.hypot(known.position, known.velocity * seconds),
+            "tilt": angle,
+            "roll": angle,
+        }
+        return self._at_contact(seconds, expected, deviations)
+
+    def _at_contact(self, seconds: float, expected: PortMotion, deviations: dict[str, float]) -> Prediction:
+        margins, sigmas = self._box.judge(expected).margins, self._rules.guidance.prediction.sigmas
         return Prediction(
-            seconds,
-            expected,
-            deviations,
-            {name: margins[name] - residue.sigmas * deviations[name] for name in UNITS},
+            seconds, expected, deviations, {name: margins[name] - sigmas * deviations[name] for name in UNITS}
         )
 
     def watch(self, prediction: Prediction) -> bool:
