@@ -10,7 +10,8 @@ _STREAM: Final = "<body>/docking"
 SCHEMAS: Final = (
     Schema(
         "bridge.edge_changed",
-        (proto.BridgeEdgeChanged,),
+        (proto.BridgeEdgeChanged, proto.BridgeEdgeChangedV2),
+        (dict,),  # every state of before keeps its name
         stream=_STREAM,
         when="the switchgear of an own bridge changed",
     ),
