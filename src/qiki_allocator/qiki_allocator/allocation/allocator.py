@@ -14,7 +14,7 @@ from qiki_allocator.allocation.choices import Choices
 from qiki_allocator.allocation.programs import Power
 from qiki_allocator.allocation.ray import RaySet
 from qiki_allocator.allocation.strategies import Exact, Found, Levels, nothing
-from qiki_allocator.allocation.task import Room, Scaling, Task
+from qiki_allocator.allocation.task import NO_POWER, Room, Scaling, Task
 from qiki_allocator.allocation.thrusters import Floats, ThrusterArray
 from qiki_vehicle import ConfigurationError
 
@@ -28,9 +28,6 @@ _NO_LIMITS = Limits()
 _PROOF_OF_NOTHING = Certificate(0.0, 0.0)
 _BINDS = 1e-7
 """Multipliers above this, scaled units, belong to limits that bind."""
-
-_NO_POWER = 1e-6
-"""Of the strongest thruster's power; a bus that gives less gives nothing."""
 
 _LIKING = 5e-4
 """Relative cost advantage of the strongest thrusters: fewer valves at once where the cost would be the same."""
@@ -222,7 +219,7 @@ class Allocator:
         inside = np.minimum(bounds, self.array.f_max)
         if not isinstance(power, float):
             # What is left of a bus that gives nothing is below the solver's tolerance: its thrusters are off.
-            inside[(power <= _NO_POWER * self._scaling.power_unit)[self.bus]] = 0.0
+            inside[(power <= NO_POWER * self._scaling.power_unit)[self.bus]] = 0.0
         self._room = Room(inside, inside / self.array.f_max, power)
         self._room_asked, self._power_asked = asked, limits.power
         self._set.limit(self._room.relative, power)
@@ -272,7 +269,7 @@ class Allocator:
     def _off(self, thruster: int) -> str:
         """Name of the power limit that leaves a thruster nothing; empty: none does."""
         power, bus = self._room.power, self.bus[thruster]
-        if isinstance(power, float) or power[bus] > _NO_POWER * self._scaling.power_unit:
+        if isinstance(power, float) or power[bus] > NO_POWER * self._scaling.power_unit:
             return ""
         return f"power:{self.bus_names[bus]}"
 

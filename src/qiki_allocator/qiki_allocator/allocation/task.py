@@ -50,6 +50,8 @@ class Room(NamedTuple):
     power: Power
 
 
+NO_POWER = 1e-6
+"""Of the strongest thruster's power; a bus that gives less gives nothing: it is inside of the solver's tolerance."""
 _ZERO = np.zeros(())
 _SMALL = 0.1
 """Size of a scaled wrench below which it is blown up."""
@@ -96,6 +98,9 @@ class Task:
             self.upper = room.relative / unit
             self.newtons = scaling.f_max * unit
         self.limit = as_limit(room.power, self.unit * scaling.power_unit)
+        if not isinstance(self.limit, float):
+            # The bounds keep the thrusters of such a bus off; a second limit of zero would make the program degenerate.
+            self.limit[room.power <= NO_POWER * scaling.power_unit] = 1.0
 
     def forces(self, x: Floats) -> tuple[Floats, Floats]:
         """Forces, (n,) N, of an answer without the solver's rounding errors, inside bounds and power limit; and what
