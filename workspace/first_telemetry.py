@@ -18,13 +18,18 @@ import rclpy
 from nav_msgs.msg import Odometry
 from rclpy.qos import qos_profile_sensor_data
 
+from qiki_node.run_file import read_run_file
+
 ODOMETRY = "nav_msgs/msg/Odometry"
 SETTLED = 1.0  # s without a new node
-SETTLING_LIMIT = 5.0  # s after the first message
+SETTLING_LIMIT = 10.0  # s after the first message
 
 
 def wait(seconds: float) -> dict[str, object] | None:
-    """The graph once every odometry topic has a message and no node came for SETTLED; None after `seconds`."""
+    """The graph once every odometry topic has a message, every node of the run is there and none came for SETTLED.
+
+    None after `seconds`.
+    """
     node = rclpy.create_node("first_telemetry", start_parameter_services=False, enable_rosout=False)
     received: set[str] = set()
     subscriptions = {}
@@ -48,9 +53,8 @@ def wait(seconds: float) -> dict[str, object] | None:
             nodes, changed = nodes | present, now
         if received and first is None:
             first = now
-        if first is not None and (
-            (received == subscriptions.keys() and now - changed > SETTLED) or now - first > SETTLING_LIMIT
-        ):
+        settled = received == subscriptions.keys() and _missing(nodes) == set() and now - changed > SETTLED
+        if first is not None and (settled or now - first > SETTLING_LIMIT):
             topics = [name for name, _ in node.get_topic_names_and_types()]
             _keep(topics)
             return {
@@ -60,6 +64,12 @@ def wait(seconds: float) -> dict[str, object] | None:
                 "settling": now - first,
             }
     return None
+
+
+def _missing(nodes: set[str]) -> set[str]:
+    """Nodes of the run that are not on the graph yet, as far as the launch runner says which there are."""
+    run = read_run_file()
+    return set() if run is None else set(run.nodes) - run.gone - nodes
 
 
 def _keep(topics: list[str]) -> None:
