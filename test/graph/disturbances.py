@@ -173,7 +173,11 @@ class Flight:
 
     def close(self) -> None:
         self._witness.terminate()
-        self._witness.wait(PATIENCE)
+        try:
+            self._witness.wait(5.0)
+        except subprocess.TimeoutExpired:  # a plain rclpy process may wait for ever in its shutdown
+            self._witness.kill()
+            self._witness.wait(PATIENCE)
         self._peer.node.destroy_timer(self._timer)
         for publisher in self._commands:
             self._peer.node.destroy_publisher(publisher)

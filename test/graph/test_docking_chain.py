@@ -18,7 +18,7 @@ from qiki_node.qos import COMMAND, TELEMETRY
 from qiki_node.testing import Peer
 from qiki_vehicle import Vehicle
 
-pytestmark = [pytest.mark.realtime, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.realtime, pytest.mark.long, pytest.mark.timeout(1800)]
 
 VEHICLE = Path(__file__).resolve().parents[2] / "launch/config/vehicles/dodecahedron.yaml"
 BOTS = ("alpha", "bravo", "charlie")

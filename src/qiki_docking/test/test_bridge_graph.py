@@ -4,7 +4,7 @@ import math
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from plant import VEHICLE
@@ -56,10 +56,16 @@ def test_one_load_behind_a_line_is_the_closed_form_up_to_its_bound(volts, resist
 def test_a_chain_of_loads_is_the_closed_form(hops, last):
     # From the volts at the far end the currents and volts up to the source follow without solving anything.
     volts, current, expected = last, 0.0, []
+    volts_slope, current_slope = 1.0, 0.0  # by the volts at the far end
     for resistance, power in reversed(hops):
         expected.append(volts)
         current += power / volts
+        current_slope -= power / volts**2 * volts_slope
         volts += resistance * current
+        volts_slope += resistance * current_slope
+    # Where the source's volts fall as those at the far end rise, the same source holds a second state with more volts,
+    # which is the stable one. Near that bound the state is too ill-conditioned for nine digits, or called none.
+    assume(volts_slope > 0.1)
     found = solve(volts, range(-1, len(hops) - 1), [r for r, _ in hops], [p for _, p in hops])
     assert found is not None
     assert list(found[::-1]) == pytest.approx(expected, rel=1e-9)
