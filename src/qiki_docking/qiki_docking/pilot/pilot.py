@@ -191,7 +191,7 @@ class Pilot:
 
     @property
     def drift(self) -> Drift | None:
-        """Where the bot would drift without thrust, against the partner's hull; None: not known."""
+        """Drift without thrust, against the partner's hull; None: not known."""
         fix = self._now()
         return None if fix is None else self._law.cone(fix)
 
