@@ -177,6 +177,31 @@ def test_on_the_last_half_metre_no_thruster_fires_while_the_drift_ends_inside_th
     assert (last.force, last.touching) == (None, True)
 
 
+def test_coasting_begins_between_two_sets_of_pulses_and_shuts_the_valves():
+    scene = Scene(3, start=(0.0, 0.0, STATION.position[2] + 1.3 + 1.9), velocity=(0.0, 0.0, -0.075), drift=np.zeros(3),
+                  turn=np.zeros(3)).run(20.0)  # fmt: skip
+    pilot, close, pulse = scene.pilot, Request(Guidance.CLOSE), np.zeros(16)
+    pulse[3] = 0.03
+    assert RULES.align.predict_to < scene.truth().range < RULES.align.predict_from
+    pilot.fired(pulse)
+    assert pilot.steer(close, scene.now).force is not None
+    pilot.fired(np.zeros(16))
+    coasting = pilot.steer(close, scene.run(0.1).now)
+    assert (coasting.force, coasting.attitude, coasting.bounds_reason) == (None, None, "coasting")
+    assert not coasting.bounds.any()
+    # The end of a set that had begun before does not end it.
+    pilot.fired(pulse)
+    assert pilot.steer(close, scene.run(0.1).now).bounds_reason == "coasting"
+    # Near the port nothing is commanded in any case, but a set is not cut in two.
+    scene.run(4.5)
+    pilot.steer(Request(), scene.now)
+    assert scene.truth().range < RULES.align.predict_to
+    pilot.fired(pulse)
+    last = pilot.steer(close, scene.now)
+    assert last.force is None
+    assert last.bounds_reason != "coasting"
+
+
 # Deceleration -------------------------------------------------------------------------------------------------------
 
 

@@ -13,8 +13,8 @@ pytestmark = [pytest.mark.requirement("DOCK-19"), pytest.mark.timeout(600)]
 
 NEAR = [("A", 0), ("A", 1), ("A", 3), ("B", 1), ("B", 4), ("B", 10), ("B", 15), ("C", 0), ("C", 1), ("C", 2)]
 """Sets and seeds, here from 1.5 m: nominal, a dead thruster, a weak one, one stuck open for 0.3 s, late valves."""
-FAULTS = (6, 14, 20, 25, 29, 33, 34, 35, 39, 40, 45)
-"""Seeds of set D: each fault and each phase at least once."""
+FAULTS = (6, 14, 20, 25, 33, 34, 35, 39, 40, 45, 170)
+"""Seeds of set D: each fault and each phase at least once; in 170 coasting began within a set of pulses."""
 CHAINS = (0, 1, 2)
 """Seeds of set E: 2, 3 and 4 hops."""
 

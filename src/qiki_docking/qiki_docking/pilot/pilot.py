@@ -64,6 +64,7 @@ class Pilot:
         self._properties = MassProperties.of(vehicle.body)
         self._bounds = np.ones(len(vehicle.thrusters))
         self._request = Request()
+        self._fires = self._drifts = False
         self._fix: Fix | None = None
         self._sampled = -np.inf
         self._prediction: Prediction | None = None
@@ -103,6 +104,7 @@ class Pilot:
     def fired(self, on_times: Floats) -> None:
         """Count the time that each thruster has been open since the last call, (n,) s, for the plume impulse."""
         seconds = np.asarray(on_times, dtype=float)
+        self._fires = self._fires or bool(seconds.any())
         fix = self._now() if seconds.any() else None
         if fix is not None:
             self._plumes.fired(seconds, fix)
@@ -129,6 +131,7 @@ class Pilot:
             self._predictor.reset()
             self._prediction = None
         self._request = request
+        fires, drifts, self._fires, self._drifts = self._fires, self._drifts, False, False
         if request.guidance is Guidance.STILL:
             # Magnets, a touch or the partner's thrusters may move the bot.
             self._navigator.command(0.0, now)
@@ -140,11 +143,13 @@ class Pilot:
         law.mass = self._properties.mass
         law.deceleration = self._authority.deceleration(self._bounds, self._properties)
         touching = fix.motion.range < self._rules.align.predict_to
-        if self._coasts(request, fix):
-            # A bound that changes would cut a set of pulses in two, and leave the half that turns the bot into contact.
+        if self._coasts(request, fix, quiet=drifts or not fires):
             self._navigator.command(0.0, now)
-            last = self._steering
-            return Steering(modulator=last.modulator, bounds=last.bounds, bounds_reason="plume", touching=touching)
+            last, self._drifts = self._steering, drifts or not fires
+            # Shut, so that the flight core does not make up for what its pulses have left. While a set of pulses is
+            # fired that would cut it in two, and leave the half that turns the bot into contact.
+            bounds, reason = (np.zeros(self._bounds.size), "coasting") if self._drifts else (last.bounds, "plume")
+            return Steering(modulator=last.modulator, bounds=bounds, bounds_reason=reason, touching=touching)
         steering = replace(law.steer(request, fix), touching=touching)
         pushed = None if steering.force is None else float(np.linalg.norm(steering.force)) / law.mass
         self._navigator.command(pushed, now)
@@ -154,13 +159,16 @@ class Pilot:
         self._steering = steering
         return steering
 
-    def _coasts(self, request: Request, fix: Fix) -> bool:
+    def _coasts(self, request: Request, fix: Fix, *, quiet: bool) -> bool:
         """Without thrust: the last decimetre, for no pulse is short enough to be made good before contact; and before,
-        from `predict_from` on, while the drift leads to a contact that is certain to be good."""
+        from `predict_from` on, while the drift leads to a contact that is certain to be good. That is judged between
+        two sets of pulses alone (`quiet`): half a set may look as good as it will not be at its end."""
         motion, align = fix.motion, self._rules.align
         if request.guidance is not Guidance.CLOSE or motion.range > align.predict_from or not motion.closing > 0.0:
             return False
-        return motion.range < align.predict_to or self._predictor.drift(motion, fix.deviations, fix.across).certain
+        if motion.range < align.predict_to:
+            return True
+        return quiet and self._predictor.drift(motion, fix.deviations, fix.across).certain
 
     @property
     def motion(self) -> PortMotion | None:

@@ -18,7 +18,7 @@ class Steering:
         rate: (3,) rad/s in world, of the target.
         modulator: "impulse_bit", or "" for the operator's own.
         bounds: (n,) 0..1 for the allocator's inhibition; None: none.
-        bounds_reason: "plume", "docked", or "".
+        bounds_reason: "plume", "coasting", "docked", or "".
         touching: the ports touch, or may at any moment: motion is no evidence about the thrusters.
     """
 
