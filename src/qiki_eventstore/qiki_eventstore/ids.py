@@ -14,12 +14,22 @@ _UNKNOWN: Final = SafeUUID.unknown
 
 def new_uuid() -> UUID:
     """A new UUIDv7."""
-    id = _new(UUID)
-    _set_int(id, uuid7().int)
-    _set_is_safe(id, _UNKNOWN)
-    return id
+    return _of_int(uuid7().int)
 
 
 def as_uuid(id: bytes) -> UUID:
-    """The UUID of 16 stored bytes."""
-    return UUID(int=int.from_bytes(id, "big"))
+    """The UUID of stored bytes.
+
+    Raises:
+        ValueError: they are not 16.
+    """
+    if len(id) != 16:
+        raise ValueError(f"id: {len(id)} bytes; allowed: 16")
+    return _of_int(int.from_bytes(id, "big"))
+
+
+def _of_int(value: int) -> UUID:
+    id = _new(UUID)
+    _set_int(id, value)
+    _set_is_safe(id, _UNKNOWN)
+    return id

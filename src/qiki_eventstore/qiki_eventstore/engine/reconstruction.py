@@ -155,11 +155,11 @@ def _fold(
     if types == () or not projections:
         return foldings
     first = min(folding.position for folding in foldings)
-    for event in store.read_all(Query(after=first, before=cut.last + 1, streams=(stream,), types=types or ())):
-        if cut.holds(event):
-            data = readable(event)
-            for folding in foldings:
-                folding.apply(event, data)
+    events = store.read_all(Query(after=first, before=cut.last + 1, streams=(stream,), types=types or ()))
+    for event in filter(cut.holds, events) if cut.versions else events:
+        data = readable(event)
+        for folding in foldings:
+            folding.apply(event, data)
     return foldings
 
 
