@@ -13,6 +13,8 @@ from qiki_vehicle.files import ConfigurationError, Name, Section, load, read, va
 from qiki_vehicle.hull import Hull
 from qiki_vehicle.mechanism import PortHardware
 from qiki_vehicle.power import Avionics, Propulsion
+from qiki_vehicle.radar import Radar, Tracking
+from qiki_vehicle.radio import Iff, Radio, Spoofing, Transponder
 from qiki_vehicle.sensors import Sensors
 from qiki_vehicle.thermal import Thermal
 
@@ -39,6 +41,12 @@ class Vehicle(Section):
     bridge: Bridge
     modulation: Modulation
     control: Control
+    radar: Radar
+    tracking: Tracking
+    transponder: Transponder
+    iff: Iff
+    radio: Radio
+    spoofing: Spoofing
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -81,6 +89,9 @@ class Vehicle(Section):
                 raise ValueError(
                     f"port_hardware.magnets.{name} {most}; allowed: at least that of docking.contact_box ({limit})"
                 )
+        missing = [name for name in ("radar", "transponder") if name not in self.avionics.loads]
+        if missing:
+            raise ValueError(f"avionics.loads {list(self.avionics.loads)}; missing: {', '.join(missing)}")
         ports = [port.name for port in self.ports]
         if len(set(ports)) != len(ports):
             raise ValueError(f"ports {ports}; allowed: each name once")
