@@ -5,6 +5,7 @@ from qiki_xpdr.keys import GroupKeys, KeyRing, OwnKeys
 from qiki_xpdr.modes import Allegiance, Band, Mode, Occurrence, SpoofState, Status
 from qiki_xpdr.reasons import Reason
 from qiki_xpdr.standing import Outcome, Standing
+from qiki_xpdr.tracker import Picture, Tracker
 from qiki_xpdr.transponder import FalseIdentity, Motion, Response, Transponder
 
 __all__ = [
@@ -19,10 +20,12 @@ __all__ = [
     "Occurrence",
     "Outcome",
     "OwnKeys",
+    "Picture",
     "Reason",
     "Response",
     "SpoofState",
     "Standing",
     "Status",
+    "Tracker",
     "Transponder",
 ]
