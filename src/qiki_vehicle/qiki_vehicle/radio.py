@@ -57,10 +57,38 @@ class Radio(Section):
 
 
 class Weight(Section):
-    """Say of one channel of evidence."""
+    """Say of a channel of evidence whose residuals are measured."""
 
     share: _Share  # 1, of the false alarms
     cap: Annotated[Positive, Field(ge=0.1, le=2.0)]  # 1, of the threshold, of its statistic
+
+
+class FaultWeight(Weight):
+    """Say of a channel of evidence that shows faults."""
+
+    honest: Annotated[Fraction, Field(gt=0.0, lt=0.5)]  # 1, share of looks with a fault, of an honest transponder
+    forged: Annotated[Fraction, Field(gt=0.5, lt=1.0)]  # 1, of a forged one
+
+
+class Offsets(Section):
+    """Channels whose residuals shift."""
+
+    position: Weight  # claimed position against the return of that look
+    doppler: Weight  # claimed velocity against its radial velocity
+    round_trip: Weight  # of the reply against the return's range
+    direction: Weight  # of arrival against the return's direction
+    strength: Weight  # against the return's range
+
+
+class Faults(Section):
+    """Channels that show faults."""
+
+    signature: FaultWeight  # of the id's key: forged, replayed, unlisted
+    freshness: FaultWeight  # claims too old or too early
+    uniqueness: FaultWeight  # the id is claimed on another track too
+    kinematics: FaultWeight  # claims that no body flies
+    identity: FaultWeight  # the track has claimed another id
+    no_return: FaultWeight  # a claimed position without a return
 
 
 class Spoofing(Section):
@@ -71,14 +99,17 @@ class Spoofing(Section):
     clip: Annotated[Positive, Field(ge=1.0, le=2.0)]  # 1, of the threshold, most that one look counts
     claim_position: Positive  # m, deviation of a truthful claim, per axis
     claim_velocity: Positive  # m/s
+    skew: NonNegative  # s, constant error of a truthful clock
     acceleration: Positive  # m/s^2, most that a body is believed
     speed: Positive  # m/s
     suspect: Fraction  # 1, of the threshold: SUSPECT
     release: Fraction  # 1, of the threshold, under which
     release_time: Positive  # s later the state goes down by one step
     forget: Positive  # s without a claim: UNVERIFIED, and the test begins again
-    detection: _Share  # 1, probability that a truthful claim has a return
-    weights: dict[str, Weight]
+    looks_min: _Count  # looks of a pair before a verdict of SPOOF
+    recent: Positive  # s for which another claim of the id, or another id of the track, counts
+    offsets: Offsets
+    faults: Faults
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -86,7 +117,8 @@ class Spoofing(Section):
             raise ValueError(f"windows {self.windows}; allowed: rising, up to 1000 looks")
         if not self.release < self.suspect < 1.0:
             raise ValueError(f"suspect {self.suspect}; allowed: above release ({self.release}) and below 1")
-        total = sum(weight.share for weight in self.weights.values())
+        weights = [getattr(part, name) for part in (self.offsets, self.faults) for name in type(part).model_fields]
+        total = sum(weight.share for weight in weights)
         if not abs(total - 1.0) < 1e-6:
-            raise ValueError(f"weights: shares add up to {total:g}; allowed: 1")
+            raise ValueError(f"shares of offsets and faults add up to {total:g}; allowed: 1")
         return self

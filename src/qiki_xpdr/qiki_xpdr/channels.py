@@ -1,0 +1,132 @@
+"""Looks at pairs of a track and a claimed id, and their residuals: claim against that look's raw measurement."""
+
+from dataclasses import dataclass, fields
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qiki_vehicle import Vehicle
+from qiki_xpdr.filter import LEAST_FLAT
+from qiki_xpdr.geometry import LIGHT, Floats, Lines, Own, unit
+
+OFFSETS: Final = {"position": 3, "doppler": 1, "round_trip": 1, "direction": 2, "strength": 1}
+"""Channels whose residuals shift, with their dimensions."""
+FAULTS: Final = ("signature", "freshness", "uniqueness", "kinematics", "identity", "no_return")
+"""Channels that show faults."""
+
+
+@dataclass(frozen=True)
+class Looks:
+    """One look at each of K pairs; NaN: not known.
+
+    Attributes:
+        track: (K,) number; -1: a claim of no track. identity: (K,) claimed id.
+        measured: (K, 4) raw detection of this look: range m, bearing rad, elevation rad, radial velocity m/s.
+        time: (K,) s, of the claim. position, velocity: (K, 3) m, m/s, world, as claimed for that time.
+        arrival: (K, 2) rad, bearing and elevation of the radio signal. round_trip: (K,) s. strength: (K,) dBm.
+        signature: (K,) forged receptions known since the last look; 0: some verified, none forged.
+        freshness: (K,) receptions too old or too early since the last look.
+        no_return: (K,) 1: nothing is measured where the claim says, 0: something is.
+        verified: (K,) the id is proven at this source.
+    """
+
+    track: NDArray[np.int64]
+    identity: list[str]
+    measured: Floats
+    time: Floats
+    position: Floats
+    velocity: Floats
+    arrival: Floats
+    round_trip: Floats
+    strength: Floats
+    signature: Floats
+    freshness: Floats
+    no_return: Floats
+    verified: NDArray[np.bool_]
+
+    def __post_init__(self) -> None:
+        sizes = {field.name: len(getattr(self, field.name)) for field in fields(self)}
+        if len(set(sizes.values())) > 1:
+            raise ValueError(f"looks of sizes {sizes}; allowed: one size")
+
+    def __len__(self) -> int:
+        return len(self.track)
+
+
+def free_space_loss(distance: Floats, frequency: float) -> Floats:
+    """dB."""
+    return 20.0 * np.log10(4.0 * np.pi * np.maximum(distance, 1.0) * frequency / LIGHT)
+
+
+def residuals(looks: Looks, own: Own, now: float, vehicle: Vehicle) -> tuple[dict[str, Floats], Floats]:
+    """Whitened residuals (K, dimensions) of each channel of `OFFSETS`: standard normal for a truthful claim.
+
+    Second: (K, 3) shift of the position's residual by a clock that is `skew` late.
+    A claim is carried on to `now` by its own velocity. Nothing of a track's state is used: its errors are correlated.
+    """
+    radar, radio, spoofing = vehicle.radar, vehicle.radio, vehicle.spoofing
+    with np.errstate(invalid="ignore"):
+        later = looks.position + (now - looks.time)[:, None] * looks.velocity
+        claimed = Lines.to(later, looks.velocity, own)
+        distance, bearing, elevation, rate = looks.measured.T
+        sight = unit(bearing, elevation) @ own.axes.T
+        flat = np.maximum(np.cos(elevation), LEAST_FLAT)
+        width = spoofing.claim_position / claimed.range
+        position = np.stack(
+            (
+                (distance - claimed.range) / np.hypot(radar.range, spoofing.claim_position),
+                np.einsum("ij,ij->i", sight, claimed.east) / np.hypot(radar.angle * flat, width),
+                np.einsum("ij,ij->i", sight, claimed.up) / np.hypot(radar.angle, width),
+            ),
+            axis=1,
+        )
+        # A claim behind the radar must not look like one before it.
+        behind = np.einsum("ij,ij->i", sight, claimed.sight) < 0.0
+        position[behind, 1:] = 1e3
+        slip = np.linalg.norm(claimed.slip, axis=1) * width
+        doppler = (rate - claimed.rate) / np.sqrt(radar.radial_velocity**2 + spoofing.claim_velocity**2 + slip**2)
+        trip = (0.5 * LIGHT * looks.round_trip - distance) / np.hypot(0.5 * LIGHT * radio.round_trip, radar.range)
+        seen = Lines.to(own.position + sight * distance[:, None], np.zeros_like(sight), own)
+        signal = unit(looks.arrival[:, 0], looks.arrival[:, 1]) @ own.axes.T
+        spread = np.hypot(radio.direction, radar.angle)
+        direction = np.stack(
+            (
+                np.einsum("ij,ij->i", signal, seen.east) / (spread * flat),
+                np.einsum("ij,ij->i", signal, seen.up) / spread,
+            ),
+            axis=1,
+        )
+        direction[np.einsum("ij,ij->i", signal, sight) < 0.0] = 1e3
+        expected = vehicle.transponder.eirp - free_space_loss(distance, radio.frequency)
+        strength = (looks.strength - expected) / radio.strength
+    moved = looks.velocity * spoofing.skew
+    excuse = np.stack(
+        (
+            np.einsum("ij,ij->i", moved, claimed.sight) / np.hypot(radar.range, spoofing.claim_position),
+            np.einsum("ij,ij->i", moved, claimed.east) / claimed.range / np.hypot(radar.angle * flat, width),
+            np.einsum("ij,ij->i", moved, claimed.up) / claimed.range / np.hypot(radar.angle, width),
+        ),
+        axis=1,
+    )
+    single = {"doppler": doppler, "round_trip": trip, "strength": strength}
+    return {"position": position, "direction": direction} | {name: one[:, None] for name, one in single.items()}, excuse
+
+
+def kinematic_faults(looks: Looks, before: Floats, vehicle: Vehicle) -> Floats:
+    """1 where a claim cannot follow on the one before (K, 7: time, position, velocity), or no body is so fast.
+
+    NaN without one before, or within the same instant.
+    """
+    spoofing = vehicle.spoofing
+    with np.errstate(invalid="ignore"):
+        seconds = looks.time - before[:, 0]
+        moved = looks.position - before[:, 1:4]
+        mean = 0.5 * (looks.velocity + before[:, 4:7])
+        room = 6.0 * spoofing.claim_position * 1.5 + 0.25 * spoofing.acceleration * seconds**2
+        room += 6.0 * spoofing.claim_velocity * seconds
+        jumps = np.linalg.norm(moved - mean * seconds[:, None], axis=1) > room
+        change = np.linalg.norm(looks.velocity - before[:, 4:7], axis=1)
+        turns = change > spoofing.acceleration * seconds + 6.0 * spoofing.claim_velocity * 1.5
+        fast = np.linalg.norm(looks.velocity, axis=1) > spoofing.speed
+    return np.where((seconds > 0.0) | fast, (jumps | turns | fast).astype(float), np.nan)
