@@ -52,7 +52,7 @@ class Radio(Section):
     frequency: Positive  # Hz
     round_trip: Positive  # s, standard deviation of a round trip
     strength: Positive  # dB
-    direction: Annotated[Positive, Field(lt=0.5)]  # rad, per axis
+    direction: Annotated[Positive, Field(lt=0.5)]  # rad, per axis across the line of sight
     sensitivity: Number  # dBm, weakest reception
 
 

@@ -89,11 +89,10 @@ def residuals(looks: Looks, own: Own, now: float, vehicle: Vehicle) -> tuple[dic
         trip = (0.5 * LIGHT * looks.round_trip - distance) / np.hypot(0.5 * LIGHT * radio.round_trip, radar.range)
         seen = Lines.to(own.position + sight * distance[:, None], np.zeros_like(sight), own)
         signal = unit(looks.arrival[:, 0], looks.arrival[:, 1]) @ own.axes.T
-        spread = np.hypot(radio.direction, radar.angle)
         direction = np.stack(
             (
-                np.einsum("ij,ij->i", signal, seen.east) / (spread * flat),
-                np.einsum("ij,ij->i", signal, seen.up) / spread,
+                np.einsum("ij,ij->i", signal, seen.east) / np.hypot(radio.direction, radar.angle * flat),
+                np.einsum("ij,ij->i", signal, seen.up) / np.hypot(radio.direction, radar.angle),
             ),
             axis=1,
         )

@@ -9,7 +9,6 @@ from scipy.special import chdtri
 
 from qiki_vehicle import Vehicle
 from qiki_xpdr.assignment import NONE, Indices
-from qiki_xpdr.filter import LEAST_FLAT
 from qiki_xpdr.geometry import LIGHT, Floats, Lines, Own, unit
 from qiki_xpdr.modes import Band, Status
 from qiki_xpdr.tracker import Picture
@@ -66,8 +65,7 @@ def _likelihoods(
     lines = Lines.to(state[:, :3], state[:, 3:], own)
     axes = np.stack((lines.east, lines.up), axis=1) / lines.range[:, None, None]
     spread = axes @ covariance @ np.swapaxes(axes, 1, 2)
-    spread[:, 0, 0] += (radio.direction * np.maximum(lines.flat, LEAST_FLAT)) ** 2
-    spread[:, 1, 1] += radio.direction**2
+    spread += radio.direction**2 * np.eye(2)
     directions = unit(arrivals[:, 0], arrivals[:, 1]) @ own.axes.T
     arcs = np.stack((lines.east @ directions.T, lines.up @ directions.T), axis=2)
     inverse = np.linalg.inv(spread)
