@@ -357,6 +357,9 @@ def main() -> None:
         seen = np.nanmax(np.array(made["reached"]), axis=0, initial=0.0, where=np.isfinite(np.array(made["reached"])))
         peers = " | ".join(f"{(seen[n] > max(limits[n], 1e-9)).mean():.3f}" for n in range(5))
         p50, p95, mean = np.nanmedian(delay), np.nanpercentile(delay, 95), np.nanmean(delay)
+        if change is ramp:
+            offsets = 0.05 * delay[np.isfinite(delay)]
+            peers += f"  offset at detection {np.median(offsets):.2f} m (p95 {np.percentile(offsets, 95):.2f} m)"
         missed = "" if not gross or found >= 0.99 * arguments.trials else "  MISSED"
         print(
             f"{name:24} {found / arguments.trials:6.3f} [{low:.3f}, {high:.3f}] {p50:7.2f} {p95:7.2f} {mean:7.3f}  "

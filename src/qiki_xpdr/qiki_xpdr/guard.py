@@ -82,8 +82,10 @@ class GuardTable:
     Only TRACKED and COASTING tracks match. A condition on a value that is not known does not hold.
     """
 
-    def __init__(self, rules: Rules, mode: GuardMode = GuardMode.ACTIVE, forget: float = 600.0) -> None:
-        self._rules, self._mode, self._forget = rules.rules, mode, forget
+    def __init__(self, rules: Rules, mode: GuardMode = GuardMode.ACTIVE) -> None:
+        self._rules, self._mode = rules.rules, mode
+        # Times are kept for as long as a cooldown can ask for them.
+        self._forget = max(rule.cooldown for rule in rules.rules)
         self._memory: dict[tuple[str, int], _Memory] = {}
         self._alerts: dict[tuple[str, int], Alert] = {}
         self._occurrences: list[Occurrence] = []
@@ -129,7 +131,7 @@ class GuardTable:
         for key in [key for key in self._alerts if key[1] not in present]:
             self._finish(key, now, "gone")
         for key, memory in list(self._memory.items()):
-            if now - memory.seen > self._forget:
+            if now - memory.seen > self._forget and key not in self._alerts:
                 del self._memory[key]
         return raised
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from qiki_vehicle.radio import Iff as Settings
 from qiki_xpdr.checks import CheckQueue
-from qiki_xpdr.frames import HMAC, Answer, Claim, FrameError, Manifest, decode, digest
+from qiki_xpdr.frames import HMAC, Answer, Claim, FrameError, Interrogation, Manifest, decode, digest
 from qiki_xpdr.keys import GroupKeys, KeyRing, seconds, verify
 from qiki_xpdr.modes import SpoofState
 from qiki_xpdr.questions import Questions, group_proof
@@ -133,13 +133,17 @@ class Iff:
         except FrameError:
             self.refusals[Reason.MALFORMED] += 1
             return None, [Outcome(number, source, "", Reason.MALFORMED)]
+        if isinstance(message, Interrogation):
+            return None, []
+        if message.identity == self._identity:
+            return None, [self._out(number, source, message.identity, Reason.OWN_ID, now)]
         if isinstance(message, Claim):
             return self._claim(number, frame, message, source, now)
         if isinstance(message, Manifest):
-            return None, self._manifest(number, message, source, now)
-        if isinstance(message, Answer):
-            return None, self._answer(number, message, source, now)
-        return None, []
+            outcomes = self._manifest(number, message, source, now)
+        else:
+            outcomes = self._answer(number, message, source, now)
+        return None, outcomes
 
     def check(self, now: float) -> list[Outcome]:
         """Check signatures that wait, at most `checks_per_frame`; claims without a manifest end unsigned."""

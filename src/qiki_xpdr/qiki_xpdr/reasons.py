@@ -28,6 +28,7 @@ class Reason(IntEnum):
     NOT_ASKED = 113
     SHED = 114
     LIFE = 115
+    OWN_ID = 116
 
     NOT_ARMED = 200
     ARM_EXPIRED = 201
@@ -66,6 +67,7 @@ _FORGED = frozenset(
         Reason.KEY_REVOKED,
         Reason.KEY_OUT_OF_TIME,
         Reason.UNLISTED,
+        Reason.OWN_ID,
     )
 )
 
@@ -91,6 +93,7 @@ _MEANINGS = {
     Reason.NOT_ASKED: "no interrogation with this nonce is open",
     Reason.SHED: "more signatures than can be checked",
     Reason.LIFE: "the manifest's times contradict each other, or it claims too long a life",
+    Reason.OWN_ID: "another transmitter claims the own id",
     Reason.NOT_ARMED: "SPOOF has to be armed first",
     Reason.ARM_EXPIRED: "the arming of SPOOF has expired",
     Reason.WRONG_CODE: "the code is not the one that arming returned",

@@ -77,7 +77,7 @@ def test_a_replayed_message_is_never_verified(delay, genuine):
         assert not [one for one in ear.reasons(2) if one.verified]
         assert ear.iff.standing(2, FRIEND, 103.0 + delay).result is not Allegiance.FRIEND
     if late:
-        assert {Reason.STALE} <= set(ear.reasons(2)) <= {Reason.STALE, Reason.REPLAY}
+        assert {Reason.STALE} <= set(ear.reasons(2)) <= {Reason.STALE, Reason.REPLAY, Reason.UNMATCHED}
 
 
 @pytest.mark.requirement("XPDR-6")
@@ -160,6 +160,14 @@ def test_each_reason(name, reason):
         assert ear.iff.standing(1, own.identity, end).result is Allegiance.UNKNOWN
         assert not [one for one in ear.reasons() if one.verified]
     assert reason.meaning
+
+
+@pytest.mark.requirement("XPDR-6")
+def test_the_own_id_from_outside_is_a_forgery():
+    ear = Ear(Iff(VEHICLE.iff, FRIEND, ring(keys("friend")), GROUP))
+    end = listen(friend(), ear, 100.0, 2.2)
+    assert set(ear.reasons()) == {Reason.OWN_ID}
+    assert ear.iff.standing(1, FRIEND, end).result is Allegiance.UNKNOWN
 
 
 @pytest.mark.requirement("XPDR-7")
