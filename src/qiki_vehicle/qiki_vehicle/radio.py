@@ -106,6 +106,8 @@ class Spoofing(Section):
     release: Fraction  # 1, of the threshold, under which
     release_time: Positive  # s later the state goes down by one step
     forget: Positive  # s without a claim: UNVERIFIED, and the test begins again
+    pairs_max: _Count  # pairs that are tested
+    ghosts_max: _Count  # pairs without a track, of one frame
     looks_min: _Count  # looks of a pair before a verdict of SPOOF
     recent: Positive  # s for which another claim of the id, or another id of the track, counts
     offsets: Offsets

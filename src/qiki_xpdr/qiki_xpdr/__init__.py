@@ -11,6 +11,7 @@ from qiki_xpdr.spoof import Evidence, SpoofMonitor
 from qiki_xpdr.standing import Outcome, Standing
 from qiki_xpdr.tracker import Picture, Tracker
 from qiki_xpdr.transponder import FalseIdentity, Motion, Response, Transponder
+from qiki_xpdr.watch import Identified, Reception, Watch
 
 __all__ = [
     "Alert",
@@ -22,6 +23,7 @@ __all__ = [
     "GroupKeys",
     "GuardMode",
     "GuardTable",
+    "Identified",
     "Iff",
     "KeyRing",
     "Mode",
@@ -31,6 +33,7 @@ __all__ = [
     "OwnKeys",
     "Picture",
     "Reason",
+    "Reception",
     "Response",
     "Rules",
     "SpoofMonitor",
@@ -39,5 +42,6 @@ __all__ = [
     "Status",
     "Tracker",
     "Transponder",
+    "Watch",
     "assign_replies",
 ]

@@ -53,6 +53,11 @@ class Looks:
     def __len__(self) -> int:
         return len(self.track)
 
+    def pick(self, rows: NDArray[np.intp]) -> "Looks":
+        """Some of the looks."""
+        chosen = {field.name: getattr(self, field.name)[rows] for field in fields(self) if field.name != "identity"}
+        return Looks(identity=[self.identity[row] for row in rows], **chosen)
+
 
 def free_space_loss(distance: Floats, frequency: float) -> Floats:
     """dB."""

@@ -75,6 +75,8 @@ class SpoofMonitor:
             h = self.thresholds[name] = math.log(spoofing.arl / weight.share)
             self._faults[name] = Fault(weight.honest, weight.forged, spoofing.clip * h, weight.cap * h)
             self._caps[name] = weight.cap
+        self.refused = 0
+        """Pairs that were not tested, frame by frame."""
         self._rows: dict[Key, int] = {}
         self._keys: list[Key] = []
         self._state: NDArray[np.int8] = np.zeros(0, dtype=np.int8)
@@ -91,12 +93,17 @@ class SpoofMonitor:
     def observe(self, now: float, looks: Looks, own: Own) -> None:
         """Count one look at each pair; a pair at most once. Pairs without a claim for long are forgotten.
 
+        Of more than `pairs_max` pairs those without a track give way first; `refused` counts what is not tested.
+
         Raises:
             ValueError: a pair is named twice.
         """
-        rows = self._rows_of(looks, now)
-        if len(set(rows.tolist())) != len(rows):
+        keys = list(zip(looks.track.tolist(), looks.identity, strict=True))
+        if len(set(keys)) != len(keys):
             raise ValueError("looks: a pair is named twice; allowed: once")
+        rows = self._rows_of(keys, now)
+        if (rows < 0).any():
+            looks, rows = looks.pick(np.flatnonzero(rows >= 0)), rows[rows >= 0]
         shifts, excuse = residuals(looks, own, now, self._vehicle)
         for name, one in shifts.items():
             self._offsets[name].look(rows, one, excuse if name == "position" else None)
@@ -117,7 +124,7 @@ class SpoofMonitor:
         self._seen[rows] = now
         self._looked[rows] += 1
         self._judge(rows, contested | divided, now)
-        self._rest(now)
+        self.rest(now)
 
     def state(self, track: int, identity: str) -> SpoofState:
         """Verdict; UNKNOWN: no such pair."""
@@ -148,9 +155,15 @@ class SpoofMonitor:
     def _tests(self) -> list[tuple[str, Offset | Fault]]:
         return [*self._offsets.items(), *self._faults.items()]
 
-    def _rows_of(self, looks: Looks, now: float) -> NDArray[np.intp]:
-        keys = list(zip(looks.track.tolist(), looks.identity, strict=True))
-        new = [key for key in dict.fromkeys(keys) if key not in self._rows]
+    def _rows_of(self, keys: list[Key], now: float) -> NDArray[np.intp]:
+        """Rows of pairs; -1: there is no room for it."""
+        new = sorted((key for key in keys if key not in self._rows), key=lambda key: key[0] < 0)
+        tracked = sum(key[0] >= 0 for key in new)
+        most = self._settings.pairs_max
+        self._evict(len(self._keys) + tracked - most, set(keys))
+        room = max(most - len(self._keys), 0)
+        self.refused += max(len(new) - room, 0)
+        new = new[:room]
         for key in new:
             self._rows[key] = len(self._keys)
             self._keys.append(key)
@@ -164,7 +177,25 @@ class SpoofMonitor:
             self._calm = np.append(self._calm, np.full(count, now))
             self._proven = np.append(self._proven, np.zeros(count, dtype=bool))
             self._claims = np.concatenate((self._claims, np.full((count, 7), np.nan)))
-        return np.array([self._rows[key] for key in keys], dtype=np.intp)
+        return np.array([self._rows.get(key, -1) for key in keys], dtype=np.intp)
+
+    def _evict(self, count: int, spared: set[Key]) -> None:
+        """Forget pairs without a track, those first that were silent longest."""
+        if count <= 0:
+            return
+        rows = [row for row, key in enumerate(self._keys) if key[0] < 0 and key not in spared]
+        rows.sort(key=lambda row: float(self._seen[row]))
+        kept = np.ones(len(self._keys), dtype=bool)
+        kept[rows[:count]] = False
+        self._keep(kept)
+
+    def _keep(self, kept: NDArray[np.bool_]) -> None:
+        for _, test in self._tests():
+            test.keep(kept)
+        for name in ("_state", "_looked", "_seen", "_calm", "_claims", "_proven"):
+            setattr(self, name, getattr(self, name)[kept])
+        self._keys = [key for key, stays in zip(self._keys, kept, strict=True) if stays]
+        self._rows = {key: row for row, key in enumerate(self._keys)}
 
     def _rivals(self, rows: NDArray[np.intp], now: float, other: int) -> tuple[Floats, NDArray[np.bool_]]:
         """Faults where the id is proven on another track (other 0), or the track under another id (other 1).
@@ -200,8 +231,8 @@ class SpoofMonitor:
         self._calm[rows] = np.where(held & released, now, self._calm[rows])
         self._set(rows, after)
 
-    def _rest(self, now: float) -> None:
-        """Pairs without claims: back to UNVERIFIED with their tests begun again, then forgotten."""
+    def rest(self, now: float) -> None:
+        """Let time pass: pairs without claims go back to UNVERIFIED and begin again; in the end they are forgotten."""
         settings, silent = self._settings, now - self._seen
         # SPOOF is kept as long as a state is held.
         limit = np.where(self._state == SpoofState.SPOOF, settings.release_time, settings.forget)
@@ -214,12 +245,7 @@ class SpoofMonitor:
             self._set(quiet, np.full(len(quiet), int(SpoofState.UNVERIFIED), dtype=np.int8))
         kept = (silent >= 0.0) & (silent <= self._vehicle.tracking.dead)
         if not kept.all():
-            for _, test in self._tests():
-                test.keep(kept)
-            for name in ("_state", "_looked", "_seen", "_calm", "_claims", "_proven"):
-                setattr(self, name, getattr(self, name)[kept])
-            self._keys = [key for key, stays in zip(self._keys, kept, strict=True) if stays]
-            self._rows = {key: row for row, key in enumerate(self._keys)}
+            self._keep(kept)
 
     def _set(self, rows: NDArray[np.intp], after: NDArray[np.int8]) -> None:
         for at in np.flatnonzero(self._state[rows] != after):

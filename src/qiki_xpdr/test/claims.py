@@ -40,10 +40,3 @@ def truthful(rng, places, velocities, now, *, names=None, tracks=None, verified=
         "verified": np.full(count, verified),
     }
     return Looks(**fields | changes)
-
-
-def pick(looks, rows):
-    """Some of the looks."""
-    rows = np.asarray(rows)
-    fields = {name: value[rows] for name, value in vars(looks).items() if name != "identity"}
-    return Looks(identity=[looks.identity[row] for row in rows], **fields)

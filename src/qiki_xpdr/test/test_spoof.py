@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 from air import VEHICLE
-from claims import SPOOFING, pick, truthful
+from claims import SPOOFING, truthful
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kstest
@@ -117,7 +117,7 @@ def test_silence_and_dropouts_end_unverified(missing):
         looks = truthful(rng, PLACE, STILL, now, verified=now < 5.0)
         gone = np.full((1, 4), math.nan)
         if now >= 5.0 and missing == "claims":
-            looks = pick(looks, np.zeros(0, dtype=int))
+            looks = looks.pick(np.zeros(0, dtype=int))
         elif now >= 5.0 and missing == "returns":
             looks = dataclasses.replace(looks, measured=gone)
         elif now >= 5.0:
@@ -127,7 +127,7 @@ def test_silence_and_dropouts_end_unverified(missing):
     assert SpoofState.SPOOF not in states
     assert states[-1] is SpoofState.UNVERIFIED
     for number in range(250, 400):
-        monitor.observe(number / 10.0, pick(looks, np.zeros(0, dtype=int)), AT_ORIGIN)
+        monitor.observe(number / 10.0, looks.pick(np.zeros(0, dtype=int)), AT_ORIGIN)
     if missing == "claims":
         assert (monitor.state(1, FRIEND), len(monitor)) == (SpoofState.UNKNOWN, 0)
 
@@ -155,7 +155,7 @@ def both(seed, seconds, *, proven):
             rng, places, np.zeros((2, 3)), now, names=[FRIEND] * 2, verified=False, strength=np.full(2, math.nan)
         )
         looks = dataclasses.replace(looks, verified=np.array((proven, False)))
-        monitor.observe(now, looks if now >= 5.0 else pick(looks, [0]), AT_ORIGIN)
+        monitor.observe(now, looks if now >= 5.0 else looks.pick([0]), AT_ORIGIN)
         states.append((monitor.state(1, FRIEND), monitor.state(2, FRIEND)))
     return states
 
@@ -207,6 +207,26 @@ def test_one_reply_put_to_the_wrong_track_is_no_spoof():
         monitor.observe(now, looks, AT_ORIGIN)
     assert SpoofState.SPOOF not in monitor.states.values()
     assert monitor.state(1, FRIEND) is SpoofState.TRUSTED
+
+
+@pytest.mark.requirement("XPDR-33")
+def test_pairs_without_a_track_give_way_to_tracks():
+    rng, monitor, most = np.random.default_rng(9), SpoofMonitor(VEHICLE), SPOOFING.pairs_max
+    places = rng.uniform(-900.0, 900.0, (most, 3))
+    names = [f"X-{n}" for n in range(most)]
+    monitor.observe(0.0, truthful(rng, places, 0.0 * places, 0.0, names=names, tracks=np.full(most, -1)), AT_ORIGIN)
+    assert (len(monitor), monitor.refused) == (most, 0)
+    monitor.observe(0.1, truthful(rng, places[:10], 0.0 * places[:10], 0.1), AT_ORIGIN)
+    assert (len(monitor), monitor.refused) == (most, 0)
+    assert sum(track >= 0 for track, _ in monitor.states) == 10
+    more = [f"Y-{n}" for n in range(5)]
+    monitor.observe(0.2, truthful(rng, places[:5], 0.0 * places[:5], 0.2, names=more, tracks=np.full(5, -1)), AT_ORIGIN)
+    assert (len(monitor), monitor.refused) == (most, 5)
+    tracks = np.arange(most + 20)
+    places = rng.uniform(-900.0, 900.0, (most + 20, 3))
+    monitor.observe(0.3, truthful(rng, places, 0.0 * places, 0.3, tracks=100 + tracks), AT_ORIGIN)
+    assert len(monitor) == most
+    assert all(track >= 0 for track, _ in monitor.states)
 
 
 numbers = st.floats(allow_nan=True, allow_infinity=True)

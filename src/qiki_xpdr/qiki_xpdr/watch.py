@@ -1,0 +1,304 @@
+"""All cores together, once in a radar frame: tracks, replies, identification, evidence, guard rules."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import chdtri
+
+from qiki_vehicle import Vehicle
+from qiki_xpdr.channels import Looks, residuals
+from qiki_xpdr.frames import Claim
+from qiki_xpdr.geometry import Floats, Own
+from qiki_xpdr.guard import Alert, Contact, GuardTable, closest_approach
+from qiki_xpdr.iff import Iff
+from qiki_xpdr.keys import seconds
+from qiki_xpdr.modes import Allegiance, Mode, Occurrence, SpoofState, Status
+from qiki_xpdr.reasons import Reason
+from qiki_xpdr.replies import assign_replies
+from qiki_xpdr.spoof import Evidence, SpoofMonitor
+from qiki_xpdr.standing import Outcome, Standing
+from qiki_xpdr.tracker import Picture, Tracker
+
+NO_TRACK = -1
+
+
+@dataclass(frozen=True)
+class Reception:
+    """A radio frame as it arrived; NaN: not known.
+
+    Attributes:
+        bearing, elevation: rad, of arrival, in base_link. round_trip: s. strength: dBm.
+    """
+
+    number: int
+    frame: bytes
+    bearing: float = math.nan
+    elevation: float = math.nan
+    round_trip: float = math.nan
+    strength: float = math.nan
+
+
+@dataclass(frozen=True)
+class Identified:
+    """Identity of a track, as far as there is one.
+
+    Attributes:
+        mode: as declared. evidence: of the verdict, the strongest first.
+    """
+
+    identity: str
+    mode: Mode
+    standing: Standing
+    spoof: SpoofState
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass
+class _Pair:
+    """One frame's news of a pair of track and id."""
+
+    claim: Claim | None = None
+    reception: Reception | None = None
+    forged: int = 0
+    untimely: int = 0
+    verified: bool = False
+
+
+@dataclass
+class _Known:
+    """Newest claim of a pair."""
+
+    claim: Claim
+    at: float
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Result of a radar frame.
+
+    Attributes:
+        identified: by track. outcomes: of receptions. alerts: that begin now.
+    """
+
+    picture: Picture
+    identified: dict[int, Identified] = field(default_factory=dict)
+    contacts: tuple[Contact, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+
+
+class Watch:
+    """Tracks with identities, evidence and alerts.
+
+    watch = Watch(vehicle, iff, GuardTable(rules))
+    frame = watch.frame(now, detections, own, receptions)      # each radar frame
+    watch.take_occurrences()
+    """
+
+    def __init__(self, vehicle: Vehicle, iff: Iff, guard: GuardTable) -> None:
+        self._vehicle, self._iff, self._guard = vehicle, iff, guard
+        self.tracker = Tracker(vehicle.radar, vehicle.tracking)
+        self.monitor = SpoofMonitor(vehicle)
+        self._known: dict[tuple[int, str], _Known] = {}
+        self._near = float(chdtri(3, 1.0 - vehicle.tracking.gate))
+        self.refused: Counter[str] = Counter()
+        """`shed`: receptions beyond `iff.receptions_per_frame`. `ghosts`: pairs beyond `spoofing.ghosts_max`."""
+
+    def frame(self, now: float, detections: Floats, own: Own, receptions: Sequence[Reception] = ()) -> Frame:
+        """Take a radar frame (M, 5) and the receptions since the last one."""
+        if not (math.isfinite(now) and now > self.tracker.time):
+            return Frame(self.tracker.update(now, detections, own))
+        picture = self.tracker.update(now, detections, own)
+        pairs, outcomes = self._receive(now, picture, own, receptions)
+        if pairs:
+            self.monitor.observe(now, self._looks(now, pairs, picture, detections, own), own)
+        else:
+            self.monitor.rest(now)
+        identified = self._identified(now, picture)
+        contacts = self._contacts(picture, identified, own)
+        alerts = self._guard.evaluate(contacts, now)
+        return Frame(picture, identified, contacts, tuple(outcomes), tuple(alerts))
+
+    def take_occurrences(self) -> list[Occurrence]:
+        """Changes since the last call, of all parts."""
+        parts = (self.tracker, self.monitor, self._guard)
+        return [one for part in parts for one in part.take_occurrences()]
+
+    def _receive(
+        self, now: float, picture: Picture, own: Own, receptions: Sequence[Reception]
+    ) -> tuple[dict[tuple[int, str], _Pair], list[Outcome]]:
+        arrivals = np.array([(one.bearing, one.elevation, one.round_trip) for one in receptions]).reshape(-1, 3)
+        kept = fair(arrivals, self._vehicle.iff.receptions_per_frame)
+        self.refused["shed"] += len(receptions) - len(kept)
+        receptions, arrivals = [receptions[row] for row in kept], arrivals[kept]
+        tracks = assign_replies(picture, arrivals, own, self._vehicle).track.tolist()
+        pairs: defaultdict[tuple[int, str], _Pair] = defaultdict(_Pair)
+        outcomes: list[Outcome] = []
+        for track, one in zip(tracks, receptions, strict=True):
+            source = None if track == NO_TRACK else track
+            claim, found = self._iff.receive(one.number, one.frame, source, now)
+            outcomes += found
+            if claim is not None:
+                pair = pairs[track, claim.identity]
+                pair.claim, pair.reception = claim, one
+                if track != NO_TRACK:
+                    self._known[track, claim.identity] = _Known(claim, now)
+        outcomes += self._iff.check(now)
+        for outcome in outcomes:
+            if outcome.identity:
+                track = NO_TRACK if outcome.source is None else int(str(outcome.source))
+                pair = pairs[track, outcome.identity]
+                pair.forged += outcome.reason.forged
+                pair.untimely += outcome.reason in (Reason.STALE, Reason.FUTURE)
+                pair.verified |= outcome.reason.verified
+        ghosts = sorted(
+            (key for key in pairs if key[0] == NO_TRACK),
+            key=lambda key: self.monitor.state(*key) is SpoofState.UNKNOWN,
+        )
+        for key in ghosts[self._vehicle.spoofing.ghosts_max :]:
+            self.refused["ghosts"] += 1
+            del pairs[key]
+        return dict(pairs), outcomes
+
+    def _looks(
+        self,
+        now: float,
+        pairs: dict[tuple[int, str], _Pair],
+        picture: Picture,
+        detections: Floats,
+        own: Own,
+    ) -> Looks:
+        count = len(pairs)
+        numbers = {name: np.full(count, math.nan) for name in ("time", "round_trip", "strength", "no_return")}
+        vectors = {name: np.full((count, 3), math.nan) for name in ("position", "velocity")}
+        measured, arrival = np.full((count, 4), math.nan), np.full((count, 2), math.nan)
+        rows = {int(number): row for row, number in enumerate(picture.number)}
+        for at, ((track, _), pair) in enumerate(pairs.items()):
+            row = rows.get(track)
+            if row is not None and picture.detection[row] >= 0:
+                measured[at] = detections[picture.detection[row], :4]
+            if pair.claim is None or pair.reception is None:
+                continue
+            numbers["time"][at] = seconds(pair.claim.time)
+            vectors["position"][at], vectors["velocity"][at] = pair.claim.position, pair.claim.velocity
+            numbers["round_trip"][at] = pair.reception.round_trip
+            numbers["strength"][at] = pair.reception.strength
+            arrival[at] = pair.reception.bearing, pair.reception.elevation
+            if track == NO_TRACK:
+                numbers["no_return"][at] = self._empty(now, pair.claim, detections, own)
+        forged = np.array([pair.forged for pair in pairs.values()], dtype=float)
+        verified = np.array([pair.verified for pair in pairs.values()])
+        untimely = np.array([pair.untimely for pair in pairs.values()], dtype=float)
+        timely = np.isfinite(numbers["time"])
+        proven = [
+            self._iff.standing(None if track == NO_TRACK else track, identity, now).result is Allegiance.FRIEND
+            for track, identity in pairs
+        ]
+        return Looks(
+            track=np.array([track for track, _ in pairs], dtype=np.int64),
+            identity=[identity for _, identity in pairs],
+            measured=measured,
+            arrival=arrival,
+            signature=np.where((forged > 0.0) | verified, forged, np.nan),
+            freshness=np.where((untimely > 0.0) | timely, untimely, np.nan),
+            verified=np.array(proven),
+            **numbers,
+            **vectors,
+        )
+
+    def _empty(self, now: float, claim: Claim, detections: Floats, own: Own) -> float:
+        """1: no detection where a claim says, 0: one, NaN: out of the radar's reach."""
+        place = np.array(claim.position) + (now - seconds(claim.time)) * np.array(claim.velocity)
+        if np.linalg.norm(place - own.position) > self._vehicle.radar.range_max:
+            return math.nan
+        count = len(detections)
+        blank = np.full(count, math.nan)
+        looks = Looks(
+            track=np.full(count, NO_TRACK),
+            identity=[claim.identity] * count,
+            measured=detections[:, :4],
+            time=np.full(count, now),
+            position=np.tile(place, (count, 1)),
+            velocity=np.tile(claim.velocity, (count, 1)),
+            arrival=np.full((count, 2), math.nan),
+            round_trip=blank,
+            strength=blank,
+            signature=blank,
+            freshness=blank,
+            no_return=blank,
+            verified=np.zeros(count, dtype=bool),
+        )
+        parts, _ = residuals(looks, own, now, self._vehicle)
+        apart = np.einsum("ij,ij->i", parts["position"], parts["position"])
+        # Bodies nearer to each other than the radar's resolution give one return.
+        distance = np.abs(detections[:, 0] - np.linalg.norm(place - own.position))
+        merged = (distance <= self._vehicle.radar.range_resolution) & (
+            np.abs(parts["position"][:, 1:]).max(axis=1, initial=0.0)
+            <= self._vehicle.radar.angle_resolution / self._vehicle.radar.angle
+        )
+        return float(not ((apart <= self._near) | merged).any())
+
+    def _identified(self, now: float, picture: Picture) -> dict[int, Identified]:
+        """Identity of each track in SR: a proven one, else the one with the worst verdict."""
+        limit = self._vehicle.spoofing.forget
+        self._known = {key: known for key, known in self._known.items() if 0.0 <= now - known.at <= limit}
+        present = set(picture.number.tolist())
+        found: dict[int, Identified] = {}
+        for (track, identity), known in self._known.items():
+            spoof = self.monitor.state(track, identity)
+            if track not in present or spoof is SpoofState.UNKNOWN:
+                continue
+            standing = self._iff.standing(track, identity, now, spoof)
+            evidence = self.monitor.evidence(track, identity)
+            made = Identified(identity, Mode(known.claim.mode), standing, spoof, evidence)
+            other = found.get(track)
+            if other is None or _rank(made) > _rank(other):
+                found[track] = made
+        return found
+
+    def _contacts(self, picture: Picture, identified: dict[int, Identified], own: Own) -> tuple[Contact, ...]:
+        relative = picture.state - np.concatenate((own.position, own.velocity))
+        distance, time = closest_approach(relative[:, :3], relative[:, 3:])
+        made = []
+        for row, number in enumerate(picture.number.tolist()):
+            known = identified.get(number)
+            made.append(
+                Contact(
+                    track=number,
+                    status=Status(int(picture.status[row])),
+                    range=float(picture.range[row]),
+                    closing=-float(picture.radial_velocity[row]),
+                    quality=float(picture.quality[row]),
+                    iff=Allegiance.UNKNOWN if known is None else known.standing.result,
+                    mode=None if known is None else known.mode,
+                    spoof=SpoofState.UNKNOWN if known is None else known.spoof,
+                    identity="" if known is None else known.identity,
+                    cpa=float(distance[row]),
+                    cpa_time=float(time[row]),
+                )
+            )
+        return tuple(made)
+
+
+def fair(arrivals: Floats, most: int) -> NDArray[np.intp]:
+    """Rows of at most `most` arrivals (K, 3), by turns over the directions: a flood from one displaces itself.
+
+    Directions are cells of 0.2 rad; those that are not finite are one cell.
+    """
+    if len(arrivals) <= most:
+        return np.arange(len(arrivals))
+    with np.errstate(invalid="ignore", over="ignore"):
+        cells = np.floor(np.clip(np.nan_to_num(arrivals[:, :2] / 0.2, nan=1e3), -1e3, 1e3)).astype(np.int64)
+    names = cells[:, 0] * 4001 + cells[:, 1]
+    order = np.argsort(names, kind="stable")
+    begins = np.flatnonzero(np.r_[True, np.diff(names[order]) != 0])
+    turn = np.arange(len(names)) - np.repeat(begins, np.diff(np.r_[begins, len(names)]))
+    return np.sort(order[np.argsort(turn, kind="stable")[:most]])
+
+
+def _rank(one: Identified) -> tuple[bool, int]:
+    return one.standing.result is Allegiance.FRIEND, int(one.spoof)
