@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy.special import chdtri
 
 from qiki_vehicle import Vehicle
-from qiki_xpdr.channels import Looks, residuals
+from qiki_xpdr.channels import Looks
 from qiki_xpdr.frames import Claim
-from qiki_xpdr.geometry import Floats, Own
+from qiki_xpdr.geometry import Floats, Lines, Own, unit
 from qiki_xpdr.guard import Alert, Contact, GuardTable, closest_approach
 from qiki_xpdr.iff import Iff
 from qiki_xpdr.keys import seconds
@@ -155,10 +155,8 @@ class Watch:
                 pair.forged += outcome.reason.forged
                 pair.untimely += outcome.reason in (Reason.STALE, Reason.FUTURE)
                 pair.verified |= outcome.reason.verified
-        ghosts = sorted(
-            (key for key in pairs if key[0] == NO_TRACK),
-            key=lambda key: self.monitor.state(*key) is SpoofState.UNKNOWN,
-        )
+        states = self.monitor.states
+        ghosts = sorted((key for key in pairs if key[0] == NO_TRACK), key=lambda key: key not in states)
         for key in ghosts[self._vehicle.spoofing.ghosts_max :]:
             self.refused["ghosts"] += 1
             del pairs[key]
@@ -177,6 +175,7 @@ class Watch:
         vectors = {name: np.full((count, 3), math.nan) for name in ("position", "velocity")}
         measured, arrival = np.full((count, 4), math.nan), np.full((count, 2), math.nan)
         rows = {int(number): row for row, number in enumerate(picture.number)}
+        returns = np.column_stack((detections[:, 0], unit(detections[:, 1], detections[:, 2]) @ own.axes.T))
         for at, ((track, _), pair) in enumerate(pairs.items()):
             row = rows.get(track)
             if row is not None and picture.detection[row] >= 0:
@@ -189,7 +188,7 @@ class Watch:
             numbers["strength"][at] = pair.reception.strength
             arrival[at] = pair.reception.bearing, pair.reception.elevation
             if track == NO_TRACK:
-                numbers["no_return"][at] = self._empty(now, pair.claim, detections, own)
+                numbers["no_return"][at] = self._empty(now, pair.claim, returns, own)
         forged = np.array([pair.forged for pair in pairs.values()], dtype=float)
         verified = np.array([pair.verified for pair in pairs.values()])
         untimely = np.array([pair.untimely for pair in pairs.values()], dtype=float)
@@ -210,48 +209,36 @@ class Watch:
             **vectors,
         )
 
-    def _empty(self, now: float, claim: Claim, detections: Floats, own: Own) -> float:
-        """1: no detection where a claim says, 0: one, NaN: out of the radar's reach."""
-        place = np.array(claim.position) + (now - seconds(claim.time)) * np.array(claim.velocity)
-        if np.linalg.norm(place - own.position) > self._vehicle.radar.range_max:
+    def _empty(self, now: float, claim: Claim, returns: Floats, own: Own) -> float:
+        """1: no return (M, 4: range, direction in world) where a claim says, 0: one, NaN: out of the radar's reach."""
+        radar, deviation = self._vehicle.radar, self._vehicle.spoofing.claim_position
+        velocity = np.array(claim.velocity)
+        place = np.array(claim.position) + (now - seconds(claim.time)) * velocity
+        lines = Lines.to(place[None], velocity[None], own)
+        distance = float(lines.range[0])
+        if distance > radar.range_max:
             return math.nan
-        count = len(detections)
-        blank = np.full(count, math.nan)
-        looks = Looks(
-            track=np.full(count, NO_TRACK),
-            identity=[claim.identity] * count,
-            measured=detections[:, :4],
-            time=np.full(count, now),
-            position=np.tile(place, (count, 1)),
-            velocity=np.tile(claim.velocity, (count, 1)),
-            arrival=np.full((count, 2), math.nan),
-            round_trip=blank,
-            strength=blank,
-            signature=blank,
-            freshness=blank,
-            no_return=blank,
-            verified=np.zeros(count, dtype=bool),
-        )
-        parts, _ = residuals(looks, own, now, self._vehicle)
-        apart = np.einsum("ij,ij->i", parts["position"], parts["position"])
+        along = np.abs(returns[:, 0] - distance)
+        angle = np.arccos(np.clip(returns[:, 1:] @ lines.sight[0], -1.0, 1.0))
+        widths = np.hypot(radar.range, deviation), np.hypot(radar.angle, deviation / distance)
+        near = (along / widths[0]) ** 2 + (angle / widths[1]) ** 2 <= self._near
         # Bodies nearer to each other than the radar's resolution give one return.
-        distance = np.abs(detections[:, 0] - np.linalg.norm(place - own.position))
-        merged = (distance <= self._vehicle.radar.range_resolution) & (
-            np.abs(parts["position"][:, 1:]).max(axis=1, initial=0.0)
-            <= self._vehicle.radar.angle_resolution / self._vehicle.radar.angle
-        )
-        return float(not ((apart <= self._near) | merged).any())
+        merged = (along <= radar.range_resolution) & (angle <= radar.angle_resolution)
+        return float(not (near | merged).any())
 
     def _identified(self, now: float, picture: Picture) -> dict[int, Identified]:
         """Identity of each track in SR: a proven one, else the one with the worst verdict."""
         limit = self._vehicle.spoofing.forget
-        self._known = {key: known for key, known in self._known.items() if 0.0 <= now - known.at <= limit}
+        states = self.monitor.states
+        self._known = {
+            key: known for key, known in self._known.items() if key in states and 0.0 <= now - known.at <= limit
+        }
         present = set(picture.number.tolist())
         found: dict[int, Identified] = {}
         for (track, identity), known in self._known.items():
-            spoof = self.monitor.state(track, identity)
-            if track not in present or spoof is SpoofState.UNKNOWN:
+            if track not in present:
                 continue
+            spoof = states[track, identity]
             standing = self._iff.standing(track, identity, now, spoof)
             evidence = self.monitor.evidence(track, identity)
             made = Identified(identity, Mode(known.claim.mode), standing, spoof, evidence)
