@@ -5,8 +5,8 @@
 A trial is one track for 60 s at 10 Hz, with a claim of its transponder in each look; an attack begins at 20 s and a
 random part of a look later. The monitor is QIKI's own with its own thresholds; false alarms are counted on fresh benign
 trials. The peers (own versions of published rules) get thresholds that 999 of 1 000 benign trials do not reach.
-`found`: share within 2 s, with its Clopper-Pearson interval at 95 %. All trials of a scenario run at once, as rows of
-arrays.
+`found`: share within 2 s, with its Clopper-Pearson interval at 95 %; `Pfa 1e-3`: the same with a threshold set as those
+of the peers. All trials of a scenario run at once, as rows of arrays.
 """
 
 import argparse
@@ -136,6 +136,7 @@ def run(seed: int, count: int, change: Change | None, *, peers: bool = False, **
     monitor, judges = SpoofMonitor(VEHICLE), Peers(count)
     first, onset = np.full(count, np.nan), ONSET + rng.uniform(0.0, STEP, count)
     highest, reached = np.zeros((5, count)), []
+    top, soon = np.zeros(count), np.zeros(count)
     residual: list[np.ndarray] = []
     for number in range(round(LENGTH / STEP)):
         now = number * STEP
@@ -146,6 +147,10 @@ def run(seed: int, count: int, change: Change | None, *, peers: bool = False, **
         rows = np.array([key[0] for key in monitor.states])
         hit = rows[spoofed]
         first[hit] = np.where(np.isnan(first[hit]), now, first[hit])
+        score = np.zeros(count)
+        score[rows] = monitor.score()
+        top = np.maximum(top, score)
+        soon = np.where((now >= onset) & (now <= onset + 2.0), np.maximum(soon, score), soon)
         if peers:
             scores = judges.scores(looks, looks.track, now, count)
             highest = np.fmax(highest, scores)
@@ -161,6 +166,8 @@ def run(seed: int, count: int, change: Change | None, *, peers: bool = False, **
         "onset": onset,
         "states": states,
         "highest": highest,
+        "top": top,
+        "soon": soon,
         "reached": [one for one in reached if one is not None],
         "chi": np.concatenate(residual) if residual else None,
     }
@@ -337,6 +344,8 @@ def main() -> None:
     begun = time.process_time()
     set_on = run(1, arguments.benign, None, peers=True)
     limits = np.quantile(set_on["highest"], 0.999, axis=1)
+    limit = float(np.quantile(set_on["top"], 0.999))
+    print(f"score that 1 of 1 000 benign trials reaches: {limit:.3f} of the threshold")
     print(f"p-values of the position's residual: KS {kstest(set_on['chi'], 'chi2', args=(3,)).pvalue:.3f}")
     for number, (name, (change, options)) in enumerate(BENIGN.items()):
         count = arguments.benign if number == 0 else arguments.trials
@@ -346,7 +355,8 @@ def main() -> None:
         print(
             f"benign, {name:14} {count:5} trials: {int(np.isfinite(fresh['first']).sum()):3} alarms; at the end {ends}"
         )
-    print(f"{'scenario':24} {'found':>6} {'95 %':>15} {'p50':>7} {'p95':>7} {'mean':>7}  " + " | ".join(Peers.names))
+    head = f"{'scenario':24} {'found':>6} {'95 %':>15} {'Pfa 1e-3':>8} {'p50':>7} {'p95':>7} {'mean':>7}  "
+    print(head + " | ".join(Peers.names))
     for number, (name, (change, gross)) in enumerate(ATTACKS.items()):
         made = run(200 + number, arguments.trials, change, peers=True)
         delay = made["first"] - made["onset"]
@@ -354,16 +364,17 @@ def main() -> None:
         delay = np.where(early, np.nan, delay)
         found = int((delay <= 2.0).sum())
         low, high = interval(found, arguments.trials)
+        loose = (made["soon"] > limit).mean()
         seen = np.nanmax(np.array(made["reached"]), axis=0, initial=0.0, where=np.isfinite(np.array(made["reached"])))
         peers = " | ".join(f"{(seen[n] > max(limits[n], 1e-9)).mean():.3f}" for n in range(5))
         p50, p95, mean = np.nanmedian(delay), np.nanpercentile(delay, 95), np.nanmean(delay)
         if change is ramp:
             offsets = 0.05 * delay[np.isfinite(delay)]
             peers += f"  offset at detection {np.median(offsets):.2f} m (p95 {np.percentile(offsets, 95):.2f} m)"
-        missed = "" if not gross or found >= 0.99 * arguments.trials else "  MISSED"
+        missed = "" if not gross or loose >= 0.99 else "  MISSED"
+        share = f"{found / arguments.trials:6.3f} [{low:.3f}, {high:.3f}] {loose:8.3f}"
         print(
-            f"{name:24} {found / arguments.trials:6.3f} [{low:.3f}, {high:.3f}] {p50:7.2f} {p95:7.2f} {mean:7.3f}  "
-            f"{peers}  never {int(np.isnan(delay).sum())}{missed}"
+            f"{name:24} {share} {p50:7.2f} {p95:7.2f} {mean:7.3f}  {peers}  never {int(np.isnan(delay).sum())}{missed}"
         )
     print(f"{time.process_time() - begun:.0f} s of CPU")
 
