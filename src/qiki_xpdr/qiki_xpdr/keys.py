@@ -264,7 +264,7 @@ def seconds(time: int) -> float:
 
 
 def nanoseconds(time: float) -> int:
-    """Whole nanoseconds of seconds.
+    """Seconds as whole nanoseconds.
 
     Raises:
         ValueError: no finite time.
