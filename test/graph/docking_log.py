@@ -92,7 +92,7 @@ class DockingLog:
 
 
 class Happening(NamedTuple):
-    """An event of docking: type, time (s of simulated time) and payload."""
+    """An event: type, time (s of simulated time) and payload."""
 
     type: str
     time: float
@@ -101,14 +101,23 @@ class Happening(NamedTuple):
 
 def dockings(url: str, body: str) -> Iterator[tuple[str, list[Happening]]]:
     """Each docking of a body with its events, in their order, from the store's file."""
-    with open_store(url) as store:
-        found = [
-            Happening(event.type, event.time * 1e-9, event.data)
-            for event in store.read_all(Query(types=("docking.*",), streams=(f"{body}/docking",)))
-        ]
+    found = _stored(url, "docking.*", f"{body}/docking")
     for started in (one for one in found if one.type == "docking.started"):
         docking_id = str(started.data["docking_id"])
         yield docking_id, [one for one in found if one.data.get("docking_id") == docking_id]
+
+
+def changes_of_lead(url: str, body: str) -> list[Happening]:
+    """Beginnings and ends of assemblies that a body belonged to, from the store's file."""
+    return _stored(url, "allocator.assembly_changed", f"{body}/allocator")
+
+
+def _stored(url: str, kind: str, stream: str) -> list[Happening]:
+    with open_store(url) as store:
+        return [
+            Happening(event.type, event.time * 1e-9, event.data)
+            for event in store.read_all(Query(types=(kind,), streams=(stream,)))
+        ]
 
 
 def chain_currents(resistance: float, powers: Sequence[float]) -> list[float]:
@@ -129,7 +138,7 @@ class Pace:
     """Simulated time as fast as the machine brings commands to the valves in time, up to `most`; `look` adapts it."""
 
     def __init__(self, peer: Peer, log: DockingLog, most: float) -> None:
-        self._peer, self._log, self._most = peer, log, most
+        self._peer, self._log, self.most = peer, log, most
         self.factor = 0.0
         self._set(min(1.0, most))
 
@@ -166,7 +175,12 @@ class Pace:
         if edges > 0 or reached < 0.85 * self.factor:
             self._set(max(0.9 * min(self.factor, reached), 0.2))
         else:
-            self._set(min(1.25 * self.factor, self._most))
+            self._set(min(1.25 * self.factor, self.most))
+
+    def limit(self, most: float) -> None:
+        """Set the largest factor, from now on."""
+        self.most = most
+        self._set(min(self.factor, most))
 
 
 def store_of(run_dir: Path) -> str:

@@ -10,10 +10,11 @@ from docked_bots import Docked, Member
 from qiki_allocator.checks import RefusalError
 from qiki_allocator.docked.lead import FlightLead
 from qiki_allocator.docked.members import Joint
-from qiki_allocator.flight.telemetry import State
+from qiki_allocator.flight.telemetry import Activity, State
+from qiki_allocator.health.readings import MotionReading
 from qiki_allocator.health.table import Condition
 from qiki_allocator.modulation.ledger import ValveCommand
-from qiki_vehicle import ConfigurationError, MassProperties, Pose, combined, mated
+from qiki_vehicle import ConfigurationError, MassProperties, Pose, combined, mated, quaternion
 
 FORCE = [400.0, 0.0, 0.0, 0.0, 0.0, 0.0]
 
@@ -82,10 +83,50 @@ def test_a_silent_partner_has_its_valves_closed_and_the_lead_says_so(pair):
     while not pair.lead.ended(pair.now) and pair.now < silent + 2.0:
         pair.run(0.01)
     assert pair.now - silent <= 0.6
-    assert pair.lead.ended(pair.now) == "silent:bravo"
+    assert pair.lead.ended(pair.now) == "silent:bravo (no report of bravo for 0.5 s)"
     limits = pair.lead.controller.drive.limits(pair.now).limits
     assert not np.asarray(limits.bounds)[pair.lead.assembly.of("bravo")].any()
     assert "silent:bravo" in limits.names
+
+
+@pytest.mark.requirement("ALLOC-24")
+@pytest.mark.parametrize("pause", [0.3, 0.45, 2.0, 60.0])
+def test_a_pause_of_its_own_is_no_silence_of_the_others(pair, pause):
+    bravo, lead = pair.members["bravo"].controller, pair.lead
+    later = pair.now + pause
+    bravo.tick(later)
+    assert bravo.lead == "alpha"
+    assert lead.ended(later) == ""
+    bravo.hear_lead(later, "alpha")  # what came meanwhile is read
+    for member in pair.members.values():
+        lead.member(later, member.report(later))
+    assert lead.ended(later + 0.05) == ""
+    # A true silence ends it all the same, counted in cycles.
+    cycles = np.arange(later, later + 0.6, 0.01)
+    ended = [cycle for cycle in cycles if bravo.tick(cycle) is not None and not bravo.lead]
+    assert ended[0] - later == pytest.approx(0.4, abs=0.03)
+
+
+@pytest.mark.requirement("ALLOC-24")
+def test_a_brake_for_which_no_thruster_may_fire_is_refused_with_the_end_of_the_assembly(pair):
+    alpha = pair.members["alpha"].controller
+    alpha.update_motion(pair.now, MotionReading(pair.now, quaternion.IDENTITY, np.array([0.1, 0, 0]), np.zeros(3)))
+
+    def brake():
+        alpha.inhibit(pair.now, pair.now, np.zeros(16), "docked")
+        alpha.brake(pair.now)
+
+    alpha.take_over(pair.now, "alpha: ordered")
+    with pytest.raises(RefusalError, match=r"brake: all thrusters are inhibited \(docked\); allowed: once a thruster"):
+        brake()
+    alpha.follow(pair.now, "alpha")
+    alpha.take_over(pair.now, "silent:bravo")
+    with pytest.raises(RefusalError, match=r"\(docked\); alpha flies the assembly no more: silent:bravo \(0.0 s ago\)"):
+        brake()
+    assert alpha.activity is Activity.NONE
+    alpha.inhibit(pair.now, pair.now, np.ones(16), "")
+    assert alpha.brake(pair.now) is not None
+    assert alpha.activity is Activity.BRAKE
 
 
 @pytest.mark.requirement("ALLOC-24")

@@ -234,14 +234,15 @@ class DockingCore:
         """Give the own docking up: ABORT before hard docking, the undocking sequence in it."""
         return self._own.machine.cancel(now)
 
-    def flight_command(self, now: float) -> Answer:
-        """Judge a flight command by the own docking, and by those that are captured at own ports."""
+    def flight_command(self, now: float, command: str = "a command") -> Answer:
+        """Judge a flight command, by its name, by the own docking and by those that are captured at own ports."""
         captured = self.phase is Phase.BRIDGE or (self.phase is Phase.FREE and self._passive.holds)
         if self.combined and captured:
             return Answer(True, Reason.NONE, "the assembly has a flight lead")
         if self._passive.holds and self.phase is Phase.FREE:
-            return self._own.machine.refuse("flight", Reason.FLIGHT_WHILE_DOCKING, now, "a partner is captured")
-        return self._own.machine.flight_command(now)
+            detail = f"{command}, a partner is captured and there is no flight lead"
+            return self._own.machine.refuse("flight", Reason.FLIGHT_WHILE_DOCKING, now, detail)
+        return self._own.machine.flight_command(now, command)
 
     def arm_release(self, now: float, port: str = "") -> Answer:
         """First step of an emergency release, of either end: gives the code for the second one."""

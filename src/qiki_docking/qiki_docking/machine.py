@@ -172,16 +172,17 @@ class DockingMachine:
             return self._accept()
         return self._refuse("cancel", Reason.NOTHING_TO_CANCEL, f"in {self.phase}")
 
-    def flight_command(self, now: float) -> Answer:
+    def flight_command(self, now: float, command: str = "a command") -> Answer:
         """Judge a flight command: accepted when free, refused while docking; or docking is cancelled (`flight`)."""
         self._pass_time(now)
         if not self.confirmed:
-            return self._refuse("flight", Reason.UNCONFIRMED)
+            return self._refuse("flight", Reason.UNCONFIRMED, command)
         if self.phase is Phase.FREE:
             return self._accept()
         cancelled = self._fire(Trigger.FLIGHT) or (self.phase is Phase.ABORT and self._guards.cancelling)
         reason = Reason.CANCELLING if cancelled else Reason.FLIGHT_WHILE_DOCKING
-        return self._refuse("flight", reason, f"in {self.phase}")
+        unled = ", without a flight lead" if self.phase is Phase.BRIDGE else ""
+        return self._refuse("flight", reason, f"{command} in {self.phase}{unled}")
 
     def set_profile(self, profile: Profile, now: float) -> Answer:
         """Change the profile while docked. Adding power repeats the last check, which needs all of them to hold; if it
@@ -309,5 +310,5 @@ class DockingMachine:
     def _refuse(self, order: str, reason: Reason, detail: str = "", quiet: bool = False) -> Answer:
         text = reason.meaning + (f": {detail}" if detail else "")
         if not quiet:
-            self._events.refused(order, reason, text, self._state, self._now)
+            self._events.refused(order, reason, text, self._now)
         return Answer(False, reason, text)

@@ -3,12 +3,15 @@
 from qiki_docking.reasons import Reason
 from qiki_docking.values import PHASE_CHANGED, Occurrence, State
 
+_APART = 1.0
+"""s; a refusal that comes again sooner belongs to the same stream of commands."""
+
 
 class MachineEvents:
     """Events of the docking machine that have not been taken yet. `now`: s."""
 
     def __init__(self) -> None:
-        self._refused: tuple[object, ...] = ()
+        self._refused: dict[tuple[object, ...], float] = {}
         self._occurrences: list[Occurrence] = []
 
     def take(self) -> list[Occurrence]:
@@ -30,8 +33,10 @@ class MachineEvents:
         }
         self.emit(PHASE_CHANGED, {**new.as_payload(), **changed}, now)
 
-    def refused(self, order: str, reason: Reason, text: str, state: State, now: float) -> None:
-        """Report a refusal: a command that is repeated each cycle is refused each time, and reported once."""
-        if self._refused != (order, reason, state):
-            self._refused = (order, reason, state)
+    def refused(self, order: str, reason: Reason, text: str, now: float) -> None:
+        """Report a refusal: a command that is repeated is refused each time, and reported once until it pauses."""
+        self._refused = {one: last for one, last in self._refused.items() if abs(now - last) < _APART}
+        is_first = (order, reason, text) not in self._refused
+        self._refused[order, reason, text] = now
+        if is_first:
             self.emit("docking.refused", {"order": order, "reason": int(reason), "text": text}, now)

@@ -194,6 +194,8 @@ class DockingNode(QikiNode[DockingParameters]):
                 self._role = Role(occurrence.payload["role"])
             if occurrence.type in (PHASE_CHANGED, "bridge.role_changed"):
                 self._keep()
+            if occurrence.type == "docking.refused" and occurrence.payload["order"] == "flight":
+                self._foreign.inc()
             try:
                 self._publish(occurrence)
             except ValueError as error:  # one that no event can carry must not take the others with it
@@ -227,10 +229,7 @@ class DockingNode(QikiNode[DockingParameters]):
         core = self.listening
         if core is None or self._output is None or self._output.steering is None:
             return
-        answer = core.flight_command(self.seconds())
-        if not answer.accepted:
-            self._foreign.inc()
-            self.log.warning(f"{command} while docking", throttle=5.0, reason=answer.text)
+        core.flight_command(self.seconds(), command)
         self.report()
 
     def _ros_time(self) -> float:

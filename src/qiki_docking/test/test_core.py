@@ -151,6 +151,27 @@ def test_flight_commands_of_others_are_refused_once_captured_and_reported_once(f
     assert len(refused) == 1
 
 
+def test_a_flight_command_that_goes_on_is_refused_once_for_each_time_that_it_comes():
+    rig = bridged()
+    core = rig.cores["alpha"]
+
+    def stream(*commands):
+        for count in range(40):
+            core.flight_command(rig.now + 0.05 * count, commands[count % len(commands)])
+        rig.now += 2.0
+        for _ in range(15):
+            rig.step()
+
+    stream("brake")
+    stream("brake", "cmd_wrench")
+    texts = [event["text"] for event in rig.of("alpha", "docking.refused")]
+    assert [text.rpartition(": ")[2] for text in texts] == [
+        "brake in BRIDGE, without a flight lead",
+        "brake in BRIDGE, without a flight lead",
+        "cmd_wrench in BRIDGE, without a flight lead",
+    ]
+
+
 def test_a_silent_partner_is_left():
     rig = bridged()
     rig.silent.add("station")

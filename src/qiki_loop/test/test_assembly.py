@@ -6,6 +6,7 @@ from docked import bot, scenario
 
 from qiki_allocator.docked.members import Joint
 from qiki_allocator.flight.motion_control import AttitudeMode
+from qiki_allocator.flight.telemetry import Activity
 from qiki_loop import ClosedLoop
 from qiki_loop.assembly import LedAssembly
 from qiki_vehicle import quaternion
@@ -69,7 +70,36 @@ def test_when_the_partner_is_lost_its_valves_close_and_both_fly_themselves_again
     loop.run_until(lambda: not any(loop.world.valves("bravo").open), 0.6)
     assert loop.time - begun <= 0.5
     loop.run_until(lambda: assembly.ended != "", 1.0)
-    assert assembly.ended == "silent:bravo"
+    assert assembly.ended == "silent:bravo (no report of bravo for 0.5 s)"
     loop.run(0.2)
     assert [loop.controller(body).lead for body in ("alpha", "bravo")] == ["", ""]
     loop.command("bravo", [50.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+
+
+@pytest.mark.requirement("ALLOC-24")
+def test_a_brake_under_way_at_the_end_is_dropped_and_the_pair_drifts_until_the_next_one(pair):
+    loop, assembly = pair
+    loop.run(0.2)
+    assembly.act(lambda controller, now: controller.set_attitude(now, AttitudeMode.HOLD, quaternion.IDENTITY))
+    for _ in range(20):
+        assembly.command([1500.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+        loop.run(0.1)
+    assembly.act(lambda controller, now: controller.brake(now))
+    loop.run(0.4)
+    assembly.unreachable.add("bravo")
+    loop.run_until(lambda: assembly.ended != "", 1.0)
+    loop.run(0.1)
+    bodies = ("alpha", "bravo")
+    assert not any(any(loop.world.valves(body).open) for body in bodies)
+    on_times = [sum(loop.world.valves(body).on_time) for body in bodies]
+    drift = np.linalg.norm(loop.world.motion("alpha").velocity)
+    assert drift > 0.2
+    loop.run(3.0)
+    assert [sum(loop.world.valves(body).on_time) for body in bodies] == on_times, "nobody brakes by itself"
+    assert [loop.controller(body).activity for body in bodies] == [Activity.NONE] * 2
+    again = LedAssembly(loop, "alpha", [Joint("alpha", "A", "bravo", "B")], control_rate=50.0)
+    loop.run(0.2)
+    again.act(lambda controller, now: controller.brake(now))
+    loop.run_until(lambda: again.lead.controller.activity is Activity.NONE, 15.0)
+    rest = 0.02 + 0.008 * 1.2  # m/s, of the common centre of mass; rad/s, and m to there
+    assert np.linalg.norm(loop.world.motion("alpha").velocity) < rest

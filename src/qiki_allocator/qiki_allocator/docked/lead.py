@@ -85,6 +85,7 @@ class FlightLead:
         self._masses = {report.body: report.mass for report, _ in parts}
         self._health = {report.body: report.health for report, _ in parts}
         self._valves: dict[str, ValveReading] = {}
+        self._problem = ""
         self.limits = MemberLimits(assembly, [report for report, _ in parts], assembly.hit_by_plumes(plume))
         self.controller = self._assemble(
             vehicle, policy, unattainable, modulator, rate=rate, lead=lead_time, stopwatch=stopwatch
@@ -172,8 +173,14 @@ class FlightLead:
         self.controller.update_valves(now, _merged(whole))
 
     def ended(self, now: float) -> str:
-        """Reason for which the assembly cannot be flown on: a member is silent or was released; empty: none."""
-        return next(filter(None, (self.limits.problem(now, body) for body in self.assembly.names)), "")
+        """Reason for which the assembly cannot be flown on: a member is silent or was released; empty: none.
+
+        It has to stand at two calls in a row, between which reports are read that came while this process paused; the
+        member gives nothing meanwhile.
+        """
+        before = self._problem
+        self._problem = next(filter(None, (self.limits.problem(now, body) for body in self.assembly.names)), "")
+        return f"{self._problem} ({self.limits.explain(self._problem)})" if before and self._problem else ""
 
 
 def _merged(readings: Sequence[ValveReading]) -> ValveReading:

@@ -53,6 +53,12 @@ class MemberLimits:
             return f"silent:{body}"
         return "" if report.lead == self._assembly.lead else f"released:{body}"
 
+    @staticmethod
+    def explain(problem: str) -> str:
+        """A problem in words."""
+        code, _, body = problem.partition(":")
+        return f"no report of {body} for {REPORTED:g} s" if code == "silent" else f"{body} follows no more"
+
     def limits(self, now: float, array: ThrusterArray, health: HealthTable, _power: npt.ArrayLike) -> HardLimits:
         """See `Limiter.limits`."""
         lead = self.reports[self._assembly.lead]

@@ -19,7 +19,7 @@ from qiki_allocator.flight.occurrences import Journal, Standing
 from qiki_allocator.flight.profile_source import ProfileSource
 from qiki_allocator.flight.segments import ProfileConfig, Segment
 from qiki_allocator.flight.settings import OperatorSettings
-from qiki_allocator.flight.telemetry import Mode, State, Telemetry
+from qiki_allocator.flight.telemetry import Activity, Mode, State, Telemetry
 from qiki_allocator.flight.telemetry_inputs import TelemetryInputs
 from qiki_allocator.groups.controllability import TRANSLATIONS
 from qiki_allocator.health.table import Condition, checked_level
@@ -132,9 +132,11 @@ class Controller(TelemetryInputs, Following):
         self._observe(now)
 
     def brake(self, now: float) -> ValveCommand:
-        """Cancel everything and take the motion down to rest, with any gate but not without odometry."""
+        """Cancel everything and take the motion down to rest, with any gate but not without odometry, nor while all
+        thrusters are inhibited."""
         self._keep_time(now)
         self._demand.check_grounded()
+        self._check_inhibited(now)
         self.motion.begin_brake(now)
         self.motion.mode = AttitudeMode.OFF
         self._demand.state = State.ACTIVE
@@ -283,6 +285,11 @@ class Controller(TelemetryInputs, Following):
         return command
 
     # Telemetry out --------------------------------------------------------------------------------------------------
+
+    @property
+    def activity(self) -> Activity:
+        """Source of the demand in flight."""
+        return self._demand.activity
 
     @property
     def status(self) -> tuple[State, str, int]:

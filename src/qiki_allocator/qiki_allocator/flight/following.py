@@ -1,7 +1,6 @@
 """Following: another body's allocator, the flight lead of a docked assembly, plans the valve edges of this bot."""
 
 import abc
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,6 +22,11 @@ SILENCE = 0.4
 """s without a sign of life of the lead after which this bot closes its valves and takes over again: with the lead of
 edges and a shortest pulse the valves are closed 0.5 s after the last one."""
 
+PAUSE = 0.1
+"""s of silence that one cycle counts at most: signs of life that came while this process paused are read after it."""
+
+ORDERED = "ordered"
+"""Reason of an end by order of an operator, here or at the lead (`alpha: ordered`)."""
 
 _OWN_MOTION = 0.3
 """s after following in which motion is that of the whole assembly, and no evidence against own thrusters."""
@@ -41,7 +45,8 @@ class Following(abc.ABC):
     motion: MotionControl
     journal: Journal
     _demand: Demand
-    _lead_seen = -math.inf
+    _silence = _followed = 0.0
+    _ended: tuple[float, str] | None = None
 
     @abc.abstractmethod
     def _keep_time(self, now: float) -> None:
@@ -84,7 +89,7 @@ class Following(abc.ABC):
         command = self._cancel(now, f"{lead} leads")
         self.motion.leave()
         self._demand.lead, self._demand.state = lead, State.FOLLOWING
-        self._lead_seen = now + FIRST_SIGN
+        self._silence, self._followed, self._ended = -FIRST_SIGN, now, None
         self._note_lead(now, lead, "ordered", members=members, thrusters=thrusters)
         return self._give(command)
 
@@ -92,7 +97,7 @@ class Following(abc.ABC):
         """Note a sign of life of a lead."""
         self._keep_time(now)
         if lead and lead == self._demand.lead:
-            self._lead_seen = now
+            self._silence = 0.0
 
     def take_over(self, now: float, reason: str) -> ValveCommand | None:
         """End following, and close the valves; None: it did not follow."""
@@ -112,7 +117,7 @@ class Following(abc.ABC):
             allowed = f"{self._demand.lead!r}, which leads" if self._demand.lead else "none, as nobody leads"
             raise RefusalError(f"lead: {lead!r}; allowed: {allowed}")
         check_edges(now, command, len(self.drive.array))
-        self._lead_seen = now
+        self._silence = 0.0
         drive, limits = self.drive, self.drive.limits(now).limits
         most, shut = float(limits.by_bus(1)[0]), np.asarray(limits.bounds, dtype=float) <= 0.0
         edges = guarded(command, drive.bank, shut=shut, power=drive.meter.power, limit=most)
@@ -123,8 +128,10 @@ class Following(abc.ABC):
 
     def _follow(self, now: float) -> ValveCommand | None:
         """A cycle of a bot that follows."""
-        if now - self._lead_seen > SILENCE:
-            return self._end(now, f"{self._demand.lead} is silent")
+        self._silence += min(now - self._followed, PAUSE)
+        self._followed = now
+        if self._silence > SILENCE:
+            return self._end(now, f"{self._demand.lead} is silent: no sign of life for {SILENCE:g} s")
         return self._hold_limits(now)
 
     def _hold_limits(self, now: float) -> ValveCommand | None:
@@ -145,8 +152,25 @@ class Following(abc.ABC):
         lead, self._demand.lead = self._demand.lead, ""
         if self._demand.state is State.FOLLOWING:
             self._demand.state = State.IDLE
+        self._ended = None if reason.endswith(ORDERED) else (now, f"{lead} flies the assembly no more: {reason}")
         self._note_lead(now, "", reason, before=lead)
         return self._cancel(now, reason)
+
+    def _check_inhibited(self, now: float) -> None:
+        """Refuse a brake for which no thruster may fire: it would begin once the inhibition expires.
+
+        Raises:
+            RefusalError: all thrusters are inhibited; it names the end of the assembly, if that came by itself.
+        """
+        inhibition = self.drive.limiter.inhibitor.at(now)
+        if inhibition.factor.any():
+            return
+        ended = ""
+        if self._ended is not None:
+            at, reason = self._ended
+            ended = f"; {reason} ({now - at:.1f} s ago)"
+        allowed = "allowed: once a thruster may fire, or of an assembly that has a flight lead"
+        raise RefusalError(f"brake: all thrusters are inhibited ({inhibition.reason}){ended}; {allowed}")
 
     def _note_lead(
         self, now: float, lead: str, reason: str, before: str = "", *, members: Sequence[str] = (), thrusters: int = 0

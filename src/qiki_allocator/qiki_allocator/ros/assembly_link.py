@@ -9,6 +9,8 @@ from qiki_allocator.checks import RefusalError
 from qiki_allocator.docked.lead import FlightLead
 from qiki_allocator.docked.members import Joint, MemberReport
 from qiki_allocator.docked.report import Fixture, report
+from qiki_allocator.flight.following import ORDERED
+from qiki_allocator.flight.telemetry import Activity
 from qiki_allocator.health.readings import ValveReading
 from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.ros import assembly_messages as convert
@@ -84,7 +86,7 @@ class AssemblyLink:
             raise RefusalError(f"joints: {len(joints)}; allowed: none, as {request.lead or 'no body'} leads")
         if not request.lead:
             was = self._node.own.lead
-            self.end("ordered")
+            self.end(ORDERED)
             return f"{was} leads no more" if was else "flies itself"
         self._check_bridge(request.lead)
         if self.lead is not None:
@@ -119,9 +121,12 @@ class AssemblyLink:
             raise RefusalError(f"member: {body!r}; allowed: bodies that are reached over data bridges: {peers}")
 
     def end(self, reason: str) -> None:
-        """End leading or following: valves close, and this body flies itself again."""
+        """End leading or following: valves close, a command under way is dropped, and this body flies itself again."""
         now, own = self._node.seconds(), self._node.own
         if self.lead is not None:
+            dropped = self.lead.controller.activity
+            if dropped is not Activity.NONE and reason != ORDERED:
+                reason = f"{reason}; {dropped.value} dropped, valves closed"
             self.lead.controller.stop(now, reason)
             self._node.report()
             self.lead = None
@@ -162,7 +167,6 @@ class AssemblyLink:
         own.hear_lead(now, self._body)
         self.lead.member(now, report(now, self._fixture, own))
         if problem := self.lead.ended(now):
-            self._node.log.warning("assembly ended", reason=problem)
             self.end(problem)
         else:
             self._publish_state("")
@@ -207,6 +211,9 @@ class AssemblyLink:
     def send(self, command: ValveCommand | None) -> None:
         """Send edges of the assembly to its members."""
         if command is None or self.lead is None:
+            return
+        if self._node.own.lead != self._body:
+            self.end(f"released:{self._body} ({self._body} follows no more)")
             return
         parts = self.lead.assembly.split(command)
         self._node.act_own(self._node.own.forward(self._node.seconds(), self._body, parts[self._body]))

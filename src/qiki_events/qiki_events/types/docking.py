@@ -46,7 +46,7 @@ SCHEMAS: Final = (
         "docking.refused",
         (proto.DockingRefused,),
         stream=_STREAM,
-        when="an order is refused; the same refusal in the same state once",
+        when="an order is refused; one that comes again within 1 s once",
     ),
     Schema(
         "docking.release_armed", (proto.DockingReleaseArmed,), stream=_STREAM, when="the emergency release is armed"
