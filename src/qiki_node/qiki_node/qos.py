@@ -44,6 +44,13 @@ EVENT = QoSProfile(
 )
 """Committed events: each matters, and they come in bursts. Missed ones can be read from the store."""
 
+RADIO = QoSProfile(
+    history=HistoryPolicy.KEEP_LAST,
+    depth=200,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.VOLATILE,
+)
+"""Radio frames: the radio channel alone loses some, and they come in bursts."""
 
 TRANSFORMS = QoSProfile(
     history=HistoryPolicy.KEEP_LAST,

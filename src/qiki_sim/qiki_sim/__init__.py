@@ -1,5 +1,7 @@
-"""Digital twin: rigid bodies and contact, power, heat, faults."""
+"""Digital twin: rigid bodies and contact, power, heat, radar, radio, faults."""
 
+from qiki_sim.air.radar import RadarReading
+from qiki_sim.air.radio import Reception, Transmission
 from qiki_sim.readings import EnergyReading, Health, Motion, ThermalReading, ValveReading
 from qiki_sim.scenario import Scenario, load_scenario
 from qiki_sim.valves import CommandError, ValveCommand
@@ -12,8 +14,11 @@ __all__ = [
     "EnergyReading",
     "Health",
     "Motion",
+    "RadarReading",
+    "Reception",
     "Scenario",
     "ThermalReading",
+    "Transmission",
     "ValveCommand",
     "ValveReading",
     "World",

@@ -6,14 +6,16 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from qiki_vehicle.power import Avionics
 
 
 class AvionicsBus:
     """A regulated source with resistance and a bus capacitance feeding constant-power loads."""
 
-    def __init__(self, config: Avionics, sunlight: float, battery_soc: float) -> None:
-        """`sunlight` is the share of full solar power, 0 to 1."""
+    def __init__(self, config: Avionics, sunlight: float, battery_soc: float, idle: Iterable[str] = ()) -> None:
+        """`sunlight` is the share of full solar power, 0 to 1. idle: loads that draw nothing at first."""
         self._config = config
         self.solar_power = config.solar_power * sunlight
         self.dock_power = 0.0
@@ -21,6 +23,8 @@ class AvionicsBus:
         self.loads = tuple(config.shed_order) + tuple(n for n in config.loads if n not in config.shed_order)
         """Names in shedding order, then those that are never shed."""
         self.load_on = dict.fromkeys(self.loads, True)
+        self.idle = set(idle)
+        """Loads that draw nothing though they are on."""
         if battery_soc <= config.shed_soc:
             self.load_on.update(dict.fromkeys(config.shed_order, False))
         self.blackout = False
@@ -28,6 +32,10 @@ class AvionicsBus:
         """W that base and loads draw."""
         self.voltage = self._settled_voltage(self.power)
         self._since_change = math.inf
+
+    def supplied(self, load: str) -> bool:
+        """True while a load has power."""
+        return self.load_on[load] and not self.blackout
 
     @property
     def current(self) -> float:
@@ -76,7 +84,9 @@ class AvionicsBus:
     def _drawn(self) -> float:
         if self.blackout:
             return 0.0
-        return self._config.base_power + sum(self._config.loads[name] for name, on in self.load_on.items() if on)
+        return self._config.base_power + sum(
+            self._config.loads[name] for name, on in self.load_on.items() if on and name not in self.idle
+        )
 
     def _overloaded(self, voltage: float, power: float) -> bool:
         return voltage < self._config.voltage_min or power > self._config.current_max * voltage

@@ -28,8 +28,9 @@ KINDS = (*OF_THRUSTERS, DROPOUT, NOISE, *OF_PORTS, CONVERTER, CLEAR)
 
 DOCK = "dock"
 """Target of faults of the docking hardware as a whole, and the name of its sensors."""
-SENSORS = ("odom", "thruster_state", "energy", "thermal", "battery", "supercap", DOCK)
-NOISY_SENSORS = ("odom", "energy", "thermal", DOCK)
+RADAR = "radar"
+SENSORS = ("odom", "thruster_state", "energy", "thermal", "battery", "supercap", RADAR, DOCK)
+NOISY_SENSORS = ("odom", "energy", "thermal", RADAR, DOCK)
 LARGEST_RESISTANCE = 1e3  # ohm
 LARGEST_NOISE = 1e6
 LARGEST_DURATION = 1e6  # s

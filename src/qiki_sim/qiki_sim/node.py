@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qiki_node.health import Health
+    from qiki_sim.air.radio import Transmission
     from qiki_sim.occurrences import Occurrence
     from qiki_sim.valves import ValveCommand
     from qiki_vehicle.port_hardware import DockCommand
@@ -63,7 +64,9 @@ class SimNode(QikiNode[SimParameters]):
         self.add_diagnostic("hardware", lambda: diagnosis.of_hardware(self._runner))
         registry = self.registry
         self._refused = Counter(
-            "qiki_sim_commands_refused", "Valve and dock commands refused since start", registry=registry
+            "qiki_sim_commands_refused",
+            "Commands and transmissions refused since start",
+            registry=registry,
         )
         self._time_gauge = Gauge("qiki_sim_time_seconds", "Simulated time", registry=registry)
         self._factor_gauge = Gauge(
@@ -89,6 +92,7 @@ class SimNode(QikiNode[SimParameters]):
             wall=time.monotonic(),
             on_command=self._command,
             on_dock=self._dock_command,
+            on_transmission=self._transmission,
             on_occurrence=self._emit_occurrence,
         )
         self._runner.paused = params.paused
@@ -168,6 +172,12 @@ class SimNode(QikiNode[SimParameters]):
             self.runner.world.command_dock(body, command())
         except CommandError as error:
             self._refuse("dock command", body, error)
+
+    def _transmission(self, bot: str, transmission: Transmission) -> None:
+        try:
+            self.runner.world.transmit(bot, transmission)
+        except CommandError as error:
+            self._refuse("transmission", bot, error)
 
     def _refuse(self, command: str, body: str, error: CommandError) -> None:
         self._refusals += 1

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from qiki_sim.air.scripts import Intruder  # noqa: TC001  (pydantic reads the annotation)
 from qiki_sim.faults import check_fault
 from qiki_sim.shapes import Shape  # noqa: TC001  (pydantic reads the annotation)
 from qiki_vehicle import Port, Pose, Vehicle, mated
@@ -55,6 +56,8 @@ class Physics(Section):
 
 class Environment(Section):
     sunlight: Fraction = 1.0  # share of the full solar power
+    radio_loss: Fraction = 0.0  # share of the radio frames that a receiver loses
+    clutter_range: Positive | None = None  # m up to which radars see clutter, default: their range
 
 
 class DockSensors(Section):
@@ -114,6 +117,7 @@ class BodyEntry(Section):
     angular_velocity: Vector = (0.0, 0.0, 0.0)  # rad/s, in body axes
     vehicle: str | None = None  # file of the vehicle whose port hardware its ports have, relative to the scenario file
     source_power: NonNegative = 0.0  # W that its bus converter feeds into the bridges
+    rcs: Positive | None = None  # m^2, radar cross section, default: mean shadow of the shape
     course: tuple[Waypoint, ...] = ()  # straight lines at constant speed; at rest before the first and after the last
 
     @model_validator(mode="after")
@@ -181,6 +185,7 @@ class ScenarioFile(Section):
     bodies: tuple[BodyEntry, ...] = ()
     docked: tuple[DockedEntry, ...] = ()  # each after the one that it is docked to
     faults: tuple[FaultEntry, ...] = ()
+    intruders: tuple[Intruder, ...] = ()
 
     @model_validator(mode="after")
     def _names(self) -> Self:
@@ -194,6 +199,12 @@ class ScenarioFile(Section):
                 raise ValueError(
                     f"bots[{index}].position: missing; allowed: missing only for the body of a docked entry"
                 )
+        for index, intruder in enumerate(self.intruders):
+            allowed = {"body": [body.name for body in self.bodies], "of": [bot.name for bot in self.bots]}
+            for field, known in allowed.items():
+                name = getattr(intruder, field, known[0] if known else "")
+                if name not in known:
+                    raise ValueError(f"intruders[{index}].{field} {name!r}; allowed: {', '.join(known) or 'none'}")
         for body in self.bodies:
             ports = [port.name for port in body.ports]
             if len(set(ports)) != len(ports):

@@ -19,7 +19,19 @@ if TYPE_CHECKING:
     from qiki_sim.readings import EnergyReading, StoreReading, ThermalReading
     from qiki_vehicle.sensors import Noise
 
-_NOISY = ("odom", "energy", "thermal", "battery", "supercap", "dock", "dock/ports", "dock/dropout")
+_NOISY = (
+    "odom",
+    "energy",
+    "thermal",
+    "battery",
+    "supercap",
+    "dock",
+    "dock/ports",
+    "dock/dropout",
+    "radar",
+    "radar/clutter",
+    "rf",
+)
 
 
 class Sensors:
@@ -85,10 +97,13 @@ class Sensors:
         """Standard deviation of a sample, with the noise fault that may hold for the sensor."""
         return _sigma(self._faults.noise(sensor), nominal)
 
-    def generator(self, sensor: str, time_us: int) -> np.random.Generator:
-        """The stream of a sensor at that time: its generator with the counter set, faster than a new one."""
+    def generator(self, sensor: str, time_us: int, lane: int = 0) -> np.random.Generator:
+        """The stream of a sensor at that time: its generator with the counter set, faster than a new one.
+
+        lane: of independent streams at the same time.
+        """
         generator, state = self._streams[sensor]
-        state["state"]["counter"][:] = 0, time_us, 0, 0
+        state["state"]["counter"][:] = 0, time_us, lane, 0
         generator.bit_generator.state = state
         return generator
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from qiki_sim.air.twin import AirTwin
 from qiki_sim.bodies import RigidBodies
 from qiki_sim.bot import Bot
 from qiki_sim.docking.twin import DockingTwin
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from qiki_sim.air.radar import RadarReading
+    from qiki_sim.air.radio import Reception, Transmission
     from qiki_sim.docking.joint import Joint
     from qiki_sim.faults import FaultBook
     from qiki_sim.readings import EnergyReading, Motion, StoreReading, ThermalReading, ValveReading
@@ -71,6 +74,7 @@ class World:
             name: Sensors(self.seed, name, bot.vehicle.sensors.noise, bot.faults) for name, bot in self._bots.items()
         }
         self.docking = DockingTwin(self.scenario, self.bodies, self._bots, self.seed)
+        self.air = AirTwin(self.scenario, self.bodies, self._bots, self._sensors)
         self.bodies.begin(self.scenario)
         self.docking.begin()
         self._books = [*(bot.faults for bot in self._bots.values())]
@@ -140,6 +144,7 @@ class World:
             self.bodies.advance(thrust[first : first + stride], constant or stride == 1)
             self._time_us += stride * self._step_us
             self.docking.end_step(self._time_us)
+        self.air.advance(self._time_us)
 
     def _set_mass(self, index: int, bot: Bot, mass: float) -> None:
         if mass != self._mass[index]:
@@ -179,6 +184,16 @@ class World:
             CommandError: the command is refused; nothing has changed.
         """
         self.docking.command(body, command)
+
+    def transmit(self, bot: str, transmission: Transmission) -> None:
+        """Transmit a radio frame now; without power for the transponder nothing leaves.
+
+        Raises:
+            KeyError: there is no such bot.
+            CommandError: the transmission is refused; nothing has changed.
+        """
+        self.bot(bot)
+        self.air.transmit(bot, transmission, self._time_us)
 
     def _whole_steps_us(self, seconds: float) -> int:
         return math.ceil(round(seconds * 1e6) / self._step_us) * self._step_us
@@ -260,6 +275,16 @@ class World:
             KeyError: the body has none.
         """
         return self.docking.read(body, self._time_us)
+
+    def radar(self, bot: str) -> RadarReading | None:
+        """Radar frame of this time; None without power, too."""
+        self.bot(bot)
+        return self.air.frame(bot, self._time_us)
+
+    def take_receptions(self, bot: str) -> list[Reception]:
+        """Radio frames that have arrived since the last call."""
+        self.bot(bot)
+        return self.air.receptions(bot)
 
     def battery(self, bot: str) -> StoreReading | None:
         return self._store(bot, "battery", self.bot(bot).battery)

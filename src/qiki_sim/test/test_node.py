@@ -26,12 +26,15 @@ from qiki_msgs.msg import (
     Energy,
     PortCommand,
     PortState,
+    RadarFrame,
+    RfReception,
+    RfTransmit,
     Thermal,
     ThrusterCommand,
     ThrusterState,
 )
 from qiki_msgs.srv import InjectFault, LoadScenario, SetSpeed, Step
-from qiki_node.qos import CLOCK, COMMAND, STATE, TELEMETRY
+from qiki_node.qos import CLOCK, COMMAND, RADIO, STATE, TELEMETRY
 from qiki_node.testing import PATIENCE, NodeProcess, Peer
 from qiki_sim.node import SimNode
 from qiki_vehicle import Pose, Vehicle
@@ -251,6 +254,44 @@ def test_docking_hardware_is_read_and_commanded_of_bots_and_of_the_station(groun
         "station: ports[0].latch = 7; allowed: 0 (KEEP), 1 (ON), 2 (OFF)"
         in (ground.simulation_values()["last_refusal"])
     )
+
+
+def test_radar_frames_and_radio_frames_go_their_way(ground):
+    """SIM-R6: frames in base_link by number and time; bytes arrive as they were sent; a refusal is counted."""
+    ground.listen(RadarFrame, "/alpha/radar/frame")
+    ground.listen(RfReception, "/bravo/rf/rx", RADIO)
+    first, second = ground.wait_for("/alpha/radar/frame"), ground.wait_for("/alpha/radar/frame")
+    assert second.number > first.number
+    assert seconds(second.header.stamp) == pytest.approx(0.1 * second.number, abs=1e-6)
+    assert second.header.frame_id == "alpha/base_link"
+    assert second.range_max == 20_000.0
+    ground.peer.spin_until(
+        lambda: any(
+            one.range == pytest.approx(30.0, abs=4.0) for one in ground.received["/alpha/radar/frame"][-1].detections
+        )
+    )
+    publisher = ground.peer.node.create_publisher(RfTransmit, "/alpha/rf/tx", RADIO)
+    ground.peer.spin_until(
+        lambda: publisher.get_subscription_count() == 1 and ground.peer.node.count_publishers("/bravo/rf/rx") == 1
+    )
+    frame = bytes(range(256))
+
+    def arrived():
+        publisher.publish(RfTransmit(frame=frame, eirp=30.0))
+        ground.peer.spin_until(lambda: True)
+        return bool(ground.received["/bravo/rf/rx"])
+
+    ground.peer.spin_until(arrived)
+    reception = ground.received["/bravo/rf/rx"][-1]
+    assert bytes(reception.frame) == frame
+    assert reception.header.frame_id == "bravo/base_link"
+    assert reception.number >= 1
+    assert -60.0 < reception.strength < 0.0
+    assert np.isnan(reception.round_trip)
+    before = int(ground.simulation_values()["commands_refused"])
+    publisher.publish(RfTransmit(frame=frame, eirp=float("nan")))
+    ground.peer.spin_until(lambda: int(ground.simulation_values()["commands_refused"]) == before + 1)
+    assert "alpha: eirp = nan; allowed: -100 to 100 dBm" in ground.simulation_values()["last_refusal"]
 
 
 def test_a_commanded_pulse_moves_the_bot(ground):

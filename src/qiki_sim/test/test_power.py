@@ -25,7 +25,7 @@ def test_supercap_gives_what_is_above_the_continuous_power(tmp_path):
     draw = 1040.0 * 33.333
     assert after.thrust_energy == pytest.approx(2.0 * draw, rel=1e-9)
     assert before.supercap_energy - after.supercap_energy == pytest.approx(2.0 * (draw - 22500.0) * 1.02, rel=1e-9)
-    assert before.battery_energy - after.battery_energy == pytest.approx(2.0 * (22500.0 + 139.0 - 600.0) * 1.02)
+    assert before.battery_energy - after.battery_energy == pytest.approx(2.0 * (22500.0 + 133.0 - 600.0) * 1.02)
 
 
 def test_recharge_takes_what_is_left_over(tmp_path):

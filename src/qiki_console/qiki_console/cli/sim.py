@@ -97,8 +97,8 @@ def fault(bot: str, kind: str, target: str, value: float | None, duration: float
       thruster_stuck_closed     a thruster's index
       thruster_stuck_open       a thruster's index
       thruster_weak             a thruster's index (--value: share of thrust left, 0 to 1)
-      sensor_dropout            odom, thruster_state, energy, thermal, battery, supercap or dock
-      sensor_noise              odom, energy, thermal or dock (--value: factor on the noise)
+      sensor_dropout            odom, thruster_state, energy, thermal, battery, supercap, radar or dock
+      sensor_noise              odom, energy, thermal, radar or dock (--value: factor on the noise)
       latch_jam                 a docking port
       umbilical_misaligned      a docking port
       polarity_reversed         a docking port

@@ -13,6 +13,7 @@ from qiki_node.shared_files import shared_file
 from qiki_node.stamps import set_nanoseconds
 from qiki_sim.occurrences import Watch
 from qiki_sim.pacer import Pacer
+from qiki_sim.ros.air import AirChannel
 from qiki_sim.ros.channels import BotChannel
 from qiki_sim.ros.dock import DockChannel
 from qiki_sim.ros.markers import MarkerSet
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from rclpy.node import Node
 
+    from qiki_sim.air.radio import Transmission
     from qiki_sim.occurrences import Occurrence
     from qiki_sim.valves import ValveCommand
     from qiki_vehicle.port_hardware import DockCommand
@@ -62,16 +64,19 @@ class Runner:
         wall: float,
         on_command: Callable[[str, ValveCommand], None],
         on_dock: Callable[[str, Callable[[], DockCommand]], None],
+        on_transmission: Callable[[str, Transmission], None],
         on_occurrence: Callable[[Occurrence], None],
     ) -> None:
         """`on_command` is called with each valve command and the name of its bot, `on_dock` with the name of a body
-        and a function that gives the command for its docking hardware, or raises a CommandError."""
+        and a function that gives the command for its docking hardware, or raises a CommandError;
+        `on_transmission` with a transmission and the name of its bot."""
         self._node = node
         self._on_command, self._on_dock = on_command, on_dock
-        self._on_occurrence = on_occurrence
+        self._on_transmission, self._on_occurrence = on_transmission, on_occurrence
         self._marker_period_us = round(1e6 / marker_rate)
         self._channels: dict[str, BotChannel] = {}
         self._docks: dict[str, DockChannel] = {}
+        self._airs: dict[str, AirChannel] = {}
         self._clock = Clock()
         self._clock_publisher = node.create_publisher(Clock, "/clock", CLOCK)
         self._marker_publisher = node.create_publisher(MarkerArray, "/qiki/markers", TELEMETRY)
@@ -97,6 +102,12 @@ class Runner:
             if name not in self._docks:
                 self._docks[name] = DockChannel(self._node, name, self._on_dock)
             self._docks[name].bind(world)
+        for name in set(self._airs) - set(world.bots):
+            self._airs.pop(name).close()
+        for name in world.bots:
+            if name not in self._airs:
+                self._airs[name] = AirChannel(self._node, name, self._on_transmission)
+            self._airs[name].bind(world)
         self._watch = Watch(world)
         self._markers = MarkerSet(world)
         self._transforms.bind(world)
@@ -162,6 +173,8 @@ class Runner:
             channel.publish(world, self.stamp)
         for dock in self._docks.values():
             dock.publish(world)
+        for air in self._airs.values():
+            air.publish(world, self.stamp)
         self.report()
         if world.time_us >= self._markers_due_us:
             self._markers_due_us = world.time_us + self._marker_period_us

@@ -1,0 +1,1 @@
+"""Radar and radio of the bodies."""
