@@ -1,7 +1,8 @@
 """Simulated seconds per wall second of the digital twin without ROS, beside bare mj_step of the same model.
 
 Each bot's thrusters are pulsing: a command every 10 ms, pulses of 30 to 90 ms on some thrusters at random.
-Prints one line per number of bots. Compare figures of one run only.
+Prints one line per number of bots, and the CPU time of a radar frame and of a transmission among them.
+Compare figures of one run only.
 
     ./qiki env python benchmarks/simulation.py [--seconds 5] [--repeats 3]
 """
@@ -15,7 +16,7 @@ import mujoco
 import numpy as np
 import yaml
 
-from qiki_sim import ValveCommand, World
+from qiki_sim import Transmission, ValveCommand, World
 
 VEHICLE = Path(__file__).resolve().parents[1] / "launch/config/vehicles/dodecahedron.yaml"
 CONTROL_PERIOD = 0.01  # s
@@ -78,6 +79,24 @@ def bare(path: Path, seconds: float) -> float:
     return time.perf_counter() - start
 
 
+def air(path: Path, count: int) -> tuple[float, float]:
+    """CPU milliseconds of a radar frame of the first bot, and of a transmission that all others receive."""
+    world = World.from_file(path)
+    first, *others = world.bots
+    world.step(CONTROL_PERIOD)
+    start = time.process_time()
+    for _ in range(count):
+        world.radar(first)
+    read = time.process_time()
+    for _ in range(count):
+        world.transmit(first, Transmission(bytes(81), 30.0))
+    world.air.advance(world.time_us + 1000)
+    end = time.process_time()
+    if any(len(world.take_receptions(other)) != count for other in others):
+        raise RuntimeError("a reception is missing")
+    return 1e3 * (read - start) / count, 1e3 * (end - read) / count
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=5.0, help="simulated seconds of each run")
@@ -96,6 +115,10 @@ def main() -> None:
                 f"{bots:>4} {arguments.seconds / wall:>9.1f}x {per_bot:>13.2f} {arguments.seconds / base:>12.1f}x "
                 f"{wall / base:>6.2f} {rate:>14.1f}"
             )
+        print(f"\n{'bots':>4} {'ms per radar frame':>19} {'ms per transmission':>20}")
+        for bots in (2, 16):
+            frame, transmission = min(air(scenario(folder, bots), 300) for _ in range(arguments.repeats))
+            print(f"{bots:>4} {frame:>19.3f} {transmission:>20.3f}")
 
 
 if __name__ == "__main__":

@@ -110,24 +110,30 @@ def merged(exact: Floats, power: Floats, config: Radar) -> tuple[NDArray[np.intp
     Returns: of M returns the row of the strongest body, the mean weighted by power (M, 4), and the sum of powers.
     """
     sight = unit(exact[:, BEARING], exact[:, ELEVATION])
-    left = np.ones(len(exact), dtype=bool)
-    strongest: list[int] = []
-    total: list[float] = []
-    returns = np.empty((len(exact), 4))
-    for row in np.argsort(-power, kind="stable").tolist():
-        if not left[row]:
-            continue
-        apart = np.linalg.norm(sight - sight[row], axis=1)
-        alike = left & (np.abs(exact[:, RANGE] - exact[row, RANGE]) < config.range_resolution)
-        alike &= apart < 2.0 * math.sin(0.5 * config.angle_resolution)
-        left[alike] = False
-        weights = power[alike] / power[alike].sum()
-        bearing, elevation = angles(weights @ sight[alike])
-        distance, rate = weights @ exact[alike][:, [RANGE, RATE]]
-        returns[len(total)] = distance, bearing, elevation, rate
-        strongest.append(row)
-        total.append(float(power[alike].sum()))
-    return np.array(strongest, dtype=np.intp), returns[: len(total)], np.array(total, dtype=np.float64)
+    strongest, group = np.unique(_strongest(exact[:, RANGE], sight, power, config), return_inverse=True)
+    total = np.bincount(group, power, len(strongest)).astype(np.float64)
+    weight = power / total[group]
+    columns = (*sight.T, exact[:, RANGE], exact[:, RATE])
+    *direction, distance, rate = (np.bincount(group, weight * one, len(strongest)) for one in columns)
+    return strongest, np.column_stack((distance, *angles(np.stack(direction, axis=-1)), rate)), total
+
+
+def _strongest(distance: Floats, sight: Floats, power: Floats, config: Radar) -> NDArray[np.intp]:
+    """(N,) row of the body that takes in each body."""
+    taker = np.arange(len(distance), dtype=np.intp)
+    order = np.argsort(distance, kind="stable")
+    close = np.diff(distance[order]) < config.range_resolution
+    # Most bodies have no other near their range.
+    crowded = order[np.append(close, False) | np.append(False, close)] if len(order) else order
+    crowded = crowded[np.argsort(-power[crowded], kind="stable")]
+    while len(crowded):
+        row = crowded[0]
+        alike = np.abs(distance[crowded] - distance[row]) < config.range_resolution
+        alike &= np.linalg.norm(sight[crowded] - sight[row], axis=1) < 2.0 * math.sin(0.5 * config.angle_resolution)
+        alike[0] = True
+        taker[crowded[alike]] = row
+        crowded = crowded[~alike]
+    return taker
 
 
 def folded(rate: Floats, most: float) -> Floats:
