@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 class AvionicsBus:
     """A regulated source with resistance and a bus capacitance feeding constant-power loads."""
 
-    def __init__(self, config: Avionics, sunlight: float, battery_soc: float, idle: Iterable[str] = ()) -> None:
-        """`sunlight` is the share of full solar power, 0 to 1. idle: loads that draw nothing at first."""
+    def __init__(self, config: Avionics, sunlight: float, battery_soc: float, on_demand: Iterable[str] = ()) -> None:
+        """`sunlight` is the share of full solar power, 0 to 1. on_demand: loads that draw power only in use."""
         self._config = config
         self.solar_power = config.solar_power * sunlight
         self.dock_power = 0.0
@@ -23,8 +23,8 @@ class AvionicsBus:
         self.loads = tuple(config.shed_order) + tuple(n for n in config.loads if n not in config.shed_order)
         """Names in shedding order, then those that are never shed."""
         self.load_on = dict.fromkeys(self.loads, True)
-        self.idle = set(idle)
-        """Loads that draw nothing though they are on."""
+        self._in_use = dict.fromkeys(on_demand, 0.0)  # s left
+        self._idle = set(self._in_use)
         if battery_soc <= config.shed_soc:
             self.load_on.update(dict.fromkeys(config.shed_order, False))
         self.blackout = False
@@ -32,6 +32,10 @@ class AvionicsBus:
         """W that base and loads draw."""
         self.voltage = self._settled_voltage(self.power)
         self._since_change = math.inf
+
+    def use(self, load: str, seconds: float) -> None:
+        """Let a load on demand draw its power for so long, from the next `advance` on."""
+        self._in_use[load] = seconds
 
     def supplied(self, load: str) -> bool:
         """True while a load has power."""
@@ -51,6 +55,8 @@ class AvionicsBus:
         """Pass time, then shed or restore at most one load."""
         config = self._config
         self.blackout = False
+        self._idle = {name for name, left in self._in_use.items() if left <= 0.0}
+        self._in_use = {name: left - seconds for name, left in self._in_use.items()}
         self.power = self._drawn()
         if battery_soc <= 0.0:
             self.run_out()
@@ -85,7 +91,7 @@ class AvionicsBus:
         if self.blackout:
             return 0.0
         return self._config.base_power + sum(
-            self._config.loads[name] for name, on in self.load_on.items() if on and name not in self.idle
+            self._config.loads[name] for name, on in self.load_on.items() if on and name not in self._idle
         )
 
     def _overloaded(self, voltage: float, power: float) -> bool:

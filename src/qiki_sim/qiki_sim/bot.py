@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from qiki_vehicle import Vehicle
 
 STANDARD_GRAVITY = 9.80665  # m/s^2, by definition
-TRANSPONDER = "transponder"
-"""Load that draws power only while it transmits."""
 SLOW_US = 100_000
 """Microseconds between two steps of the avionics bus and the thermal network."""
 
@@ -52,7 +50,7 @@ class Bot:
         self.driver = ValveDriver(count, vehicle.valves.watchdog)
         losses = vehicle.thermal.supercap_heat_fraction, vehicle.thermal.battery_heat_fraction
         self.bus = PropulsionBus(stores, supercap_soc, battery_soc, losses)
-        self.avionics = AvionicsBus(vehicle.avionics, sunlight, battery_soc, idle=(TRANSPONDER,))
+        self.avionics = AvionicsBus(vehicle.avionics, sunlight, battery_soc, on_demand=("transponder",))
         self.thermal = ThermalNetwork(vehicle.thermal, SLOW_US * 1e-6, entry.temperature)
         self.working_mass = body.working_mass if entry.working_mass is None else entry.working_mass
         self._dry_mass = body.mass - body.working_mass
@@ -76,7 +74,6 @@ class Bot:
         self._on_us = np.zeros(count)
         self._firings = [0] * count
         self._cluster_energy = np.zeros(len(clusters))
-        self._transmits_until_us = 0
         self._booked = (0.0, 0.0, 0.0, 0.0)  # J of heat in PDU, supercapacitor, battery and core at the last slow step
         self._blocked = [False] * len(clusters)
         self._refresh()
@@ -100,10 +97,6 @@ class Bot:
             CommandError: the command is refused.
         """
         self.driver.command(self._now_us, command)
-
-    def transmits(self) -> None:
-        """Its transponder transmits now: it draws its power for two periods of its claims, from the next slow step."""
-        self._transmits_until_us = self._now_us + round(2e6 / self.vehicle.transponder.claim_rate)
 
     def apply_faults(self) -> None:
         """Bring the hardware in line with the fault book."""
@@ -246,10 +239,6 @@ class Bot:
             heat[self.thermal.names.index(NODE)] += self.dock.take_heat() / seconds
         changed = self.thermal.advance(heat)
         blackout = self.avionics.blackout
-        if self._now_us < self._transmits_until_us:
-            self.avionics.idle.discard(TRANSPONDER)
-        else:
-            self.avionics.idle.add(TRANSPONDER)
         self.avionics.advance(seconds, bus.battery_soc)
         if changed or blackout != self.avionics.blackout:
             self._blocked = [bool(self.thermal.tripped[node]) for node in self._cluster_node]

@@ -10,7 +10,6 @@ import numpy as np
 from qiki_sim.air.geometry import Place
 from qiki_sim.air.radar import RadarReading, RadarSensor
 from qiki_sim.air.radio import RadioChannel, Reception, Transmission
-from qiki_sim.bot import TRANSPONDER
 from qiki_sim.shapes import Dodecahedron
 
 if TYPE_CHECKING:
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-RADAR = "radar"
-"""Load of the avionics bus, and sensor."""
+RADAR, TRANSPONDER = "radar", "transponder"
+"""Loads of the avionics bus; the radar is a sensor, too."""
 
 
 class AirTwin:
@@ -85,7 +84,8 @@ class AirTwin:
         """
         self._now_us = time_us
         if self._radio.transmit(bot, transmission, time_us * 1000):
-            self._bots[bot].transmits()
+            hardware = self._bots[bot]
+            hardware.avionics.use(TRANSPONDER, 2.0 / hardware.vehicle.transponder.claim_rate)
 
     def advance(self, time_us: int) -> None:
         """Deliver what has arrived."""
