@@ -223,7 +223,7 @@ class RigidBodies:
         """Put the scripted bodies where their courses say."""
         for index, (times, points) in enumerate(self._courses):
             self._course_velocities[index] = _leg_velocity(times, points, time)
-            self.data.mocap_pos[index] = [np.interp(time, times, points[:, axis]) for axis in range(3)]
+            self.data.mocap_pos[index] = _on_course(times, points, time)
 
     def motion(self, name: str, time: float) -> Motion:
         """True motion of a body's frame: base_link of a bot, the centre of another body.
@@ -247,8 +247,9 @@ class RigidBodies:
         times, points = self._courses[index]
         orientation = np.roll(self.data.mocap_quat[index], -1)
         velocity = _leg_velocity(times, points, time)
+        # Contacts see it where it was at the beginning of the tick.
         return Motion(
-            self.data.mocap_pos[index].copy(), orientation, quaternion.matrix(orientation).T @ velocity, np.zeros(3)
+            _on_course(times, points, time), orientation, quaternion.matrix(orientation).T @ velocity, np.zeros(3)
         )
 
     @property
@@ -296,6 +297,11 @@ class RigidBodies:
 def _spin(motion: list[float]) -> float:
     """rad/s, the largest about an axis of a body; motion: `qvel` of MuJoCo."""
     return max(map(abs, itertools.chain(motion[3::6], motion[4::6], motion[5::6])), default=0.0)
+
+
+def _on_course(times: Floats, points: Floats, time: float) -> Floats:
+    """(3,) m, of a course."""
+    return np.array([np.interp(time, times, points[:, axis]) for axis in range(3)])
 
 
 def _leg_velocity(times: Floats, points: Floats, time: float) -> Floats:
