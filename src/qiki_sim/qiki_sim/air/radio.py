@@ -159,7 +159,7 @@ class RadioChannel:
         for stream, script in self._repeats:
             if not script.takes(emission.source, emission.frame):
                 continue
-            seconds, strength = self._path(emission, script.body)
+            seconds, strength, _ = self._path(emission, script.body)
             arrival = emission.time + _nanoseconds(seconds)
             if script.works(arrival) and strength >= self._radios[emission.source].config.sensitivity:
                 again = replace(
@@ -172,25 +172,26 @@ class RadioChannel:
                 )
                 heapq.heappush(self._repeated, (again.time, stream, again.number, again, script))
 
-    def _path(self, emission: _Emission, receiver: str) -> tuple[float, float]:
-        """Flight in s, and mean strength in dBm."""
+    def _path(self, emission: _Emission, receiver: str) -> tuple[float, float, Floats]:
+        """Flight in s, mean strength in dBm, unit vector (3,) towards the source in the receiver's base_link."""
         start, end = self._place(emission.source, emission.time), self._place(receiver, emission.time)
-        distance = float(np.linalg.norm(start.position - end.position))
+        line = (start.position - end.position) @ end.axes
+        distance = math.hypot(*line.tolist())
         frequency = self._radios[emission.way.asker].config.frequency
-        return distance / LIGHT, emission.eirp - free_space_loss(distance, frequency)
+        return distance / LIGHT, emission.eirp - free_space_loss(distance, frequency), line / max(distance, 1e-9)
 
     def _emit(self, emission: _Emission) -> None:
         for name, radio in self._radios.items():
             if name == emission.source:
                 continue
-            seconds, mean = self._path(emission, name)
+            seconds, mean, sight = self._path(emission, name)
             generator = radio.sensors.generator("rf", emission.number, zlib.crc32(emission.stream.encode()))
             noise, chance = generator.standard_normal(4), generator.random()
             strength = mean + radio.config.strength * float(noise[0])
             floor = max(radio.config.sensitivity, self._jamming(name, emission.time, radio.config.frequency))
             if strength < floor or chance < self._loss:
                 continue
-            bearing, elevation = self._direction(emission, name, radio.config.direction * noise[1:3])
+            bearing, elevation = _direction(sight, radio.config.direction * noise[1:3])
             way = _Way(emission.way.asker, emission.way.seconds + seconds)
             trip = math.nan
             if emission.question is not None and emission.question.asker == name:
@@ -208,15 +209,6 @@ class RadioChannel:
                 apart = self._place(jam.body, time).position - self._place(receiver, time).position
                 total += 10.0 ** (0.1 * (jam.eirp - free_space_loss(float(np.linalg.norm(apart)), frequency)))
         return 10.0 * math.log10(total) if total > 0.0 else -math.inf
-
-    def _direction(self, emission: _Emission, receiver: str, error: Floats) -> tuple[float, float]:
-        """Bearing and elevation of arrival; error: (2,) rad, across the line of sight."""
-        own = self._place(receiver, emission.time)
-        line = (self._place(emission.source, emission.time).position - own.position) @ own.axes
-        sight = line / max(float(np.linalg.norm(line)), 1e-9)
-        east, up = across(sight)
-        bearing, elevation = angles(sight + error[0] * east + error[1] * up)
-        return float(bearing), float(elevation)
 
     def advance(self, time: int) -> None:
         """Transmit again what is due, and deliver what has arrived up to a time, ns."""
@@ -240,6 +232,13 @@ class RadioChannel:
         taken = list(waiting)
         waiting.clear()
         return taken
+
+
+def _direction(sight: Floats, error: Floats) -> tuple[float, float]:
+    """Bearing and elevation of a unit vector (3,) seen with an error (2,) in rad, across the line of sight."""
+    east, up = across(sight)
+    bearing, elevation = angles(sight + error[0] * east + error[1] * up)
+    return float(bearing), float(elevation)
 
 
 def free_space_loss(distance: float, frequency: float) -> float:
