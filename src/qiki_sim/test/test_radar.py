@@ -1,6 +1,7 @@
 """Radar frames against closed forms (SIM-A1 to SIM-A4)."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from qiki_sim import World
 from qiki_sim.air.geometry import Place, across, angles, unit
 from qiki_sim.air.radar import BEARING, ELEVATION, RANGE, RATE, SNR, RadarSensor, exact_returns, folded, merged
 from qiki_sim.faults import FaultBook
+from qiki_sim.ros.air import AirChannel
 from qiki_sim.sensors import Sensors
 from qiki_vehicle import Vehicle
 
@@ -252,3 +254,22 @@ def test_reading_frames_changes_nothing():
             world.step(0.1)
     assert worlds[0].state().tobytes() == worlds[1].state().tobytes()
     assert worlds[0].radar("alpha").detections.tobytes() == worlds[1].radar("alpha").detections.tobytes()
+
+
+def test_no_frame_is_computed_without_a_subscriber(monkeypatch):
+    """SIM-A3: and a late subscriber gets the frame of that time, ten a second."""
+    sent, count, made = [], [0], []
+    end = SimpleNamespace(get_subscription_count=lambda: count[0], publish=lambda message: sent.append(message.number))
+    node = SimpleNamespace(create_publisher=lambda *_: end, create_subscription=lambda *_: None)
+    world = World.from_file(CONFIG / "scenarios" / "single.yaml")
+    frame = world.air.frame
+    monkeypatch.setattr(world.air, "frame", lambda *args: made.append(args) or frame(*args))
+    channel = AirChannel(node, "alpha", lambda *_: None)
+    channel.bind(world)
+    for subscribers, numbers in ((0, []), (1, [6, 7, 8, 9, 10])):
+        count[0] = subscribers
+        for _ in range(50):
+            world.step(0.01)
+            channel.publish(world, world.time_us * 1000)
+        assert sent == numbers
+        assert len(made) == len(numbers)
