@@ -28,6 +28,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
         "qiki_sim": ["sim"],
         "qiki_allocator": ["allocator"],
         "qiki_docking": ["docking"],
+        "qiki_xpdr": ["xpdr"],
     }
     for package, executables in packages.items():
         (index / package).touch()
@@ -149,6 +150,17 @@ def test_the_event_store_can_be_left_out(environment: dict[str, str]) -> None:
     assert [node.label for node in one.nodes] == ["qiki/sim", "alpha/allocator", "alpha/docking"]
 
 
+def test_the_node_of_transponder_and_tracks_starts_by_argument(environment: dict[str, str]) -> None:
+    one = parameters(plan("fleet.launch.yaml", environment, scenario="single", events="none", xpdr="true"))
+    assert one["alpha/xpdr"] == {
+        "use_sim_time": True,
+        "vehicle_file": str(FOLDER / "config/vehicles/dodecahedron.yaml"),
+        "keys_folder": "/run/qiki/xpdr/alpha",
+        "events_spool": "/run/qiki/outbox",
+        "state_folder": "/run/qiki/lifecycle",
+    }
+
+
 @pytest.mark.parametrize("count", [0, 1, 3, 16])
 def test_the_scenario_is_the_only_list_of_the_bots(count: int, environment: dict[str, str], tmp_path: Path) -> None:
     names = [f"bot_{number}" for number in range(count)]
@@ -244,8 +256,8 @@ def test_one_bot_alone(environment: dict[str, str]) -> None:
         ({"use_sim_time": "maybe"}, "argument 'use_sim_time' is 'maybe'; allowed: true, false"),
         ({"rviz": "no"}, "'if' gives 'no'; allowed: true, 1, false, 0"),
         ({"scenaro": "x"}, "no argument 'scenaro'; arguments: body, bot, docked, events, log_format"),
-        ({"scenario": "x"}, "config/scenarios/x.yaml); allowed: cascade, single, station, the path of a file"),
-        ({"scenario": "/x.yaml"}, "launch[11].include_bots.scenario: no scenario '/x.yaml'"),
+        ({"scenario": "x"}, "config/scenarios/x.yaml); allowed: cascade, intruder, single, station, the path"),
+        ({"scenario": "/x.yaml"}, "launch[12].include_bots.scenario: no scenario '/x.yaml'"),
         ({"rviz": "true"}, "package 'rviz2' is not installed"),
     ],
 )

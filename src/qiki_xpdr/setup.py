@@ -18,4 +18,5 @@ setup(
     maintainer_email="maintainers@users.noreply.github.com",
     description="Transponder, identification, tracks, spoofing by evidence, guard rules.",
     license="Apache-2.0",
+    entry_points={"console_scripts": ["xpdr = qiki_xpdr.node:main"]},
 )

@@ -9,7 +9,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "interfaces.md"
 
 def test_the_tables_of_parameters_are_up_to_date() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    assert page.count("<!-- parameters: ") == 6
+    assert page.count("<!-- parameters: ") == 7
     assert updated(page) == page, "python -m qiki_node.reference docs/interfaces.md"
 
 

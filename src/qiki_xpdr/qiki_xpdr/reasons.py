@@ -40,6 +40,7 @@ class Reason(IntEnum):
     NOT_ADDRESSED = 207
     TOO_MANY = 208
     NO_KEY = 209
+    NO_ANSWER = 210
 
     @property
     def verified(self) -> bool:
@@ -104,4 +105,5 @@ _MEANINGS = {
     Reason.NOT_ADDRESSED: "the interrogation is for another id",
     Reason.TOO_MANY: "more interrogations than are answered",
     Reason.NO_KEY: "no key for the method asked for",
+    Reason.NO_ANSWER: "no answer came in time",
 }

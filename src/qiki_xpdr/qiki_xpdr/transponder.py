@@ -181,6 +181,10 @@ class Transponder:
             cause = "RESTORED" if on else "SHED"
             self._changed(self._wanted, was, "power", "avionics bus", cause)
 
+    def use(self, group: GroupKeys) -> None:
+        """Take other secrets of the group, as after a rotation."""
+        self._group = group
+
     def frames(self, motion: Motion, now: float) -> list[bytes]:
         """Frames due now, in their order: at most one claim, and once a period a manifest of those before.
 

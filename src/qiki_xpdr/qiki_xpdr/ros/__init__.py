@@ -1,0 +1,1 @@
+"""Adapters of the node: messages, parameters, keys, services, interrogations."""

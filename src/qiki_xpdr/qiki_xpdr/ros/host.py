@@ -1,0 +1,47 @@
+"""The node as its adapters see it."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from rclpy.qos import QoSProfile
+
+from qiki_node.log import NodeLog
+from qiki_xpdr.guard import GuardTable
+from qiki_xpdr.rules import Rules
+from qiki_xpdr.transponder import Transponder
+
+
+class Host(Protocol):
+    """A managed node with its cores. Messages and entities are rclpy's, which has no types.
+
+    Attributes:
+        log: the node's.
+        transponder, guard, rules: of the present configuration.
+    """
+
+    log: NodeLog
+    transponder: Transponder
+    guard: GuardTable
+    rules: Rules
+
+    @property
+    def is_active(self) -> bool:
+        """True while the node is in the state ACTIVE."""
+
+    def seconds(self) -> float:
+        """s of the common clock, now."""
+
+    def ordered(self) -> None:
+        """Note an accepted order of the transponder's mode: the mode before a restart counts no more."""
+
+    def report(self, command_id: str = "") -> None:
+        """Emit the occurrences since the last call, and publish changed states."""
+
+    def emit(self, type: str, payload: dict[str, Any], command_id: str = "") -> None:
+        """Emit an event of an order."""
+
+    def create_service(self, kind: type, name: str, callback: Callable[[Any, Any], Any], /) -> Any:
+        """See `rclpy.node.Node`."""
+
+    def create_lifecycle_publisher(self, kind: type, topic: str, qos: QoSProfile, /) -> Any:
+        """See `rclpy.lifecycle.LifecycleNode`."""
