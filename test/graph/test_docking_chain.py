@@ -130,7 +130,10 @@ class Chain:
         self.kill("alpha")
         assert self.log.newest("alpha").docking_id == docking_id
         self.until(lambda: self.phase("alpha") == "BRIDGE")
-        refused = self.order("dock", "alpha", "--to", "charlie", "--no-wait", expected=2)
+        for _ in range(3):  # on a busy machine the command may not hear of the node in time, which it says
+            refused = self.order("dock", "alpha", "--to", "charlie", "--no-wait", expected=None)
+            if "is silent" not in refused:
+                break
         assert "REJECTED" in refused
         assert "accepted" not in refused
 
@@ -169,10 +172,14 @@ class Chain:
         """Alpha leads: thrusters of all three move the chain, and brake it again."""
         self.pace.limit(1.0)
         opened = {bot: self.log.valves[bot][-1].on_time for bot in BOTS}
+        wrong = self.order("allocator", "lead", "alpha", "bravo:B=alpha:B", "charlie:B=alpha:A", expected=2)
+        assert "joint: bravo:B=alpha:B; allowed: bravo:A=alpha:B, as they are docked" in wrong
+        for bot in ("bravo", "charlie"):
+            self.order("allocator", "lead", bot, "--none")
         pushed = braked = False
         for attempt in range(1, LEADS + 1):
             self.leads = dict.fromkeys(BOTS, "")
-            self.order("allocator", "lead", "alpha", "bravo:B=alpha:B", "charlie:B=alpha:A")
+            self.order("allocator", "lead", "alpha", "bravo:A=alpha:B", "charlie:B=alpha:A")
             self.until(lambda: not self.has_ended())
             pushed = pushed or self.led(self.moves)
             if pushed and not self.has_ended():

@@ -16,6 +16,7 @@ from qiki_msgs.msg import (
     Assembly,
     AssemblyJoint,
     AssemblyMember,
+    BridgeEdge,
     BridgeState,
     Energy,
     Thermal,
@@ -123,6 +124,12 @@ class Pair:
     def opens(self, bot):
         return any(math.isfinite(at) for command in self.commands[bot] for at in command.open_time)
 
+    def report_bridge(self, *peers, partner_port="B"):
+        edges = [BridgeEdge(port="A", partner=peer, partner_port=partner_port) for peer in peers]
+        self.out["alpha", "bridge"].publish(BridgeState(body="alpha", data_peers=list(peers), edges=edges))
+        self.tick()
+        self.tick()
+
     def lead(self):
         assert self.set_lead("bravo", "alpha").success
         assert self.set_lead("alpha", "alpha", JOINT).success
@@ -164,23 +171,28 @@ def test_a_lead_flies_both_bots_until_it_is_ended_loses_the_bridge_or_is_killed(
         # The operator ends it; without a data bridge it is not begun again.
         assert pair.set_lead("alpha", "").success
         pair.tick_until(lambda: pair.state("bravo") != Allocation.STATE_FOLLOWING)
-        pair.out["alpha", "bridge"].publish(BridgeState(body="alpha"))
-        pair.tick()
-        pair.tick()
+        pair.report_bridge()
         assert (
             "allowed: bodies that are reached over data bridges: none" in pair.set_lead("alpha", "alpha", JOINT).message
         )
-        pair.out["alpha", "bridge"].publish(BridgeState(body="alpha", data_peers=["bravo"]))
-        pair.tick()
-        pair.tick()
+        pair.report_bridge("bravo")
         pair.lead()
-        # The bridge goes.
+        # Ports that docking does not report are refused: the geometry would be another one.
+        assert pair.set_lead("alpha", "").success
+        pair.report_bridge("bravo", partner_port="A")
+        wrong = pair.set_lead("alpha", "alpha", JOINT).message
+        assert wrong == "joint: bravo:B=alpha:A; allowed: bravo:A=alpha:A, as they are docked"
+        pair.report_bridge("bravo")
+        pair.tick_until(lambda: pair.state("bravo") != Allocation.STATE_FOLLOWING)
+        pair.lead()
+        # The bridge goes, and with it the command under way.
+        pair.push("alpha", 400.0)
+        pair.tick_until(lambda: pair.latest["alpha", "allocation"].activity == Allocation.ACTIVITY_COMMAND)
         pair.out["alpha", "bridge"].publish(BridgeState(body="alpha"))
         pair.tick_until(lambda: pair.state("bravo") != Allocation.STATE_FOLLOWING)
-        assert "no data bridge to bravo" in pair.latest["alpha", "assembly"].reason
-        pair.out["alpha", "bridge"].publish(BridgeState(body="alpha", data_peers=["bravo"]))
-        pair.tick()
-        pair.tick()
+        reason = "no data bridge to bravo; command dropped, valves closed"
+        pair.tick_until(lambda: pair.latest["alpha", "assembly"].reason == reason)
+        pair.report_bridge("bravo")
         pair.lead()
         # The lead is killed: the member flies itself again.
         pair.tick_until(lambda: pair.state("bravo") == Allocation.STATE_FOLLOWING)

@@ -17,6 +17,10 @@ from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_vehicle import ConfigurationError, MassProperties, Pose, combined, mated, quaternion
 
 FORCE = [400.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+REACH = np.array([901.0, 1180.0, 762.0, 2343.0, 1829.0, 1561.0])
+"""N and N m, of the thrusters of a chain of three along each axis."""
+WEAKLY_SHARED = ([-515.0, -73.0, 617.0, -137.0, 99.0, -140.0], [-757.0, 250.0, 372.0, 215.0, -5.0, 79.0])
+"""N and N m, size 1: with 0.06 s of them no thruster of the chain gets a shortest pulse."""
 
 
 @pytest.fixture
@@ -41,6 +45,22 @@ def test_a_chain_of_three_is_pushed_by_48_thrusters(vehicle):
     assert docked.velocity[0] * docked.mass == pytest.approx(400.0 * 0.4, rel=0.01)
     assert docked.tilt < 0.1
     assert {name for name, member in docked.members.items() if member.valves.on_time.any()} >= {"alpha", "charlie"}
+
+
+@pytest.mark.requirement("ALLOC-23")
+@pytest.mark.parametrize("direction", WEAKLY_SHARED)
+def test_a_small_wrench_that_48_thrusters_share_is_given_in_the_mean(vehicle, direction):
+    docked = Docked(vehicle, ("alpha", "bravo", "charlie"))
+    docked.run(0.1)
+    array = docked.lead.assembly.array
+    wrench = 0.04 * np.array(direction)
+    for _ in range(60):
+        docked.command(wrench)
+        docked.run(0.1)
+    on = np.concatenate([member.valves.on_time for member in docked.members.values()])
+    missing = wrench * 6.0 - array.effectiveness @ (array.f_max * on)
+    assert np.linalg.norm(missing / REACH) < 0.13  # s of all thrusters; all of it would be 0.24
+    assert on.any()
 
 
 @pytest.mark.requirement("ALLOC-24")

@@ -38,8 +38,11 @@ class OnTimes:
     rounded up or down are fixed, and the rest of the request is allocated again among the others.
     """
 
-    def __init__(self, allocator: Allocator, rounding: Allocator, timing: ValveTiming, valves: WindowStart) -> None:
-        self._allocator = allocator
+    def __init__(
+        self, allocator: Allocator, rounding: Allocator, timing: ValveTiming, valves: WindowStart, carry: float
+    ) -> None:
+        """carry: s, size of a request that is not carried forward as a whole."""
+        self._allocator, self._carry = allocator, carry
         self._rounding = rounding
         self._at = valves
         self._shortest = timing.min_on + ROUNDING
@@ -79,8 +82,11 @@ class OnTimes:
         on = self._share(request, at.hold, most)
         fires = at.is_open | (on >= 0.5 * self._shortest)
         if not (at.is_open | (on >= self._shortest)).any():
-            # Nothing reaches a pulse: wait until the backlog is large enough.
-            return at.hold.copy()
+            # Nothing reaches a pulse: wait until the backlog is large enough. Where many thrusters share it, it is cut
+            # before that: then those with the most of it fire, and the next window makes up for what is too much.
+            if np.linalg.norm(self._allocator.per_reach * request) <= self._carry or not on.any():
+                return at.hold.copy()
+            fires = on >= 0.5 * min(self._shortest, float(on.max()))
         least = np.where(at.is_open, at.hold, np.where(fires, self._shortest, 0.0))
         top = np.where(fires, np.maximum(np.minimum(most, self._capped), least), 0.0)
         stays = self._may_stay & (on > at.window - at.rest - 0.5 * self._pause) & (most >= at.window - at.rest)

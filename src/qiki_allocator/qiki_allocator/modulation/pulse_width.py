@@ -65,7 +65,7 @@ class PulseWidth(Windowed):
         )
         if not np.array_equal(self._rounding.array.com, self.allocator.array.com):
             self._rounding.move(self.allocator.array.com)
-        chooser = OnTimes(self.allocator, self._rounding, self._timing, valves)
+        chooser = OnTimes(self.allocator, self._rounding, self._timing, valves, self._settings.carry)
         refused = chooser.out_of_reach(request)
         wanted = request - refused
         best: Placement | None = None

@@ -47,6 +47,7 @@ class AssemblyLink:
         self._gathers_until: float | None = None
         self._reports: dict[str, MemberReport] = {}
         self._peers: frozenset[str] | None = None  # reached over data bridges; None: no docking node has said
+        self._bridged: dict[str, tuple[str, str]] = {}  # own port and that of each partner, as docking reports
         self._entities: list[tuple[Callable[[Any], Any], Any]] = []
         self._edges: dict[str, Any] = {}
         self._own, self._state, self._part = AssemblyMember(), Assembly(), ThrusterCommand()
@@ -102,6 +103,8 @@ class AssemblyLink:
         members = [joint.partner for joint in joints]
         for member in members:
             self._check_bridge(member)
+        for joint in joints:
+            self._check_ports(joint)
         if self._node.own.lead:
             raise RefusalError(f"lead: {self._body!r}; allowed: after the end of {self._node.own.lead!r}, which leads")
         self._forget()
@@ -119,6 +122,14 @@ class AssemblyLink:
         if self._peers is not None and body not in self._peers:
             peers = ", ".join(sorted(self._peers)) or "none"
             raise RefusalError(f"member: {body!r}; allowed: bodies that are reached over data bridges: {peers}")
+
+    def _check_ports(self, joint: Joint) -> None:
+        """Refuse a joint of this body at other ports than docking reports: thrust would turn the assembly."""
+        ports = self._bridged.get(joint.partner) if joint.body == self._body else None
+        if ports is not None and ports != (joint.port, joint.partner_port):
+            given = f"{joint.partner}:{joint.partner_port}={self._body}:{joint.port}"
+            allowed = f"{joint.partner}:{ports[1]}={self._body}:{ports[0]}, as they are docked"
+            raise RefusalError(f"joint: {given}; allowed: {allowed}")
 
     def end(self, reason: str) -> None:
         """End leading or following: valves close, a command under way is dropped, and this body flies itself again."""
@@ -265,6 +276,7 @@ class AssemblyLink:
 
     def _take_bridge(self, message: BridgeState) -> None:
         self._peers = frozenset(message.data_peers)
+        self._bridged = {edge.partner: (edge.port, edge.partner_port) for edge in message.edges}
         others = self.lead.assembly.names[1:] if self.lead is not None else (self._node.own.lead,)
         lost = [body for body in others if body not in ("", self._body) and body not in self._peers]
         if lost:
