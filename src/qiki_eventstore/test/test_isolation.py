@@ -73,6 +73,21 @@ def test_a_callback_of_a_receipt_that_has_ended_raises_nothing(store: SqliteStor
     receipt.add_done_callback(failing(ZeroDivisionError()))
 
 
+def test_a_callback_that_closes_the_store_is_refused_and_leaves_it_whole(
+    store: SqliteStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    def submit(_connection: Any) -> Receipt:
+        receipt = store.submit("a", [Event("x.y", {})])
+        receipt.add_done_callback(lambda _: store.close())
+        return receipt
+
+    assert store.run(submit).result(30.0) == [1]
+    assert store.append("a", [Event("x.y", {})]) == [2]
+    assert "close: called by a callback of a receipt" in caplog.text
+    store.close()
+    assert not [one.name for one in threading.enumerate() if one.name == "eventstore-upkeep"]
+
+
 def test_a_listener_of_commits_that_raises_ends_no_append(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_head: Any) -> None:
         raise RuntimeError("no memory")

@@ -256,6 +256,10 @@ class EngineStore(EventStore):
     def close(self) -> None:
         if self._closed:
             return
+        if self._writer is not None and self._writer.is_running_this:
+            raise RuntimeError(
+                "close: called by a callback of a receipt, which it would wait for; allowed: other threads"
+            )
         self._closed = True
         self._ended.set()
         for follower in list(self._followers):

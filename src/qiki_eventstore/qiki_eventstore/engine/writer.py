@@ -92,6 +92,11 @@ class Writer:
         """Store nothing until the store is opened again."""
         self.corrupt, self.read_only = True, reason
 
+    @property
+    def is_running_this(self) -> bool:
+        """True in a call that the writer's own thread makes."""
+        return threading.current_thread() is self._thread
+
     def join(self) -> None:
         """Wait until everything that was queued is stored or has failed; the queue is closed."""
         self._thread.join()
