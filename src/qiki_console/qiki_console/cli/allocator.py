@@ -101,11 +101,12 @@ def lead(bot: str, joints: tuple[str, ...], *, ends: bool) -> None:
     if ends:
         _echo(bot, call(bot, SetLead, "set_lead", SetLead.Request()))
         return
+    from qiki_console.graph.assembly import form
+    from qiki_node.session import Session
+
     parsed = [_joint(text) for text in joints]
-    for joint in parsed:
-        answer = call(joint.partner, SetLead, "set_lead", SetLead.Request(lead=bot))
-        _echo(joint.partner, answer)
-    _echo(bot, call(bot, SetLead, "set_lead", SetLead.Request(lead=bot, joints=parsed)))
+    with Session("console") as session:
+        form(session, bot, parsed, lambda body, text: echo(f"{body}: {text}"))
 
 
 @allocator.command()
