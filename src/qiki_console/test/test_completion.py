@@ -59,6 +59,10 @@ def completions(*words: str) -> list[str]:
         (("dock", "alpha", "--to", "station", "--port", ""), ["A", "B"]),
         (("undock", "st"), ["station"]),
         (("bridge", "set", "station", "--port", "d"), ["dorsal"]),
+        (("xpdr", "alpha", "s"), ["silent", "spoof"]),
+        (("tracks", "a"), ["alpha"]),
+        (("iff", "alpha", "--method", "h"), ["hmac"]),
+        (("guard", "mode", "b"), ["bravo"]),
         (("run", "push"), ["push_and_stop", "push"]),  # the last stands for paths
         (("state", "alpha", "--projection", "e"), ["energy"]),
         (("events", "query", "--type", "allocator.profile_s"), ["allocator.profile_started"]),

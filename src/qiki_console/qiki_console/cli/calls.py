@@ -9,7 +9,7 @@ import click
 from qiki_console.cli.verbs import Verbs
 from qiki_node.errors import RefusedError, UnknownNameError
 
-ALLOWED = ("allocator", "bridge", "dock", "sim", "thrust", "undock")
+ALLOWED = ("allocator", "bridge", "dock", "guard", "iff", "sim", "thrust", "undock", "xpdr")
 """Verbs that command: each ends when its command is executed, or fails."""
 
 

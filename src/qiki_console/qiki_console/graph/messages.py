@@ -170,7 +170,7 @@ def feedback(message: Any) -> Feedback:
 def bridge(message: BridgeState) -> BridgeStatus:
     """A body's part of the network of bridges."""
     return BridgeStatus(
-        role=_named(ROLES, message.role),
+        role=named(ROLES, message.role),
         source=message.source,
         depth=message.depth,
         source_volts=message.source_volts,
@@ -190,7 +190,7 @@ def _edge(message: BridgeEdge) -> BridgeEdgeStatus:
         partner=message.partner,
         partner_port=message.partner_port,
         profile=profile_name(message.profile),
-        state=_named(SWITCHGEAR, message.state),
+        state=named(SWITCHGEAR, message.state),
         fault=message.fault,
         volts=message.volts,
         current=message.current,
@@ -199,5 +199,6 @@ def _edge(message: BridgeEdge) -> BridgeEdgeStatus:
     )
 
 
-def _named(names: tuple[str, ...], value: int) -> str:
+def named(names: tuple[str, ...], value: int) -> str:
+    """Name of a number; one without a name is `UNKNOWN (9)`."""
     return names[value] if 0 <= value < len(names) else f"UNKNOWN ({value})"

@@ -1,0 +1,123 @@
+"""`qiki tracks`."""
+
+import time
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+import click
+
+from qiki_node.completion import complete_bots
+from qiki_node.errors import UnknownNameError, UnreachableError
+from qiki_node.terminal import echo, make_console
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from rich.console import RenderableType
+
+    from qiki_console.model.tracks import Track, Tracks
+
+    Found = Mapping[str, Tracks | None]
+
+_PLAIN_WIDTH = 240
+"""Columns where the output goes to no terminal: nothing is cut."""
+
+
+@click.command()
+@click.argument("bot", required=False, shell_complete=complete_bots)
+@click.argument("track", required=False)
+@click.option("--watch", is_flag=True, help="Go on until Ctrl-C.")
+@click.option(
+    "--period",
+    type=click.FloatRange(0.1, 60.0),
+    default=1.0,
+    show_default=True,
+    help="Wall time between two looks with --watch, s.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON per look.")
+def tracks(bot: str | None, track: str | None, *, watch: bool, period: float, as_json: bool) -> None:
+    """Tracks of BOT, or of all bots: identity, verdict on it, range, bearing, closing speed.
+
+    With TRACK, its id or its number alone, one track with all that is known of it and the evidence for and against its
+    identity. Unknown values are shown as N/A, a picture without new radar frames as STALE.
+    """
+    from qiki_console.graph.surveillance import TracksWatch, watching
+    from qiki_node.session import Session
+
+    with Session("console") as session:
+        source = TracksWatch(session, [bot] if bot else watching(session))
+        source.wait()
+        found = source.tracks()
+        if watch:
+            _watch(source.tracks, track, as_json, period)
+            return
+    _show(found, track, as_json)
+    if not any(found.values()):
+        hint = "qiki status shows which nodes are there and active; without power for the radar there are no frames"
+        raise UnreachableError(f"no radar frame has come: {', '.join(found)} publish no tracks", hint)
+
+
+def _show(found: "Found", track: str | None, as_json: bool) -> None:
+    if not as_json:
+        make_console(_PLAIN_WIDTH).print(_screen(found, track))
+        return
+    from qiki_console.model.tracks import report, track_report
+    from qiki_node.json_text import to_json
+
+    if track is not None:
+        _, chosen = _chosen(found, track)
+        echo(to_json(None if chosen is None else track_report(chosen)))
+        return
+    echo(to_json({bot: None if shown is None else report(shown) for bot, shown in found.items()}))
+
+
+def _screen(found: "Found", track: str | None) -> "RenderableType":
+    from rich.console import Group
+    from rich.text import Text
+
+    from qiki_console.model.tracks_screen import track_detail, tracks_table
+    from qiki_node.terminal import printable, printable_values
+
+    if track is not None:
+        shown, chosen = _chosen(found, track)
+        if shown is not None and chosen is not None:
+            return track_detail(printable_values(chosen), printable_values(shown))
+    parts: list[RenderableType] = []
+    for bot, shown in found.items():
+        silent = Text(printable(f"{bot}: N/A, no radar frame has come"))
+        parts.append(silent if shown is None else tracks_table(printable_values(shown)))
+    return Group(*parts)
+
+
+def _chosen(found: "Found", name: str) -> "tuple[Tracks | None, Track | None]":
+    """The track of a name, and the picture that it is in; None without a picture.
+
+    Raises:
+        UnknownNameError: there is no such track.
+    """
+    from qiki_console.model.tracks import select
+
+    [(bot, shown)] = found.items()
+    if shown is None:
+        return None, None
+    if (track := select(shown.tracks, bot, name)) is None:
+        raise UnknownNameError(f"track of {bot}", name, (one.id for one in shown.tracks))
+    return shown, track
+
+
+def _watch(look: "Callable[[], Found]", track: str | None, as_json: bool, period: float) -> None:
+    from rich.live import Live
+
+    console = make_console()
+    live = Live(console=console, auto_refresh=False, screen=True) if console.is_terminal and not as_json else None
+    try:
+        with live or nullcontext():
+            while True:
+                due = time.monotonic() + period
+                if live:
+                    live.update(_screen(look(), track), refresh=True)
+                else:
+                    _show(look(), track, as_json)
+                time.sleep(max(due - time.monotonic(), 0.0))
+    except KeyboardInterrupt:
+        pass  # the ordinary end of watching
