@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from bot import FORCE, Bot, odometry, valves
+from bot import FORCE, ZERO, Bot, odometry, valves
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -107,6 +107,23 @@ def test_any_input_is_refused_by_name_or_flown(vehicle, given):
     bot.hear()
     bot.command(FORCE)
     assert bot.controller.telemetry(bot.now).allocation.wrench[0] == pytest.approx(200.0, rel=0.01)
+
+
+@pytest.mark.parametrize("modulator", ["pulse_width", "pwpf", "bang_bang", "impulse_bit"])
+def test_the_largest_wrench_that_is_taken_is_flown_with_any_backlog(vehicle, modulator):
+    """Turned about at once: what was not delivered so far adds to it, beyond what the allocation takes."""
+    bot = Bot(vehicle)
+    bot.controller.set_modulator(bot.now, modulator)
+    for wrench in ([1e6, -1e6, 1e6, 1e6, 1e6, -1e6], [-1e6, 1e6, 1e6, -1e6, 1e6, 1e6], [0.0, 1e6, 0.0, 0.0, -1e6, 0.0]):
+        for _ in range(12):
+            bot.run(0.04)
+            bot.command(wrench)
+    bot.run(0.5, ZERO)
+    before = bot.impulse[0]
+    bot.run(3.0, FORCE)
+    bot.run(0.5, ZERO)
+    assert bot.impulse[0] - before > 400.0
+    assert not bot.controller.telemetry(bot.now).allocation.fallback
 
 
 @pytest.mark.requirement("ALLOC-8b")

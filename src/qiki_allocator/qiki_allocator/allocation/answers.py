@@ -95,6 +95,14 @@ def checked_wrench(wrench: npt.ArrayLike) -> Floats:
     return values
 
 
+def within_largest(wrench: Floats) -> Floats:
+    """The wrench, (6,), shortened to `LARGEST_WRENCH`, which a command and its backlog together may exceed."""
+    size = float(np.abs(wrench).max())
+    if size <= LARGEST_WRENCH:
+        return wrench
+    return np.clip(wrench * (LARGEST_WRENCH / size), -LARGEST_WRENCH, LARGEST_WRENCH)
+
+
 AXES = ("force.x", "force.y", "force.z", "torque.x", "torque.y", "torque.z")
 
 LARGEST_WRENCH = 1e6

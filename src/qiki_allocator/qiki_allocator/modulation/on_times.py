@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qiki_allocator.allocation.allocator import Allocator
-from qiki_allocator.allocation.answers import Limits
+from qiki_allocator.allocation.answers import Limits, within_largest
 from qiki_allocator.allocation.thrusters import Floats
 from qiki_allocator.modulation.valves import ROUNDING, ValveTiming
 
@@ -63,10 +63,11 @@ class OnTimes:
 
     def out_of_reach(self, request: Floats) -> Floats:
         """The part of an impulse, (6,), that even valves without a shortest pulse could not give in the window."""
-        target = request / self._at.window
+        wanted = request / self._at.window
+        target = within_largest(wanted)
         reach = np.minimum(self._at.thrust, self._heat / self._at.window * self._at.thrust)
         answer = self._allocator.solve(target, Limits(self._at.limits.power, reach))
-        return answer.residual * self._at.window
+        return (answer.residual + (wanted - target)) * self._at.window
 
     def choose(self, request: Floats, cut: Floats, *, lift: bool) -> Floats | None:
         """(n,) s for an impulse (6,), no longer than `cut` where a closed valve was cut; None if lifting cannot help.

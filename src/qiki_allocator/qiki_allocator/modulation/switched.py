@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qiki_allocator.allocation.allocator import Allocator
-from qiki_allocator.allocation.answers import Limits
+from qiki_allocator.allocation.answers import Limits, within_largest
 from qiki_allocator.allocation.thrusters import Floats
 from qiki_allocator.modulation.ledger import ValveCommand
 from qiki_allocator.modulation.pulse_width import PulseWidth, PulseWidthSettings
@@ -203,7 +203,8 @@ class _Switched:
             self._backlog *= self._settings.carry / size
 
     def _level(self, wrench: Floats, limits: Limits, thrust: Floats) -> Floats:
-        answer = self.allocator.solve(wrench + self._backlog / self._settings.horizon, limits)
+        wanted = within_largest(wrench + self._backlog / self._settings.horizon)
+        answer = self.allocator.solve(wanted, limits)
         return np.where(thrust > 0.0, np.minimum(answer.forces / np.maximum(thrust, 1e-9), 1.0), 0.0)
 
     def _cycle(self, start: float, level: Floats, limits: Limits, shut: npt.NDArray[np.bool_]) -> ValveCommand:
