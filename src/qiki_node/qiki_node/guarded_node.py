@@ -13,6 +13,7 @@ from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
+from rclpy.client import Client
 from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import EventHandler
 from rclpy.exceptions import InvalidHandle
@@ -102,6 +103,23 @@ class GuardedNode(LifecycleNode):
         guarded = self._after_timers(self._guarded_service(srv_name, srv_type, callback, life))
         service: Service = life.of(super().create_service(srv_type, srv_name, guarded, **options))
         return service
+
+    def create_client(self, srv_type: Any, srv_name: str, **options: Any) -> Client:
+        """See `rclpy.node.Node`. Guards what is called when a request is answered: rclpy turns its exceptions into
+        warnings of Python."""
+        life = Life()
+        client: Any = life.of(super().create_client(srv_type, srv_name, **options))
+        call = client.call_async
+
+        def call_async(request: Any) -> Any:
+            future = call(request)
+            add = future.add_done_callback
+            future.add_done_callback = lambda done: add(self.callbacks.guard(f"answer of {srv_name}", done, life=life))
+            return future
+
+        client.call_async = call_async
+        guarded: Client = client
+        return guarded
 
     def create_timer(
         self, timer_period_sec: float, callback: Callable[[], None] | None, *arguments: Any, **options: Any

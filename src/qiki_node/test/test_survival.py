@@ -48,6 +48,7 @@ class Fragile(SpunNode):
         )  # fmt: skip
         self.create_service(Trigger, "~/fail", fail)
         create_deferred_service(self, AppendEvents, "~/later", fail)
+        self.client = self.create_client(Trigger, "~/fail")
         self.publisher = self.create_lifecycle_publisher(String, "lamp", 10)
         self.add_timer(0.1, self.tick)
         for name, options in {
@@ -131,6 +132,18 @@ def test_a_service_that_fails_answers_with_the_reason(fragile, peer) -> None:
     assert (answer.success, answer.message) == (False, REASON)
     answer = peer.call(AppendEvents, f"{fragile.full_name}/later", AppendEvents.Request())
     assert (answer.success, answer.message, answer.code) == (False, REASON, AppendEvents.Response.UNAVAILABLE)
+
+
+def test_an_exception_over_an_answer_is_counted_too(fragile, peer) -> None:
+    """rclpy makes a warning of Python of it, which nobody sees."""
+    peer.spin_until(fragile.client.service_is_ready)
+    answered: list[Any] = []
+    future = fragile.client.call_async(Trigger.Request())
+    future.add_done_callback(fail)
+    future.add_done_callback(lambda done: answered.append(done.result().success))
+    peer.spin_until(lambda: bool(answered))
+    assert answered == [False]
+    assert fragile.metric("answer of ~/fail") == 1.0
 
 
 @pytest.mark.parametrize(("action", "callback"), [("execute", "execute"), ("accepted", "accepted"), ("goal", "goal")])

@@ -75,3 +75,19 @@ def test_it_waits_for_own_events_and_the_store_for_its_patience():
     assert waiting.look(settled=True).mode is Mode.ON
     assert memory(Store(there=False)).look(settled=True) is None
     assert memory(Store(there=False), patience=0.0).look(settled=True).mode is None
+
+
+def of_a_later_schema(event):
+    event.schema_version = 99
+    return event
+
+
+def not_readable(event):
+    event.payload = array("B", b"\xff\xff")
+    return event
+
+
+@pytest.mark.parametrize("spoilt", [of_a_later_schema, not_readable])
+def test_an_event_that_cannot_be_read_is_no_mode_that_was_never_changed(spoilt):
+    with pytest.raises(ValueError, match=r"xpdr\.mode_changed"):
+        memory(Store(spoilt(changed("SILENT", 7)))).look(settled=True)

@@ -63,7 +63,7 @@ class Memory:
         self._clock = clock
         self._until = clock() + patience
         self._client = node.create_client(QueryEvents, SERVICE)
-        self._answers: dict[str, tuple[int, float, Mapping[str, Any]] | None] = {}
+        self._answers: dict[str, Any] = {}  # the newest event of each kind, None: there is none
         self._asked: dict[str, float] = {}
         self.unwritten = ""
         """Reason why the file cannot be written; empty: it can."""
@@ -115,21 +115,17 @@ class Memory:
         response = done.result()
         if response is None or not response.success:
             return
-        self._answers[name] = None
-        for event in response.events:
-            payload = event.payload.tobytes()
-            data = REGISTRY.decode(event.type, event.schema_version, event.content_type, payload)
-            self._answers[name] = (event.position, stamps.seconds(event.time), data)
+        self._answers[name] = next(iter(response.events), None)
 
     def _of_store(self) -> Remembered:
         began = self._answers["world"]
-        position = -1 if began is None else began[0]
+        position = -1 if began is None else began.position
 
         def valid(name: str) -> Mapping[str, Any] | None:
             found = self._answers[name]
-            if found is None or found[0] < position or found[1] > self._now() + _AHEAD:
+            if found is None or found.position < position or stamps.seconds(found.time) > self._now() + _AHEAD:
                 return None
-            return found[2]
+            return REGISTRY.decode(found.type, found.schema_version, found.content_type, found.payload.tobytes())
 
         phase, role = valid("phase"), valid("role")
         docking_id = "" if phase is None else phase["docking_id"]

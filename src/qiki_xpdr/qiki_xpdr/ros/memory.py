@@ -1,6 +1,6 @@
 """Mode of the transponder before a restart, from the event store."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,11 +38,15 @@ class Memory:
         self._node, self._clock, self._until = node, clock, clock() + patience
         self._wanted = {"mode": ((MODE_CHANGED,), [stream]), "world": (BEGINS, [])}
         self._client = node.create_client(QueryEvents, SERVICE)
-        self._answers: dict[str, tuple[int, float, Mapping[str, Any]] | None] = {}
+        self._answers: dict[str, Any] = {}  # the newest event of each kind, None: there is none
         self._asked: dict[str, float] = {}
 
     def look(self, *, settled: bool) -> Remembered | None:
-        """The mode before; None: not known yet, look again. settled: no own event waits for the store."""
+        """The mode before; None: not known yet, look again. settled: no own event waits for the store.
+
+        Raises:
+            ValueError: the newest event holds no mode.
+        """
         if settled and self._client.service_is_ready():
             for name in self._wanted:
                 self._ask(name)
@@ -64,16 +68,14 @@ class Memory:
         response = done.result()
         if response is None or not response.success:
             return
-        self._answers[name] = None
-        for event in response.events:
-            data = REGISTRY.decode(event.type, event.schema_version, event.content_type, event.payload.tobytes())
-            self._answers[name] = (event.position, stamps.seconds(event.time), data)
+        self._answers[name] = next(iter(response.events), None)
 
     def _newest(self) -> Remembered:
         world, changed = self._answers["world"], self._answers["mode"]
         if changed is None:
             return Remembered(None, "it was never changed")
-        position, at, payload = changed
-        if (world is not None and position < world[0]) or at > self._node.seconds() + _AHEAD:
+        at = stamps.seconds(changed.time)
+        if (world is not None and changed.position < world.position) or at > self._node.seconds() + _AHEAD:
             return Remembered(None, "it is of another run")
+        payload = REGISTRY.decode(changed.type, changed.schema_version, changed.content_type, changed.payload.tobytes())
         return Remembered(rebuilt([(MODE_CHANGED, payload)]), "event store")
