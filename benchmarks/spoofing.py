@@ -37,7 +37,7 @@ class Peers:
         """(5, count), NaN where nothing is seen."""
         found = np.full((5, count), np.nan)
         found[0] = 0.0  # no attacker declares SPOOF
-        parts, _ = residuals(looks, AT_ORIGIN, now, VEHICLE)
+        parts = residuals(looks, AT_ORIGIN, now, VEHICLE).shifts
         chi = np.einsum("ij,ij->i", parts["position"], parts["position"])
         row = np.full(count, np.nan)
         row[rows] = np.sqrt(chi)
@@ -78,7 +78,7 @@ def run(seed: int, count: int, change: Change | None, *, peers: bool = False, **
             highest = np.fmax(highest, scores)
             reached.append(np.where(now < onset, np.nan, scores)[:, :] if now < ONSET + 2.2 else None)
         if change is None and number % 40 == 0:
-            parts, _ = residuals(looks, AT_ORIGIN, now, VEHICLE)
+            parts = residuals(looks, AT_ORIGIN, now, VEHICLE).shifts
             chi = np.einsum("ij,ij->i", parts["position"], parts["position"])
             residual.append(chi[np.isfinite(chi)])
         fly(world, rng)

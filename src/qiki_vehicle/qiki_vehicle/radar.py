@@ -20,6 +20,7 @@ class Radar(Section):
     range: Positive  # m, standard deviation
     angle: _Small  # rad, of bearing and of elevation
     radial_velocity: Positive  # m/s
+    extent: NonNegative  # m, radius of a body's hull: its return comes from some point of it
     range_resolution: Positive  # m, bodies nearer to each other than this, and
     angle_resolution: _Small  # rad, than this, give one return
     radial_velocity_max: Positive  # m/s, of a return

@@ -74,6 +74,7 @@ class Offsets(Section):
     """Channels whose residuals shift."""
 
     position: Weight  # claimed position against the return of that look
+    jump: Weight  # claimed position against the claims before
     doppler: Weight  # claimed velocity against its radial velocity
     round_trip: Weight  # of the reply against the return's range
     direction: Weight  # of arrival against the return's direction
@@ -96,6 +97,7 @@ class Spoofing(Section):
 
     arl: Annotated[Positive, Field(ge=1e3, le=1e12)]  # looks between two false alarms
     windows: Annotated[tuple[_Count, ...], Field(min_length=1, max_length=64)]  # looks, of the tests for an offset
+    jump_windows: Annotated[tuple[_Count, ...], Field(min_length=1, max_length=64)]  # looks, of that for a jump
     clip: Annotated[Positive, Field(ge=1.0, le=2.0)]  # 1, of the threshold, most that one look counts
     claim_position: Positive  # m, deviation of a truthful claim, per axis
     claim_velocity: Positive  # m/s
@@ -115,8 +117,10 @@ class Spoofing(Section):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        if list(self.windows) != sorted(set(self.windows)) or self.windows[-1] > 1000:
-            raise ValueError(f"windows {self.windows}; allowed: rising, up to 1000 looks")
+        for name in ("windows", "jump_windows"):
+            lengths = getattr(self, name)
+            if list(lengths) != sorted(set(lengths)) or lengths[-1] > 1000:
+                raise ValueError(f"{name} {lengths}; allowed: rising, up to 1000 looks")
         if not self.release < self.suspect < 1.0:
             raise ValueError(f"suspect {self.suspect}; allowed: above release ({self.release}) and below 1")
         weights = [getattr(part, name) for part in (self.offsets, self.faults) for name in type(part).model_fields]

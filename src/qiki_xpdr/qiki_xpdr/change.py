@@ -68,19 +68,32 @@ class Offset:
         self._sums[rows], self._looks[rows] = 0.0, 0
         self.statistic[rows], self.length[rows] = 0.0, 0
 
-    def look(self, rows: NDArray[np.intp], residuals: Floats, excuse: Floats | None = None) -> None:
+    def look(
+        self,
+        rows: NDArray[np.intp],
+        residuals: Floats,
+        *,
+        excuse: Floats | None = None,
+        margin: Floats | None = None,
+        once: bool = False,
+    ) -> None:
         """Count whitened residuals of rows, each row at most once; those not finite count nothing.
 
         Args:
             rows: (K,). residuals: (K, dimensions).
             excuse: (K, dimensions) largest constant shift, of either sign, that is no change.
+            once: the excused shift is one of a single look, not of each.
+            margin: (K, dimensions) shift of each dimension, of either sign, constant or not, that is no change.
         """
         known = np.isfinite(residuals).all(axis=1)
         rows, residuals = rows[known], residuals[known]
         if not len(rows):
             return
-        size = np.einsum("ki,ki->k", residuals, residuals) / 2.0
-        residuals = residuals * np.sqrt(np.minimum(1.0, self._clip / np.maximum(size, 1e-12)))[:, None]
+        margin = np.zeros_like(residuals) if margin is None else margin[known]
+        allowed = np.clip(residuals, -margin, margin)
+        beyond = residuals - allowed
+        size = np.einsum("ki,ki->k", beyond, beyond) / 2.0
+        residuals = allowed + beyond * np.sqrt(np.minimum(1.0, self._clip / np.maximum(size, 1e-12)))[:, None]
         ring = self._sums.shape[1]
         looks = self._looks[rows] + 1
         newest = self._sums[rows, (looks - 1) % ring] + residuals
@@ -90,7 +103,9 @@ class Offset:
         before = self._sums[rows[:, None], (looks[:, None] - lengths) % ring]
         apart = newest[:, None, :] - before
         if excuse is not None:
-            apart -= _excused(apart, lengths, excuse[known])
+            apart -= _excused(apart, np.ones_like(lengths) if once else lengths, excuse[known])
+        room = lengths[:, :, None] * margin[:, None, :]
+        apart -= np.clip(apart, -room, room)
         ratios = np.einsum("kli,kli->kl", apart, apart) / (2.0 * lengths)
         best = ratios.argmax(axis=1)
         span = np.arange(len(rows))

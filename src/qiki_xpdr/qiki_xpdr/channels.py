@@ -10,10 +10,12 @@ from qiki_vehicle import Vehicle
 from qiki_xpdr.filter import LEAST_FLAT
 from qiki_xpdr.geometry import LIGHT, Floats, Lines, Own, unit
 
-OFFSETS: Final = {"position": 3, "doppler": 1, "round_trip": 1, "direction": 2, "strength": 1}
+OFFSETS: Final = {"position": 3, "jump": 3, "doppler": 1, "round_trip": 1, "direction": 2, "strength": 1}
 """Channels whose residuals shift, with their dimensions."""
 FAULTS: Final = ("signature", "freshness", "uniqueness", "kinematics", "identity", "no_return")
 """Channels that show faults."""
+_FAR: Final = 1e3
+"""Residual of what lies behind."""
 
 
 @dataclass(frozen=True)
@@ -64,73 +66,71 @@ def free_space_loss(distance: Floats, frequency: float) -> Floats:
     return 20.0 * np.log10(4.0 * np.pi * np.maximum(distance, 1.0) * frequency / LIGHT)
 
 
-def residuals(looks: Looks, own: Own, now: float, vehicle: Vehicle) -> tuple[dict[str, Floats], Floats]:
-    """Whitened residuals (K, dimensions) of each channel of `OFFSETS`: standard normal for a truthful claim.
+@dataclass(frozen=True)
+class Residuals:
+    """Whitened residuals of K looks, by channel of `OFFSETS`: standard normal for a truthful claim of a point.
 
-    Second: (K, 3) shift of the position's residual by a clock that is `skew` late.
+    Attributes:
+        shifts: (K, dimensions). margins: (K, dimensions) of them, by points of the hull other than its centre.
+        excuse: (K, 3) shift of the position's residual by a clock that is `skew` late.
+    """
+
+    shifts: dict[str, Floats]
+    margins: dict[str, Floats]
+    excuse: Floats
+
+
+def residuals(looks: Looks, own: Own, now: float, vehicle: Vehicle) -> Residuals:
+    """Claims and signals against the raw returns of the same looks; all channels of `OFFSETS` but `jump`.
+
     A claim is carried on to `now` by its own velocity. Nothing of a track's state is used: its errors are correlated.
     """
     radar, radio, spoofing = vehicle.radar, vehicle.radio, vehicle.spoofing
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         later = looks.position + (now - looks.time)[:, None] * looks.velocity
         claimed = Lines.to(later, looks.velocity, own)
         distance, bearing, elevation, rate = looks.measured.T
         sight = unit(bearing, elevation) @ own.axes.T
         flat = np.maximum(np.cos(elevation), LEAST_FLAT)
         width = spoofing.claim_position / claimed.range
-        position = np.stack(
+        sigmas = np.stack(
             (
-                (distance - claimed.range) / np.hypot(radar.range, spoofing.claim_position),
-                np.einsum("ij,ij->i", sight, claimed.east) / np.hypot(radar.angle * flat, width),
-                np.einsum("ij,ij->i", sight, claimed.up) / np.hypot(radar.angle, width),
+                np.full(len(flat), np.hypot(radar.range, spoofing.claim_position)),
+                np.hypot(radar.angle * flat, width),
+                np.hypot(radar.angle, width),
             ),
             axis=1,
         )
+        arcs = (np.einsum("ij,ij->i", sight, axis) for axis in (claimed.east, claimed.up))
+        position = np.stack((distance - claimed.range, *arcs), axis=1) / sigmas
         # A claim behind the radar must not look like one before it.
         behind = np.einsum("ij,ij->i", sight, claimed.sight) < 0.0
-        position[behind, 1:] = 1e3
-        slip = np.linalg.norm(claimed.slip, axis=1) * width
+        position[behind, 1:] = _FAR
+        slip = np.linalg.norm(claimed.slip, axis=1) * np.hypot(width, radar.extent / claimed.range)
         doppler = (rate - claimed.rate) / np.sqrt(radar.radial_velocity**2 + spoofing.claim_velocity**2 + slip**2)
-        trip = (0.5 * LIGHT * looks.round_trip - distance) / np.hypot(0.5 * LIGHT * radio.round_trip, radar.range)
+        late = np.hypot(0.5 * LIGHT * radio.round_trip, radar.range)
+        trip = (0.5 * LIGHT * looks.round_trip - distance) / late
         seen = Lines.to(own.position + sight * distance[:, None], np.zeros_like(sight), own)
         signal = unit(looks.arrival[:, 0], looks.arrival[:, 1]) @ own.axes.T
-        direction = np.stack(
-            (
-                np.einsum("ij,ij->i", signal, seen.east) / np.hypot(radio.direction, radar.angle * flat),
-                np.einsum("ij,ij->i", signal, seen.up) / np.hypot(radio.direction, radar.angle),
-            ),
+        spread = np.stack(
+            (np.hypot(radio.direction, radar.angle * flat), np.full(len(flat), np.hypot(radio.direction, radar.angle))),
             axis=1,
         )
-        direction[np.einsum("ij,ij->i", signal, sight) < 0.0] = 1e3
+        direction = np.stack([np.einsum("ij,ij->i", signal, axis) for axis in (seen.east, seen.up)], axis=1) / spread
+        direction[np.einsum("ij,ij->i", signal, sight) < 0.0] = _FAR
         expected = vehicle.transponder.eirp - free_space_loss(distance, radio.frequency)
         strength = (looks.strength - expected) / radio.strength
-    moved = looks.velocity * spoofing.skew
-    excuse = np.stack(
-        (
-            np.einsum("ij,ij->i", moved, claimed.sight) / np.hypot(radar.range, spoofing.claim_position),
-            np.einsum("ij,ij->i", moved, claimed.east) / claimed.range / np.hypot(radar.angle * flat, width),
-            np.einsum("ij,ij->i", moved, claimed.up) / claimed.range / np.hypot(radar.angle, width),
-        ),
-        axis=1,
-    )
+        moved = looks.velocity * spoofing.skew
+        late_clock = np.stack([np.einsum("ij,ij->i", moved, axis) for axis in claimed.axes], axis=1)
+        late_clock[:, 1:] /= claimed.range[:, None]
+        hull = radar.extent / np.stack((np.ones(len(flat)), claimed.range, claimed.range), axis=1)
+        louder = free_space_loss(distance, radio.frequency) - free_space_loss(distance - radar.extent, radio.frequency)
+    margins = {
+        "position": hull / sigmas,
+        "round_trip": np.full((len(flat), 1), radar.extent / late),
+        "direction": radar.extent / distance[:, None] / spread,
+        "strength": louder[:, None] / radio.strength,
+    }
     single = {"doppler": doppler, "round_trip": trip, "strength": strength}
-    return {"position": position, "direction": direction} | {name: one[:, None] for name, one in single.items()}, excuse
-
-
-def kinematic_faults(looks: Looks, before: Floats, vehicle: Vehicle) -> Floats:
-    """1 where a claim cannot follow on the one before (K, 7: time, position, velocity), or no body is so fast.
-
-    NaN without one before, or within the same instant.
-    """
-    spoofing = vehicle.spoofing
-    with np.errstate(invalid="ignore"):
-        seconds = looks.time - before[:, 0]
-        moved = looks.position - before[:, 1:4]
-        mean = 0.5 * (looks.velocity + before[:, 4:7])
-        room = 6.0 * spoofing.claim_position * 1.5 + 0.25 * spoofing.acceleration * seconds**2
-        room += 6.0 * spoofing.claim_velocity * seconds
-        jumps = np.linalg.norm(moved - mean * seconds[:, None], axis=1) > room
-        change = np.linalg.norm(looks.velocity - before[:, 4:7], axis=1)
-        turns = change > spoofing.acceleration * seconds + 6.0 * spoofing.claim_velocity * 1.5
-        fast = np.linalg.norm(looks.velocity, axis=1) > spoofing.speed
-    return np.where((seconds > 0.0) | fast, (jumps | turns | fast).astype(float), np.nan)
+    shifts = {"position": position, "direction": direction} | {name: one[:, None] for name, one in single.items()}
+    return Residuals(shifts, margins, late_clock / sigmas)

@@ -62,7 +62,7 @@ class Expected:
         jacobian[:, 3, :3] = lines.slip * inverse
         jacobian[:, 3, 3:] = lines.sight
         covariance = jacobian @ covariances @ np.swapaxes(jacobian, 1, 2)
-        covariance[:, range(FIELDS), range(FIELDS)] += noise(lines.flat, radar)
+        covariance[:, range(FIELDS), range(FIELDS)] += noise(lines, radar)
         shifts = _curvature(lines, covariances, covariance)
         factor = np.linalg.cholesky(covariance)
         spread = 2.0 * np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
@@ -108,11 +108,17 @@ def _curvature(lines: Lines, covariances: Floats, covariance: Floats) -> Floats:
     return np.stack((0.5 * lines.range * width, turn), axis=1)
 
 
-def noise(flat: Floats, radar: Radar) -> Floats:
-    """Variances (N, 4) of measurements at directions with that cosine of the elevation; bearing as an arc."""
-    made = np.empty((len(flat), FIELDS))
+def noise(lines: Lines, radar: Radar) -> Floats:
+    """Variances (N, 4) of measurements of bodies along lines; bearing as an arc.
+
+    A return comes from any point of the hull, which near the radar is wider than the error of the angles.
+    """
+    made = np.empty((len(lines.range), FIELDS))
     made[:] = (radar.range**2, radar.angle**2, radar.angle**2, radar.radial_velocity**2)
-    made[:, 1] *= np.maximum(flat, LEAST_FLAT) ** 2
+    made[:, 1] *= np.maximum(lines.flat, LEAST_FLAT) ** 2
+    hull = radar.extent**2 / 3.0
+    made[:, 0] += hull
+    made[:, 1:3] += hull / lines.range[:, None] ** 2
     return made
 
 
@@ -138,7 +144,7 @@ def begin(measurements: Floats, own: Own, radar: Radar, speed: float) -> tuple[F
     states[:, :3] = own.position + measurements[:, :1] * directions
     states[:, 3:] = own.velocity + measurements[:, 3:] * directions
     lines = Lines.to(states[:, :3], states[:, 3:], own)
-    variances = noise(lines.flat, radar)
+    variances = noise(lines, radar)
     variances[:, 1:3] *= lines.range[:, None] ** 2
     covariances = np.zeros((len(measurements), 6, 6))
     for number, axis in enumerate((lines.sight, lines.east, lines.up)):

@@ -72,6 +72,11 @@ class Lines:
     rate: Floats
     slip: Floats
 
+    @property
+    def axes(self) -> tuple[Floats, Floats, Floats]:
+        """Along the line, of rising bearing, of rising elevation."""
+        return self.sight, self.east, self.up
+
     @classmethod
     def to(cls, positions: Floats, velocities: Floats, own: Own) -> "Lines":
         """Lines to points (N, 3) m with velocities (N, 3) m/s."""

@@ -65,7 +65,8 @@ def _likelihoods(
     lines = Lines.to(state[:, :3], state[:, 3:], own)
     axes = np.stack((lines.east, lines.up), axis=1) / lines.range[:, None, None]
     spread = axes @ covariance @ np.swapaxes(axes, 1, 2)
-    spread += radio.direction**2 * np.eye(2)
+    hull = vehicle.radar.extent**2 / 3.0
+    spread += (radio.direction**2 + hull / lines.range[:, None, None] ** 2) * np.eye(2)
     directions = unit(arrivals[:, 0], arrivals[:, 1]) @ own.axes.T
     arcs = np.stack((lines.east @ directions.T, lines.up @ directions.T), axis=2)
     inverse = np.linalg.inv(spread)
@@ -74,7 +75,7 @@ def _likelihoods(
     density = np.where(lines.sight @ directions.T > 0.0, density, 0.0)
     ranged = np.isfinite(arrivals[:, 2])
     along = np.einsum("ni,nij,nj->n", lines.sight, covariance, lines.sight)
-    variance = along + (0.5 * LIGHT * radio.round_trip) ** 2
+    variance = along + (0.5 * LIGHT * radio.round_trip) ** 2 + hull
     apart = np.where(ranged, 0.5 * LIGHT * arrivals[:, 2], 0.0) - lines.range[:, None]
     squared = np.where(ranged, apart**2 / variance[:, None], 0.0)
     density *= np.where(ranged, np.exp(-0.5 * squared) / np.sqrt(2.0 * math.pi * variance)[:, None], 1.0)

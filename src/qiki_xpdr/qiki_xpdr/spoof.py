@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from qiki_vehicle import Vehicle
 from qiki_xpdr.change import Fault, Offset, threshold
-from qiki_xpdr.channels import FAULTS, OFFSETS, Looks, kinematic_faults, residuals
+from qiki_xpdr.channels import FAULTS, OFFSETS, Looks, residuals
+from qiki_xpdr.course import Course
 from qiki_xpdr.geometry import Floats, Own
 from qiki_xpdr.modes import Occurrence, SpoofState
 
@@ -18,6 +19,7 @@ Key = tuple[int, str]
 
 _TEXTS: Final = {
     "position": "the claimed position is not that of the return",
+    "jump": "the claimed position is not where the claims before led",
     "doppler": "the claimed velocity is not that of the return",
     "round_trip": "the reply does not come from the return's range",
     "direction": "the signal does not come from the return's direction",
@@ -67,8 +69,9 @@ class SpoofMonitor:
         self._caps: dict[str, float] = {}
         for name, dimensions in OFFSETS.items():
             weight = getattr(spoofing.offsets, name)
-            h = self.thresholds[name] = threshold(spoofing.arl / weight.share, dimensions, spoofing.windows)
-            self._offsets[name] = Offset(dimensions, spoofing.windows, spoofing.clip * h)
+            windows = spoofing.jump_windows if name == "jump" else spoofing.windows
+            h = self.thresholds[name] = threshold(spoofing.arl / weight.share, dimensions, windows)
+            self._offsets[name] = Offset(dimensions, windows, spoofing.clip * h)
             self._caps[name] = weight.cap
         for name in FAULTS:
             weight = getattr(spoofing.faults, name)
@@ -84,7 +87,7 @@ class SpoofMonitor:
         self._seen: Floats = np.zeros(0)
         self._calm: Floats = np.zeros(0)
         self._proven: NDArray[np.bool_] = np.zeros(0, dtype=bool)
-        self._claims: Floats = np.zeros((0, 7))
+        self._course = Course(spoofing)
         self._occurrences: list[Occurrence] = []
 
     def __len__(self) -> int:
@@ -104,9 +107,12 @@ class SpoofMonitor:
         rows = self._rows_of(keys, now)
         if (rows < 0).any():
             looks, rows = looks.pick(np.flatnonzero(rows >= 0)), rows[rows >= 0]
-        shifts, excuse = residuals(looks, own, now, self._vehicle)
-        for name, one in shifts.items():
-            self._offsets[name].look(rows, one, excuse if name == "position" else None)
+        found = residuals(looks, own, now, self._vehicle)
+        jump, set_clock, kinematics = self._course.look(rows, looks)
+        excuses = {"position": found.excuse, "jump": set_clock}
+        for name, one in (found.shifts | {"jump": jump}).items():
+            excuse, margin = excuses.get(name), found.margins.get(name)
+            self._offsets[name].look(rows, one, excuse=excuse, margin=margin, once=name == "jump")
         self._proven[rows] = looks.verified
         uniqueness, contested = self._rivals(rows, now, other=0)
         identity, divided = self._rivals(rows, now, other=1)
@@ -114,13 +120,12 @@ class SpoofMonitor:
             "signature": looks.signature,
             "freshness": looks.freshness,
             "no_return": looks.no_return,
-            "kinematics": kinematic_faults(looks, self._claims[rows], self._vehicle),
+            "kinematics": kinematics,
             "uniqueness": uniqueness,
             "identity": identity,
         }
         for name, fault in faults.items():
             self._faults[name].look(rows, fault)
-        self._claims[rows] = np.column_stack((looks.time, looks.position, looks.velocity))
         self._seen[rows] = now
         self._looked[rows] += 1
         self._judge(rows, contested | divided, now)
@@ -155,6 +160,9 @@ class SpoofMonitor:
     def _tests(self) -> list[tuple[str, Offset | Fault]]:
         return [*self._offsets.items(), *self._faults.items()]
 
+    def _memory(self) -> list[Offset | Fault | Course]:
+        return [self._course, *self._offsets.values(), *self._faults.values()]
+
     def _rows_of(self, keys: list[Key], now: float) -> NDArray[np.intp]:
         """Rows of pairs; -1: there is no room for it."""
         new = sorted((key for key in keys if key not in self._rows), key=lambda key: key[0] < 0)
@@ -169,14 +177,13 @@ class SpoofMonitor:
             self._keys.append(key)
         count = len(new)
         if count:
-            for _, test in self._tests():
-                test.add(count)
+            for one in self._memory():
+                one.add(count)
             self._state = np.append(self._state, np.full(count, int(SpoofState.UNVERIFIED), dtype=np.int8))
             self._looked = np.append(self._looked, np.zeros(count, dtype=np.int64))
             self._seen = np.append(self._seen, np.full(count, now))
             self._calm = np.append(self._calm, np.full(count, now))
             self._proven = np.append(self._proven, np.zeros(count, dtype=bool))
-            self._claims = np.concatenate((self._claims, np.full((count, 7), np.nan)))
         return np.array([self._rows.get(key, -1) for key in keys], dtype=np.intp)
 
     def _evict(self, count: int, spared: set[Key]) -> None:
@@ -190,9 +197,9 @@ class SpoofMonitor:
         self._keep(kept)
 
     def _keep(self, kept: NDArray[np.bool_]) -> None:
-        for _, test in self._tests():
-            test.keep(kept)
-        for name in ("_state", "_looked", "_seen", "_calm", "_claims", "_proven"):
+        for one in self._memory():
+            one.keep(kept)
+        for name in ("_state", "_looked", "_seen", "_calm", "_proven"):
             setattr(self, name, getattr(self, name)[kept])
         self._keys = [key for key, stays in zip(self._keys, kept, strict=True) if stays]
         self._rows = {key: row for row, key in enumerate(self._keys)}
@@ -238,10 +245,9 @@ class SpoofMonitor:
         limit = np.where(self._state == SpoofState.SPOOF, settings.release_time, settings.forget)
         quiet = np.flatnonzero((silent > limit) & (self._looked > 0))
         if len(quiet):
-            for _, test in self._tests():
-                test.restart(quiet)
+            for one in self._memory():
+                one.restart(quiet)
             self._looked[quiet] = 0
-            self._claims[quiet] = np.nan
             self._set(quiet, np.full(len(quiet), int(SpoofState.UNVERIFIED), dtype=np.int8))
         kept = (silent >= 0.0) & (silent <= self._vehicle.tracking.dead)
         if not kept.all():

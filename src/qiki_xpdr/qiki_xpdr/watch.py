@@ -220,7 +220,8 @@ class Watch:
             return math.nan
         along = np.abs(returns[:, 0] - distance)
         angle = np.arccos(np.clip(returns[:, 1:] @ lines.sight[0], -1.0, 1.0))
-        widths = np.hypot(radar.range, deviation), np.hypot(radar.angle, deviation / distance)
+        spread = math.hypot(deviation, radar.extent / math.sqrt(3.0))
+        widths = np.hypot(radar.range, spread), np.hypot(radar.angle, spread / distance)
         near = (along / widths[0]) ** 2 + (angle / widths[1]) ** 2 <= self._near
         # Bodies nearer to each other than the radar's resolution give one return.
         merged = (along <= radar.range_resolution) & (angle <= radar.angle_resolution)

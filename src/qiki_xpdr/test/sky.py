@@ -21,8 +21,11 @@ def seen(positions, velocities, own=AT_ORIGIN, snr=10.0):
 
 
 def frame(rng, positions, velocities, *, own=AT_ORIGIN, detection=RADAR.detection, clutter=0.0):
-    """A noisy frame in random order, and the body of each detection (-1: clutter)."""
-    exact = seen(positions, velocities, own)
+    """A noisy frame in random order, and the body of each detection (-1: clutter); returns come from hulls."""
+    positions = np.atleast_2d(positions).astype(float)
+    points = rng.normal(size=positions.shape)
+    points *= RADAR.extent / np.linalg.norm(points, axis=1)[:, None]
+    exact = seen(positions + points, velocities, own)
     exact[:, :4] += rng.normal(size=(len(exact), 4)) * SIGMAS
     exact[:, 1] %= 2.0 * math.pi
     exact[:, 2] = np.clip(exact[:, 2], -math.pi / 2.0, math.pi / 2.0)

@@ -85,7 +85,20 @@ def test_an_excused_shift_is_no_change_and_a_larger_one_is(share, seed):
     for _ in range(150):
         noise = rng.normal(size=(1, 3))
         residuals = np.vstack((noise + share * excuse, noise + 4.0 * excuse))
-        test.look(np.array([0, 1]), residuals, np.repeat(excuse, 2, axis=0))
+        test.look(np.array([0, 1]), residuals, excuse=np.repeat(excuse, 2, axis=0))
+    assert test.statistic[0] < H < test.statistic[1]
+
+
+@pytest.mark.requirement("XPDR-26")
+@given(st.integers(0, 2**32 - 1), st.booleans())
+def test_a_shift_within_the_margin_is_no_change_and_one_beyond_it_is(seed, wanders):
+    rng, margin = np.random.default_rng(seed), np.array([[0.5, 12.0, 0.0]])
+    test, share = Offset(3, WINDOWS, SPOOFING.clip * H, 2), rng.uniform(-1.0, 1.0, (1, 3))
+    for _ in range(150):
+        noise = rng.normal(size=(1, 3))
+        inside = noise + margin * (rng.uniform(-1.0, 1.0, (1, 3)) if wanders else share)
+        beyond = noise + margin * np.sign(share) + np.array([[0.0, 2.0, 0.0]]) * np.sign(share)
+        test.look(np.array([0, 1]), np.vstack((inside, beyond)), margin=np.repeat(margin, 2, axis=0))
     assert test.statistic[0] < H < test.statistic[1]
 
 

@@ -75,7 +75,9 @@ def test_a_new_track_has_the_noise_of_its_measurement(place, speed, turn):
     assert states[0, :3] == pytest.approx(np.array(place) + own.position, abs=1e-6)
     assert np.linalg.eigvalsh(covariances[0])[0] > 0.0
     lines = Expected.of(states, covariances, own, RADAR).lines
-    assert lines.sight[0] @ covariances[0, :3, :3] @ lines.sight[0] == pytest.approx(RADAR.range**2)
+    assert lines.sight[0] @ covariances[0, :3, :3] @ lines.sight[0] == pytest.approx(
+        RADAR.range**2 + RADAR.extent**2 / 3.0
+    )
     assert lines.sight[0] @ covariances[0, 3:, 3:] @ lines.sight[0] == pytest.approx(RADAR.radial_velocity**2)
 
 
