@@ -90,6 +90,7 @@ class Faults(Section):
     kinematics: FaultWeight  # claims that no body flies
     identity: FaultWeight  # the track has claimed another id
     no_return: FaultWeight  # a claimed position without a return
+    witness: FaultWeight  # another bot received the claim from elsewhere, or sees no return there
 
 
 class Spoofing(Section):

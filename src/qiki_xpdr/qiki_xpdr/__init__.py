@@ -1,5 +1,6 @@
 """Transponder, identification, tracks, spoofing by evidence, guard rules."""
 
+from qiki_xpdr.contacts import Identified
 from qiki_xpdr.guard import Alert, Contact, GuardMode, GuardTable
 from qiki_xpdr.iff import Iff
 from qiki_xpdr.keys import GroupKeys, KeyRing, OwnKeys
@@ -11,7 +12,7 @@ from qiki_xpdr.spoof import Evidence, SpoofMonitor
 from qiki_xpdr.standing import Outcome, Standing
 from qiki_xpdr.tracker import Picture, Tracker
 from qiki_xpdr.transponder import FalseIdentity, Motion, Response, Transponder
-from qiki_xpdr.watch import Identified, Reception, Watch
+from qiki_xpdr.watch import Reception, Watch
 
 __all__ = [
     "Alert",

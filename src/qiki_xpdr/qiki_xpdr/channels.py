@@ -1,6 +1,6 @@
 """Looks at pairs of a track and a claimed id, and their residuals: claim against that look's raw measurement."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Final
 
 import numpy as np
@@ -12,7 +12,7 @@ from qiki_xpdr.geometry import LIGHT, Floats, Lines, Own, unit
 
 OFFSETS: Final = {"position": 3, "jump": 3, "doppler": 1, "round_trip": 1, "direction": 2, "strength": 1}
 """Channels whose residuals shift, with their dimensions."""
-FAULTS: Final = ("signature", "freshness", "uniqueness", "kinematics", "identity", "no_return")
+FAULTS: Final = ("signature", "freshness", "uniqueness", "kinematics", "identity", "no_return", "witness")
 """Channels that show faults."""
 _FAR: Final = 1e3
 """Residual of what lies behind."""
@@ -31,6 +31,7 @@ class Looks:
         freshness: (K,) receptions too old or too early since the last look.
         no_return: (K,) 1: nothing is measured where the claim says, 0: something is.
         verified: (K,) the id is proven at this source.
+        witness: (K,) 1: a second witness contradicts the claim, 0: one confirms it. Default: there is none.
     """
 
     track: NDArray[np.int64]
@@ -46,9 +47,12 @@ class Looks:
     freshness: Floats
     no_return: Floats
     verified: NDArray[np.bool_]
+    witness: Floats = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
-        sizes = {field.name: len(getattr(self, field.name)) for field in fields(self)}
+        if not len(self.witness):
+            object.__setattr__(self, "witness", np.full(len(self.track), np.nan))
+        sizes = {one.name: len(getattr(self, one.name)) for one in fields(self)}
         if len(set(sizes.values())) > 1:
             raise ValueError(f"looks of sizes {sizes}; allowed: one size")
 
@@ -57,7 +61,7 @@ class Looks:
 
     def pick(self, rows: NDArray[np.intp]) -> "Looks":
         """Some of the looks."""
-        chosen = {field.name: getattr(self, field.name)[rows] for field in fields(self) if field.name != "identity"}
+        chosen = {one.name: getattr(self, one.name)[rows] for one in fields(self) if one.name != "identity"}
         return Looks(identity=[self.identity[row] for row in rows], **chosen)
 
 

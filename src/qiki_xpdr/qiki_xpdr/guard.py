@@ -31,6 +31,7 @@ class Contact:
         range: m. closing: m/s, of the range. quality: 0 to 1.
         cpa, cpa_time: m, s, distance at the closest point of approach, and time until then.
         mode: as declared; None: no claim.
+        docked: body of the own assembly that it is; empty: none. No rule matches it.
     """
 
     track: int
@@ -44,6 +45,7 @@ class Contact:
     identity: str = ""
     cpa: float = math.nan
     cpa_time: float = math.nan
+    docked: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ class GuardTable:
 
 def matches(when: When, contact: Contact, margin: float = 0.0) -> bool:
     """True where all conditions hold; `margin`: m, by which the range may lie outside of its band."""
-    if contact.status not in (Status.TRACKED, Status.COASTING):
+    if contact.docked or contact.status not in (Status.TRACKED, Status.COASTING):
         return False
     on = contact.mode is not None and contact.mode.transmits
     checks = (

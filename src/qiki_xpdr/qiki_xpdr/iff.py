@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from qiki_vehicle.radio import Iff as Settings
 from qiki_xpdr.checks import CheckQueue
 from qiki_xpdr.frames import HMAC, Answer, Claim, FrameError, Interrogation, Manifest, decode, digest
-from qiki_xpdr.keys import GroupKeys, KeyRing, seconds, verify
-from qiki_xpdr.modes import SpoofState
-from qiki_xpdr.questions import Questions, group_proof
+from qiki_xpdr.keys import GroupKeys, KeyRing, key_id, seconds, verify
+from qiki_xpdr.modes import Allegiance, SpoofState
+from qiki_xpdr.questions import Coded, Questions, group_proof
 from qiki_xpdr.reasons import Reason
 from qiki_xpdr.standing import Outcome, Source, Standing, Standings
 
@@ -92,6 +92,11 @@ class Iff:
         self._questions = Questions(identity, settings.interrogation_timeout, settings.queue_max, nonce)
         self._chains: dict[str, _Chain] = {}
         self._standings = Standings(settings.replay_cache, settings.friend_valid)
+
+    @property
+    def identity(self) -> str:
+        """Own id."""
+        return self._identity
 
     @property
     def refusals(self) -> Counter[Reason]:
@@ -178,6 +183,19 @@ class Iff:
         A forged message of the same source within `friend_valid` outweighs a proof.
         """
         return self._standings.of(source, identity, now, spoof, self._ring.foes)
+
+    def may_be_proven(self, source: Source, identity: str, now: float) -> bool:
+        """True for an id that is proven at a source, or a member's whose first claims there wait for a manifest."""
+        standing = self.standing(source, identity, now)
+        waits = standing.reason is Reason.NONE and identity in self._ring.members
+        return waits or standing.result is Allegiance.FRIEND
+
+    def member(self, message: Coded, now: float) -> Reason:
+        """Result of a message's code by the group: GROUP_ANSWER for one of the ring whose keys are not revoked."""
+        keys = self._ring.members.get(message.identity, ())
+        if keys and all(key_id(key.raw).hex() in self._ring.revoked for key in keys):
+            return Reason.KEY_REVOKED
+        return group_proof(message, self._group, self._ring, now, self._settings.skew)
 
     def _room(self, source: Source) -> bool:
         """Count a reception; false: there were too many since the last `check`."""

@@ -31,6 +31,7 @@ from qiki_xpdr.ros.metrics import Metrics
 from qiki_xpdr.ros.outputs import Outputs
 from qiki_xpdr.ros.parameters import XpdrParameters, false_of, folder_of, mode_of
 from qiki_xpdr.ros.services import Services
+from qiki_xpdr.ros.witness import WitnessLink
 from qiki_xpdr.rules import Rules
 from qiki_xpdr.transponder import Motion, Transponder
 from qiki_xpdr.watch import Reception, Watch
@@ -76,6 +77,7 @@ class XpdrNode(QikiNode[XpdrParameters]):
         timeout = self._vehicle.iff.interrogation_timeout
         self._interrogations = Interrogations(self, lambda: self._iff, timeout, self._transmit)
         Services(self, transponder.arm_time)
+        self._witness = WitnessLink(self, self._vehicle, self._motion, lambda: self._watch, self._metrics)
         subscribe = self.create_subscription
         subscribe(RadarFrame, "radar/frame", self._take_frame, TELEMETRY)
         subscribe(RfReception, "rf/rx", self._take_reception, RADIO)
@@ -189,6 +191,7 @@ class XpdrNode(QikiNode[XpdrParameters]):
             frame = self._watch.frame(stamp, detections, own, receptions)
         self._framed = stamp
         self._interrogations.frame = frame
+        self._witness.publish(frame, self._keys.group)
         self._interrogations.conclude(frame.outcomes)
         shed = self._watch.tracker.refused["shed"] - shed
         self._outputs.tracks(reports(frame, self.bot), stamp, self.seconds(), len(detections), shed)

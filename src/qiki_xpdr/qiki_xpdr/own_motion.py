@@ -33,6 +33,9 @@ class OwnMotion:
     own = motion.at(frame_stamp)        # None: nothing is known of that time
     """
 
+    position_sigma = turn_sigma = 0.0
+    """m, rad, standard deviations per axis, by the newest odometry."""
+
     def __init__(self) -> None:
         self._samples: deque[_Sample] = deque(maxlen=_SAMPLES)
 

@@ -6,9 +6,10 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from qiki_xpdr.frames import HMAC, NONCE_BYTES, SIGNATURE, Answer, Interrogation, digest
-from qiki_xpdr.keys import GroupKeys, KeyRing, nanoseconds
+from qiki_xpdr.keys import GroupKeys, KeyRing, Secret, nanoseconds
 from qiki_xpdr.reasons import Reason
 
 
@@ -64,12 +65,30 @@ class Questions:
         return self._open.pop(answer.nonce, None) is not None
 
 
-def group_proof(answer: Answer, group: GroupKeys, ring: KeyRing, now: float, skew: float) -> Reason:
+class Coded(Protocol):
+    """A message with a code of the group: identity of its author, id of the key, part covered, code."""
+
+    @property
+    def identity(self) -> str: ...
+    @property
+    def key(self) -> bytes: ...
+    @property
+    def content(self) -> bytes: ...
+    @property
+    def proof(self) -> bytes: ...
+
+
+def group_code(key: Secret, content: bytes) -> bytes:
+    """HMAC-SHA-256 by a key of the group."""
+    return hmac.digest(key.raw, content, hashlib.sha256)
+
+
+def group_proof(answer: Coded, group: GroupKeys, ring: KeyRing, now: float, skew: float) -> Reason:
     """Result of the code that a key of the group has made."""
     key = group.find(answer.key)
     if key is None or answer.identity not in ring.members:
         return Reason.KEY_UNKNOWN
     if not key.valid(now, skew):
         return Reason.KEY_OUT_OF_TIME
-    good = hmac.compare_digest(hmac.digest(key.raw, answer.content, hashlib.sha256), answer.proof)
+    good = hmac.compare_digest(group_code(key, answer.content), answer.proof)
     return Reason.GROUP_ANSWER if good else Reason.SIGNATURE

@@ -30,6 +30,7 @@ _TEXTS: Final = {
     "kinematics": "the claims fly as no body does",
     "identity": "the track has claimed another id",
     "no_return": "nothing is where the claim says",
+    "witness": "another bot receives it from elsewhere, or sees nothing where the claim says",
 }
 
 
@@ -120,6 +121,7 @@ class SpoofMonitor:
             "signature": looks.signature,
             "freshness": looks.freshness,
             "no_return": looks.no_return,
+            "witness": looks.witness,
             "kinematics": kinematics,
             "uniqueness": uniqueness,
             "identity": identity,

@@ -2,26 +2,28 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import chdtri
 
 from qiki_vehicle import Vehicle
 from qiki_xpdr.channels import Looks
+from qiki_xpdr.contacts import Identified, contacts_of, docked_tracks
 from qiki_xpdr.frames import Claim
-from qiki_xpdr.geometry import Floats, Lines, Own, unit
-from qiki_xpdr.guard import Alert, Contact, GuardTable, closest_approach
+from qiki_xpdr.geometry import Floats, Own, unit
+from qiki_xpdr.guard import Alert, Contact, GuardTable
 from qiki_xpdr.iff import Iff
 from qiki_xpdr.keys import seconds
-from qiki_xpdr.modes import Allegiance, Mode, Occurrence, SpoofState, Status
+from qiki_xpdr.modes import Allegiance, Mode, Occurrence
 from qiki_xpdr.reasons import Reason
 from qiki_xpdr.replies import assign_replies
-from qiki_xpdr.spoof import Evidence, SpoofMonitor
-from qiki_xpdr.standing import Outcome, Standing
+from qiki_xpdr.returns import View, empty
+from qiki_xpdr.spoof import SpoofMonitor
+from qiki_xpdr.standing import Outcome
 from qiki_xpdr.tracker import Picture, Tracker
+from qiki_xpdr.witness import Heard, Witnesses
 
 NO_TRACK = -1
 
@@ -42,21 +44,6 @@ class Reception:
     strength: float = math.nan
 
 
-@dataclass(frozen=True)
-class Identified:
-    """Identity of a track, as far as there is one.
-
-    Attributes:
-        mode: as declared. evidence: of the verdict, the strongest first.
-    """
-
-    identity: str
-    mode: Mode
-    standing: Standing
-    spoof: SpoofState
-    evidence: tuple[Evidence, ...]
-
-
 @dataclass
 class _Pair:
     """One frame's news of a pair of track and id."""
@@ -66,6 +53,7 @@ class _Pair:
     forged: int = 0
     untimely: int = 0
     verified: bool = False
+    contradicted: float = math.nan
 
 
 @dataclass
@@ -82,6 +70,7 @@ class Frame:
 
     Attributes:
         identified: by track. outcomes: of receptions. alerts: that begin now.
+        heard: claims received. view: of the radar; None: the frame was refused.
     """
 
     picture: Picture
@@ -89,6 +78,8 @@ class Frame:
     contacts: tuple[Contact, ...] = ()
     outcomes: tuple[Outcome, ...] = ()
     alerts: tuple[Alert, ...] = ()
+    heard: tuple[Heard, ...] = ()
+    view: View | None = None
 
 
 class Watch:
@@ -104,24 +95,39 @@ class Watch:
         self.tracker = Tracker(vehicle.radar, vehicle.tracking)
         self.monitor = SpoofMonitor(vehicle)
         self._known: dict[tuple[int, str], _Known] = {}
-        self._near = float(chdtri(3, 1.0 - vehicle.tracking.gate))
+        self.witnesses = Witnesses(vehicle, iff.identity, iff.member)
         self.refused: Counter[str] = Counter()
         """`shed`: receptions beyond `iff.receptions_per_frame`. `ghosts`: pairs beyond `spoofing.ghosts_max`."""
 
-    def frame(self, now: float, detections: Floats, own: Own, receptions: Sequence[Reception] = ()) -> Frame:
-        """Take a radar frame (M, 5) and the receptions since the last one."""
+    def frame(
+        self,
+        now: float,
+        detections: Floats | None,
+        own: Own,
+        receptions: Sequence[Reception] = (),
+        docked: Mapping[str, Floats] | None = None,
+    ) -> Frame:
+        """Take a radar frame and the receptions since the last one.
+
+        Args:
+            detections: (M, 5); None: the radar gave no frame. Tracks coast, age and end, and no claim lacks its return.
+            docked: (3,) m, in world, of each body that is docked. A track on one is no contact, and raises no alert.
+        """
+        measured = np.zeros((0, 5)) if detections is None else detections
         if not (math.isfinite(now) and now > self.tracker.time):
-            return Frame(self.tracker.update(now, detections, own))
-        picture = self.tracker.update(now, detections, own)
-        pairs, outcomes = self._receive(now, picture, own, receptions)
+            return Frame(self.tracker.update(now, measured, own))
+        picture = self.tracker.update(now, measured, own)
+        pairs, outcomes, heard = self._receive(now, picture, own, receptions)
+        view = View.of(now, own, detections)
         if pairs:
-            self.monitor.observe(now, self._looks(now, pairs, picture, detections, own), own)
+            self.monitor.observe(now, self._looks(now, pairs, picture, measured, view), own)
         else:
             self.monitor.rest(now)
         identified = self._identified(now, picture)
-        contacts = self._contacts(picture, identified, own)
+        partners = docked_tracks(picture, docked or {}, self._vehicle)
+        contacts = contacts_of(picture, identified, own, partners)
         alerts = self._guard.evaluate(contacts, now)
-        return Frame(picture, identified, contacts, tuple(outcomes), tuple(alerts))
+        return Frame(picture, identified, contacts, tuple(outcomes), tuple(alerts), heard, view)
 
     def take_occurrences(self) -> list[Occurrence]:
         """Changes since the last call, of all parts."""
@@ -130,7 +136,7 @@ class Watch:
 
     def _receive(
         self, now: float, picture: Picture, own: Own, receptions: Sequence[Reception]
-    ) -> tuple[dict[tuple[int, str], _Pair], list[Outcome]]:
+    ) -> tuple[dict[tuple[int, str], _Pair], list[Outcome], tuple[Heard, ...]]:
         arrivals = np.array([(one.bearing, one.elevation, one.round_trip) for one in receptions]).reshape(-1, 3)
         kept = fair(arrivals, self._vehicle.iff.receptions_per_frame)
         self.refused["shed"] += len(receptions) - len(kept)
@@ -138,13 +144,16 @@ class Watch:
         tracks = assign_replies(picture, arrivals, own, self._vehicle).track.tolist()
         pairs: defaultdict[tuple[int, str], _Pair] = defaultdict(_Pair)
         outcomes: list[Outcome] = []
-        for track, one in zip(tracks, receptions, strict=True):
+        heard: list[Heard] = []
+        directions = unit(arrivals[:, 0], arrivals[:, 1]) @ own.axes.T
+        for track, one, arrival in zip(tracks, receptions, directions, strict=True):
             source = None if track == NO_TRACK else track
             claim, found = self._iff.receive(one.number, one.frame, source, now)
             outcomes += found
             if claim is not None:
                 pair = pairs[track, claim.identity]
                 pair.claim, pair.reception = claim, one
+                heard.append(Heard(track, claim, one.frame, arrival))
                 if track != NO_TRACK:
                     self._known[track, claim.identity] = _Known(claim, now)
         outcomes += self._iff.check(now)
@@ -160,7 +169,11 @@ class Watch:
         for key in ghosts[self._vehicle.spoofing.ghosts_max :]:
             self.refused["ghosts"] += 1
             del pairs[key]
-        return dict(pairs), outcomes
+        self.witnesses.heard(heard, now)
+        claimed = {key for key, pair in pairs.items() if pair.claim is not None}
+        for key, wrong in self.witnesses.verdicts(claimed, now).items():
+            pairs[key].contradicted = wrong
+        return dict(pairs), outcomes, tuple(heard)
 
     def _looks(
         self,
@@ -168,14 +181,13 @@ class Watch:
         pairs: dict[tuple[int, str], _Pair],
         picture: Picture,
         detections: Floats,
-        own: Own,
+        view: View,
     ) -> Looks:
         count = len(pairs)
         numbers = {name: np.full(count, math.nan) for name in ("time", "round_trip", "strength", "no_return")}
         vectors = {name: np.full((count, 3), math.nan) for name in ("position", "velocity")}
         measured, arrival = np.full((count, 4), math.nan), np.full((count, 2), math.nan)
         rows = {int(number): row for row, number in enumerate(picture.number)}
-        returns = np.column_stack((detections[:, 0], unit(detections[:, 1], detections[:, 2]) @ own.axes.T))
         for at, ((track, _), pair) in enumerate(pairs.items()):
             row = rows.get(track)
             if row is not None and picture.detection[row] >= 0:
@@ -188,14 +200,17 @@ class Watch:
             numbers["strength"][at] = pair.reception.strength
             arrival[at] = pair.reception.bearing, pair.reception.elevation
             if track == NO_TRACK:
-                numbers["no_return"][at] = self._empty(now, pair.claim, returns, own)
+                numbers["no_return"][at] = empty(view, pair.claim, self._vehicle)
         forged = np.array([pair.forged for pair in pairs.values()], dtype=float)
         verified = np.array([pair.verified for pair in pairs.values()])
         untimely = np.array([pair.untimely for pair in pairs.values()], dtype=float)
         timely = np.isfinite(numbers["time"])
-        proven = [
-            self._iff.standing(None if track == NO_TRACK else track, identity, now).result is Allegiance.FRIEND
-            for track, identity in pairs
+        sources = [(None if track == NO_TRACK else track, identity) for track, identity in pairs]
+        proven = [self._iff.standing(*source, now).result is Allegiance.FRIEND for source in sources]
+        # The word of another outweighs no proof at this source, nor one that may still come.
+        contradicted = [
+            math.nan if self._iff.may_be_proven(*source, now) else pair.contradicted
+            for source, pair in zip(sources, pairs.values(), strict=True)
         ]
         return Looks(
             track=np.array([track for track, _ in pairs], dtype=np.int64),
@@ -205,27 +220,10 @@ class Watch:
             signature=np.where((forged > 0.0) | verified, forged, np.nan),
             freshness=np.where((untimely > 0.0) | timely, untimely, np.nan),
             verified=np.array(proven),
+            witness=np.array(contradicted),
             **numbers,
             **vectors,
         )
-
-    def _empty(self, now: float, claim: Claim, returns: Floats, own: Own) -> float:
-        """1: no return (M, 4: range, direction in world) where a claim says, 0: one, NaN: out of the radar's reach."""
-        radar, deviation = self._vehicle.radar, self._vehicle.spoofing.claim_position
-        velocity = np.array(claim.velocity)
-        place = np.array(claim.position) + (now - seconds(claim.time)) * velocity
-        lines = Lines.to(place[None], velocity[None], own)
-        distance = float(lines.range[0])
-        if distance > radar.range_max:
-            return math.nan
-        along = np.abs(returns[:, 0] - distance)
-        angle = np.arccos(np.clip(returns[:, 1:] @ lines.sight[0], -1.0, 1.0))
-        spread = math.hypot(deviation, radar.extent / math.sqrt(3.0))
-        widths = np.hypot(radar.range, spread), np.hypot(radar.angle, spread / distance)
-        near = (along / widths[0]) ** 2 + (angle / widths[1]) ** 2 <= self._near
-        # Bodies nearer to each other than the radar's resolution give one return.
-        merged = (along <= radar.range_resolution) & (angle <= radar.angle_resolution)
-        return float(not (near | merged).any())
 
     def _identified(self, now: float, picture: Picture) -> dict[int, Identified]:
         """Identity of each track in SR: a proven one, else the one with the worst verdict."""
@@ -247,29 +245,6 @@ class Watch:
             if other is None or _rank(made) > _rank(other):
                 found[track] = made
         return found
-
-    def _contacts(self, picture: Picture, identified: dict[int, Identified], own: Own) -> tuple[Contact, ...]:
-        relative = picture.state - np.concatenate((own.position, own.velocity))
-        distance, time = closest_approach(relative[:, :3], relative[:, 3:])
-        made = []
-        for row, number in enumerate(picture.number.tolist()):
-            known = identified.get(number)
-            made.append(
-                Contact(
-                    track=number,
-                    status=Status(int(picture.status[row])),
-                    range=float(picture.range[row]),
-                    closing=-float(picture.radial_velocity[row]),
-                    quality=float(picture.quality[row]),
-                    iff=Allegiance.UNKNOWN if known is None else known.standing.result,
-                    mode=None if known is None else known.mode,
-                    spoof=SpoofState.UNKNOWN if known is None else known.spoof,
-                    identity="" if known is None else known.identity,
-                    cpa=float(distance[row]),
-                    cpa_time=float(time[row]),
-                )
-            )
-        return tuple(made)
 
 
 def fair(arrivals: Floats, most: int) -> NDArray[np.intp]:

@@ -43,5 +43,8 @@ class Host(Protocol):
     def create_service(self, kind: type, name: str, callback: Callable[[Any, Any], Any], /) -> Any:
         """See `rclpy.node.Node`."""
 
+    def create_subscription(self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile, /) -> Any:
+        """See `rclpy.node.Node`."""
+
     def create_lifecycle_publisher(self, kind: type, topic: str, qos: QoSProfile, /) -> Any:
         """See `rclpy.lifecycle.LifecycleNode`."""

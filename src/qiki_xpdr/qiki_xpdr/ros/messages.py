@@ -65,6 +65,8 @@ def take_odometry(motion: OwnMotion, message: Odometry, stamp: float) -> None:
     p, q = message.pose.pose.position, message.pose.pose.orientation
     v, w = message.twist.twist.linear, message.twist.twist.angular
     motion.add(stamp, (p.x, p.y, p.z), (q.x, q.y, q.z, q.w), (v.x, v.y, v.z), (w.x, w.y, w.z))
+    variances = np.maximum(message.pose.covariance.reshape(6, 6).diagonal(), 0.0)
+    motion.position_sigma, motion.turn_sigma = (float(np.sqrt(part.max())) for part in np.split(variances, 2))
 
 
 def track_message(report: TrackReport, ingest: float) -> RadarTrack:
