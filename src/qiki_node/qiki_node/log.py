@@ -19,6 +19,7 @@ from typing import Any, TextIO
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from qiki_node.json_text import to_json
+from qiki_node.terminal import printable
 
 ENVIRONMENT_VARIABLE = "QIKI_LOG_FORMAT"
 
@@ -79,7 +80,9 @@ class NodeLog:
         return True
 
     def _line(self, level: str, text: str, fields: dict[str, Any]) -> str:
-        line = " ".join([text, *(f"{name}={value}" for name, value in fields.items())])
+        keep = {"traceback": "\n"}
+        shown = (f"{name}={printable(str(value), keep.get(name, ''))}" for name, value in fields.items())
+        line = " ".join([printable(text), *shown])
         if self._as_json:
             self._write_json(level, text, fields)
         return line

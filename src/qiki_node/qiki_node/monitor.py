@@ -23,6 +23,8 @@ MOST_CLIENTS = 64
 """Open connections; one more closes the oldest."""
 _LONGEST_HEAD = 16 * 1024
 """Bytes of a request."""
+_MOST_BLOCKS = 64
+"""Blocks of that size, of what a client goes on sending, that are read before its connection is closed."""
 
 
 class Page(NamedTuple):
@@ -127,13 +129,16 @@ class MonitorServer:
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients[writer] = None
         if len(self._clients) > MOST_CLIENTS:
-            next(iter(self._clients)).transport.abort()
+            oldest = next(iter(self._clients))
+            del self._clients[oldest]  # at once: of many that come together each closes another one
+            oldest.transport.abort()
         # What is written counts as written once the system has taken all of it.
         writer.transport.set_write_buffer_limits(0)
         try:
             async with asyncio.timeout(PATIENCE):
                 writer.write(await self._answer(reader))
                 await writer.drain()
+                await _read_rest(reader, writer)
                 writer.close()
                 await writer.wait_closed()
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
@@ -143,7 +148,10 @@ class MonitorServer:
             self._clients.pop(writer, None)
 
     async def _answer(self, reader: asyncio.StreamReader) -> bytes:
-        request = await reader.readline()
+        try:
+            request = await reader.readline()
+        except ValueError:  # longer than the limit
+            return _response(_text(HTTPStatus.REQUEST_URI_TOO_LONG))
         size, line = len(request), request
         while line.strip():
             try:
@@ -170,6 +178,15 @@ class MonitorServer:
         except Exception as error:  # one broken collector must not end the server
             self._failed(path, error)
             return _text(HTTPStatus.INTERNAL_SERVER_ERROR, f"{type(error).__name__}: {error}")
+
+
+async def _read_rest(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Read the rest of a request, such as a body: the system resets a connection with unread bytes, and the client may
+    lose the answer."""
+    writer.write_eof()
+    for _ in range(_MOST_BLOCKS):
+        if not await reader.read(_LONGEST_HEAD):
+            return
 
 
 def _text(status: HTTPStatus, more: str = "") -> Page:
