@@ -18,5 +18,8 @@ setup(
     maintainer_email="maintainers@users.noreply.github.com",
     description="Transponder, identification, tracks, spoofing by evidence, guard rules.",
     license="Apache-2.0",
-    entry_points={"console_scripts": ["xpdr = qiki_xpdr.node:main"]},
+    entry_points={
+        "qiki.commands": ["keys = qiki_xpdr.cli.keys:keys"],
+        "console_scripts": ["xpdr = qiki_xpdr.node:main"],
+    },
 )

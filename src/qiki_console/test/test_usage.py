@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from click.testing import Result
 
+from qiki_console.cli.verbs import SLOW_VERBS
 from qiki_node import session
 
 Run = Callable[..., Result]
@@ -22,6 +23,11 @@ def test_help_names_every_verb_and_imports_none() -> None:
     out = subprocess.run([sys.executable, "-c", question], capture_output=True, text=True, check=True).stdout
     assert all(verb in out for verb in ("status", "topics", "thrust", "sim"))
     assert out.splitlines()[-1] == "[]"
+
+
+def test_help_of_a_slow_verb_is_its_own(qiki: Run) -> None:
+    for verb, text in SLOW_VERBS.items():
+        assert text in " ".join(qiki(verb, "--help").output.split())
 
 
 @pytest.mark.parametrize(

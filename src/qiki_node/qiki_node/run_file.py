@@ -50,7 +50,7 @@ class RunFile:
 def read_run_file(environment: Mapping[str, str] = os.environ) -> RunFile | None:
     """The run of this run directory; None where none was started, or it was stopped, or the file cannot be read."""
     try:
-        data = json.loads(read_regular(_folder(environment) / "state.json"))
+        data = json.loads(read_regular(run_folder(environment) / "state.json"))
         if data["format"] != _FORMAT or data["phase"] == "stopped" or data["boot"] != _boot():
             return None
         states = {_full_name(process["command"]): _state(process.get("identity")) for process in data["processes"]}
@@ -68,7 +68,7 @@ def read_run_file(environment: Mapping[str, str] = os.environ) -> RunFile | None
 def read_topics(environment: Mapping[str, str] = os.environ) -> list[str]:
     """Names of the topics that were last seen in this run directory's graph, none if they are not known."""
     try:
-        names = json.loads(read_regular(_folder(environment) / _TOPICS))
+        names = json.loads(read_regular(run_folder(environment) / _TOPICS))
         return sorted(str(name) for name in names)
     except (OSError, ValueError, TypeError):
         return []
@@ -82,7 +82,7 @@ def keep_topics(names: Iterable[str], environment: Mapping[str, str] = os.enviro
 def read_ports(environment: Mapping[str, str] = os.environ) -> dict[str, list[str]]:
     """Names of the docking ports by body, as they were last seen in this run directory's graph."""
     try:
-        known = json.loads(read_regular(_folder(environment) / _PORTS))
+        known = json.loads(read_regular(run_folder(environment) / _PORTS))
         return {str(body): [str(name) for name in names] for body, names in known.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
@@ -96,7 +96,7 @@ def keep_ports(body: str, names: Iterable[str], environment: Mapping[str, str] =
 
 
 def _keep(name: str, value: object, environment: Mapping[str, str]) -> None:
-    folder = _folder(environment)
+    folder = run_folder(environment)
     fresh = folder / f"{name}.{os.getpid()}"
     with suppress(OSError):
         if (folder / "state.json").exists():
@@ -104,7 +104,8 @@ def _keep(name: str, value: object, environment: Mapping[str, str]) -> None:
             fresh.replace(folder / name)
 
 
-def _folder(environment: Mapping[str, str]) -> Path:
+def run_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Folder of the run: QIKI_RUN_DIR, else `.qiki/run`."""
     return Path(environment.get(_FOLDER) or _DEFAULT)
 
 

@@ -4,8 +4,8 @@
     folder/group.yaml    0600   secrets of the group
     folder/ring.yaml     0644   public keys of each id, revoked keys, ids of foes
 
-`create` and `create_group` make the first two. Of several valid keys the one valid from the latest time signs: a
-rotation adds a key whose time overlaps with that of the one before.
+`custody.Custody` makes and keeps them for a group of bots. Of several valid keys the one valid from the latest time
+signs: a rotation adds a key whose time overlaps with that of the one before.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ import secrets
 import stat
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 import yaml
 from cryptography.exceptions import InvalidSignature
@@ -30,13 +30,23 @@ _Hex = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 _KeyId = Annotated[str, Field(pattern=f"^[0-9a-f]{{{2 * KEY_BYTES}}}$")]
 _Identity = Annotated[str, Field(pattern=f"^{IDENTITY.pattern}$")]
 _PREFIX = "ALLY-"
+MOST_KEYS: Final = 16
+"""Keys of an id, and secrets of a group."""
+ALWAYS: Final = 1e12
+"""s: a key valid from minus this, or until this, has no such bound."""
 
 
 class Timed(Section):
     """Validity of a key on the common clock."""
 
-    valid_from: Number = -1e12  # s
-    valid_until: Number = 1e12  # s
+    valid_from: Number = -ALWAYS  # s
+    valid_until: Number = ALWAYS  # s
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.valid_until < self.valid_from:
+            raise ValueError(f"valid_until {self.valid_until:g}; allowed: from {self.valid_from:g} s, its valid_from")
+        return self
 
     def valid(self, now: float, skew: float = 0.0) -> bool:
         """True within its time, by a clock that may be off by `skew`."""
@@ -48,10 +58,21 @@ class Secret(Timed):
 
     secret: _Hex
 
+    @classmethod
+    def fresh(cls, valid_from: float = -ALWAYS, valid_until: float = ALWAYS) -> Self:
+        """A new random key."""
+        return cls(secret=secrets.token_hex(32), valid_from=valid_from, valid_until=valid_until)
+
     @property
     def raw(self) -> bytes:
         """Its bytes."""
         return bytes.fromhex(self.secret)
+
+    @property
+    def public(self) -> "Public":
+        """Its public part, as a signing key."""
+        raw = Ed25519PrivateKey.from_private_bytes(self.raw).public_key().public_bytes_raw()
+        return Public(key=raw.hex(), valid_from=self.valid_from, valid_until=self.valid_until)
 
     @property
     def group_id(self) -> bytes:
@@ -84,18 +105,22 @@ class OwnKeys(Section):
     """Own id with its signing keys."""
 
     identity: _Identity
-    keys: Annotated[tuple[Secret, ...], Field(min_length=1, max_length=16)]
+    keys: Annotated[tuple[Secret, ...], Field(min_length=1, max_length=MOST_KEYS)]
 
     @model_validator(mode="after")
     def _bound(self) -> Self:
         _check_binding(self.identity, self.public(0).raw)
         return self
 
+    @classmethod
+    def fresh(cls, valid_until: float = ALWAYS) -> Self:
+        """A new id with its first key."""
+        secret = Secret.fresh(valid_until=valid_until)
+        return cls(identity=own_identity(secret.public.raw), keys=(secret,))
+
     def public(self, number: int) -> Public:
         """Public part of a key."""
-        secret = self.keys[number]
-        raw = Ed25519PrivateKey.from_private_bytes(secret.raw).public_key().public_bytes_raw()
-        return Public(key=raw.hex(), valid_from=secret.valid_from, valid_until=secret.valid_until)
+        return self.keys[number].public
 
     def newest(self, now: float) -> int | None:
         """Number of the key that signs now; None: none is valid."""
@@ -120,7 +145,7 @@ class OwnKeys(Section):
 class GroupKeys(Section):
     """Secrets of the group."""
 
-    keys: Annotated[tuple[Secret, ...], Field(max_length=16)] = ()
+    keys: Annotated[tuple[Secret, ...], Field(max_length=MOST_KEYS)] = ()
 
     def newest(self, now: float) -> Secret | None:
         """The secret that answers now."""
@@ -144,7 +169,9 @@ class GroupKeys(Section):
 class KeyRing(Section):
     """Ids that are trusted, each with its public keys, oldest first."""
 
-    members: dict[_Identity, Annotated[tuple[Public, ...], Field(min_length=1, max_length=16)]] = Field(default={})
+    members: dict[_Identity, Annotated[tuple[Public, ...], Field(min_length=1, max_length=MOST_KEYS)]] = Field(
+        default={}
+    )
     revoked: tuple[_KeyId, ...] = ()
     foes: tuple[_Identity, ...] = ()
 
@@ -195,22 +222,8 @@ def create(folder: Path) -> OwnKeys:
     Raises:
         FileExistsError: there is one.
     """
-    private = Ed25519PrivateKey.generate()
-    secret = private.private_bytes_raw().hex()
-    identity = own_identity(private.public_key().public_bytes_raw())
-    made = OwnKeys(identity=identity, keys=(Secret(secret=secret),))
+    made = OwnKeys.fresh()
     write_private(folder / "own.yaml", made)
-    return made
-
-
-def create_group(folder: Path) -> GroupKeys:
-    """Make a secret of a group and write `group.yaml`, readable by the owner alone.
-
-    Raises:
-        FileExistsError: there is one.
-    """
-    made = GroupKeys(keys=(Secret(secret=secrets.token_hex(32)),))
-    write_private(folder / "group.yaml", made)
     return made
 
 

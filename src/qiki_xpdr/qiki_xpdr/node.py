@@ -234,7 +234,7 @@ class XpdrNode(QikiNode[XpdrParameters]):
         trouble = keys.trouble
         if keys.changed():
             self._iff.use(keys.ring, keys.group)
-            self.transponder.use(keys.group)
+            self.transponder.use(keys.own, keys.group)
             self.emit("xpdr.keys_changed", keys.summary)
         if keys.trouble and keys.trouble != trouble:
             self.log.error("changed keys are refused; those of before stay in force", reason=keys.trouble)

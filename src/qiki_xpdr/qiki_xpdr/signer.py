@@ -15,6 +15,10 @@ class Signer:
         self._keys = keys
         self.begin_again()
 
+    def use(self, keys: OwnKeys) -> None:
+        """Sign with other keys of the same id; the chain goes on."""
+        self._keys = keys
+
     def begin_again(self) -> None:
         """Begin a new chain, as after the clock was set back."""
         self._covers_from: int | None = None

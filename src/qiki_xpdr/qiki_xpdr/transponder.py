@@ -95,8 +95,7 @@ class Transponder:
         mode: Mode = Mode.OFF,
         code: Callable[[], int] = lambda: 1 + secrets.randbelow(999_999),
     ) -> None:
-        if keys is not None and keys.identity != identity:
-            raise ValueError(f"identity {identity}; allowed: {keys.identity}, that of the keys")
+        self._check_owner(keys, identity)
         if false is not None and false.identity == identity:
             raise ValueError(f"false identity {false.identity}; allowed: another than the own one")
         if mode is Mode.SPOOF:
@@ -112,6 +111,11 @@ class Transponder:
         self._sequence = 0
         self._signer = None if keys is None else Signer(settings, keys)
         self._answered: deque[float] = deque()
+
+    @staticmethod
+    def _check_owner(keys: OwnKeys | None, identity: str) -> None:
+        if keys is not None and keys.identity != identity:
+            raise ValueError(f"identity {identity}; allowed: {keys.identity}, that of the keys")
 
     @property
     def identity(self) -> str:
@@ -181,9 +185,20 @@ class Transponder:
             cause = "RESTORED" if on else "SHED"
             self._changed(self._wanted, was, "power", "avionics bus", cause)
 
-    def use(self, group: GroupKeys) -> None:
-        """Take other secrets of the group, as after a rotation."""
-        self._group = group
+    def use(self, keys: OwnKeys | None, group: GroupKeys) -> None:
+        """Take other keys of the same id and other secrets of the group, as after a rotation.
+
+        Raises:
+            ValueError: the keys are those of another id.
+        """
+        self._check_owner(keys, self._identity)
+        self._keys, self._group = keys, group
+        if keys is None:
+            self._signer = None
+        elif self._signer is None:
+            self._signer = Signer(self._settings, keys)
+        else:
+            self._signer.use(keys)
 
     def frames(self, motion: Motion, now: float) -> list[bytes]:
         """Frames due now, in their order: at most one claim, and once a period a manifest of those before.

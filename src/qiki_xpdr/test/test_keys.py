@@ -8,13 +8,14 @@ from air import keys, ring, timed
 
 from qiki_vehicle import ConfigurationError
 from qiki_xpdr import GroupKeys, KeyRing, OwnKeys
-from qiki_xpdr.keys import create, create_group, key_id, verify
+from qiki_xpdr.keys import Secret, create, key_id, verify, write_private
 
 
 @pytest.mark.requirement("XPDR-2")
 def test_new_keys_are_the_owners_alone_and_sign(tmp_path):
     folder = tmp_path / "keys"
-    own, group = create(folder), create_group(folder)
+    own, group = create(folder), GroupKeys(keys=(Secret.fresh(),))
+    write_private(folder / "group.yaml", group)
     assert (folder / "own.yaml").stat().st_mode & 0o777 == 0o600
     assert OwnKeys.from_file(folder / "own.yaml") == own
     assert GroupKeys.from_file(folder / "group.yaml") == group
@@ -38,7 +39,7 @@ def test_new_keys_are_the_owners_alone_and_sign(tmp_path):
 )
 def test_files_that_others_may_read_or_write_are_refused(tmp_path, name, kind, mode, right):
     create(tmp_path)
-    create_group(tmp_path)
+    write_private(tmp_path / "group.yaml", GroupKeys(keys=(Secret.fresh(),)))
     (tmp_path / "ring.yaml").write_text(yaml.safe_dump(ring(keys("friend")).model_dump(mode="json")))
     path = tmp_path / name
     path.chmod(mode)

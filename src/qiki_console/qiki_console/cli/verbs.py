@@ -35,6 +35,10 @@ VERBS = {
     "topics": "Look at topics: list, echo, hz, info.",
 }
 
+SLOW_VERBS = {
+    "keys": "Key files of the transponders: create, list, rotate, revoke.",
+}
+"""Verbs of other packages that take long to import, with their text for `--help`."""
 
 SCRIPT_VERBS = "QIKI_SCRIPT_VERBS"
 """Environment variable with the verbs of the script that hands over to this program."""
@@ -70,7 +74,7 @@ class Verbs(VerbGroup):
         rows = dict(VERBS)
         for name, entry in _of_other_packages().items():
             try:
-                rows.setdefault(name, _load(entry).get_short_help_str(limit=100))
+                rows.setdefault(name, SLOW_VERBS.get(name) or _load(entry).get_short_help_str(limit=100))
             except click.ClickException as error:
                 rows.setdefault(name, error.message)
         with formatter.section("Commands"):

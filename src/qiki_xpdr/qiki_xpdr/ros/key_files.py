@@ -1,4 +1,4 @@
-"""Key files of a bot. The ring and the group's secrets are read again when their files change."""
+"""Key files of a bot, read again when they change; the own id stays until a restart."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -7,7 +7,7 @@ from qiki_vehicle import ConfigurationError
 from qiki_xpdr.keys import GroupKeys, KeyRing, OwnKeys
 
 _Mark = tuple[int, int, int] | None
-_WATCHED: Final = ("group.yaml", "ring.yaml")
+_FILES: Final = ("own.yaml", "group.yaml", "ring.yaml")
 
 
 class KeyFiles:
@@ -26,9 +26,7 @@ class KeyFiles:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._marks = self._look()
-        own = self._path("own.yaml")
-        self.own = None if own is None else OwnKeys.from_file(own)
-        self.group, self.ring = self._read()
+        self.own, self.group, self.ring = self._read()
         self.trouble = ""
 
     @property
@@ -45,17 +43,22 @@ class KeyFiles:
             return False
         self._marks = marks
         try:
-            group, ring = self._read()
+            found = self._read()
+            identities = [None if own is None else own.identity for own in (found[0], self.own)]
+            if identities[0] != identities[1]:
+                raise ConfigurationError(f"own.yaml: id {identities[0]}; allowed until a restart: {identities[1]}")
         except ConfigurationError as error:
             self.trouble = str(error)
             return False
-        different = (group, ring) != (self.group, self.ring)
-        self.group, self.ring, self.trouble = group, ring, ""
+        different = found != (self.own, self.group, self.ring)
+        self.own, self.group, self.ring = found
+        self.trouble = ""
         return different
 
-    def _read(self) -> tuple[GroupKeys, KeyRing]:
-        group, ring = self._path("group.yaml"), self._path("ring.yaml")
+    def _read(self) -> tuple[OwnKeys | None, GroupKeys, KeyRing]:
+        own, group, ring = (self._path(name) for name in _FILES)
         return (
+            None if own is None else OwnKeys.from_file(own),
             GroupKeys() if group is None else GroupKeys.from_file(group),
             KeyRing() if ring is None else KeyRing.from_file(ring),
         )
@@ -66,7 +69,7 @@ class KeyFiles:
         return path if path is not None and (path.exists() or path.is_symlink()) else None
 
     def _look(self) -> tuple[_Mark, ...]:
-        return tuple(self._mark(name) for name in _WATCHED)
+        return tuple(self._mark(name) for name in _FILES)
 
     def _mark(self, name: str) -> _Mark:
         try:

@@ -1,0 +1,1 @@
+"""Commands of the transponder, one file per verb."""
