@@ -1,13 +1,16 @@
-"""A friend passes and an intruder claims its identity: twin and two nodes of transponder and tracks as real processes.
+"""A friend passes and an intruder claims its identity: the procedure `intruder` with the real processes.
 
 The twin's radio repeats the friend's claims with the intruder's position, as the shipped scenario has it.
 """
 
+import json
+import subprocess
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import yaml
-from std_srvs.srv import Trigger
 
 from qiki_msgs.msg import GuardState, RadarTrack, RadarTracks
 from qiki_node.qos import STATE, TELEMETRY
@@ -18,16 +21,19 @@ from qiki_xpdr.keys import KeyRing, create
 pytestmark = [pytest.mark.realtime, pytest.mark.requirement("XPDR-63")]
 
 CONFIG = Path(__file__).resolve().parents[2] / "launch" / "config"
-BEGINS = 5.0  # s, of the intruder's claims
+BEGINS = 6.0  # s, of the intruder's claims
+SPEED = 6.0  # m/s, of the friend: nearest after 10 s
 FRAMES = 20  # of the radar, in 2 s
+LONGEST = 120.0  # s of wall time, of the procedure
 
 
 @pytest.fixture
 def scenario(tmp_path):
-    """The shipped scenario, with an intruder that begins earlier."""
+    """The shipped scenario, with a faster friend and an intruder that begins earlier."""
     content = yaml.safe_load((CONFIG / "scenarios" / "intruder.yaml").read_text())
     for bot in content["bots"]:
         bot["vehicle"] = str(CONFIG / "vehicles" / "dodecahedron.yaml")
+    content["bots"][1]["velocity"] = [0.0, SPEED, 0.0]
     content["intruders"][0]["at"] = BEGINS
     path = tmp_path / "intruder.yaml"
     path.write_text(yaml.safe_dump(content))
@@ -46,16 +52,9 @@ def keys(tmp_path):
     return {bot: (tmp_path / bot, one.identity) for bot, one in made.items()}
 
 
-def start_bot(bot, folder):
-    values = {"use_sim_time": "true", "events_enabled": "false", "mode": "'ON'", "keys_folder": folder}
-    words = [word for name, value in values.items() for word in ("-p", f"{name}:={value}")]
-    return NodeProcess.of_module("qiki_xpdr.node", "-r", f"__ns:=/{bot}", *words)
-
-
-def start_twin(scenario):
-    values = {"scenario": scenario, "paused": "true", "events_enabled": "false"}
-    words = [word for name, value in values.items() for word in ("-p", f"{name}:={value}")]
-    return NodeProcess.of_module("qiki_sim.node", "-r", "__ns:=/qiki", *words)
+def start(module, name, **values):
+    words = [word for key, value in values.items() for word in ("-p", f"{key}:={value}")]
+    return NodeProcess.of_module(module, "-r", f"__ns:={name}", *words)
 
 
 def tracks_of(messages, identity):
@@ -68,48 +67,81 @@ def tracks_of(messages, identity):
     ]
 
 
-def test_the_friend_stays_one_and_its_clone_falls_within_two_seconds(scenario, keys):
+def of_last_world(messages):
+    """Messages since simulated time was set back last."""
+    stamps = [seconds(one.header.stamp) for one in messages]
+    begins = [index for index in range(1, len(stamps)) if stamps[index] < stamps[index - 1]]
+    return messages[begins[-1] :]
+
+
+def qiki(*words):
+    command = [sys.executable, "-m", "qiki_console", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=LONGEST, check=False)
+
+
+def test_the_friend_passes_and_its_clone_falls_within_two_seconds(scenario, keys, tmp_path):
     friend = keys["bravo"][1]
-    with (
-        start_twin(scenario) as twin,
-        start_bot("alpha", keys["alpha"][0]) as alpha,
-        start_bot("bravo", keys["bravo"][0]) as bravo,
-        Peer() as peer,
-    ):
-        seen, back, guards = [], [], []
+    store = f"sqlite:///{tmp_path / 'events.db'}"
+    spool = {"events_spool": tmp_path / "outbox"}
+    with ExitStack() as stack:
+        peer = stack.enter_context(Peer())
+        processes = {
+            "/qiki/eventstore": start("qiki_eventstore.node", "/qiki", url=store),
+            "/qiki/sim": start("qiki_sim.node", "/qiki", scenario=scenario, events_enabled="false"),
+        }
+        for bot, (folder, _) in keys.items():
+            own = {"use_sim_time": "true", "mode": "'ON'", "keys_folder": folder, **spool}
+            processes[f"/{bot}/xpdr"] = start("qiki_xpdr.node", f"/{bot}", **own)
+        for process in processes.values():
+            stack.enter_context(process)
+        seen, guards = [], []
         peer.node.create_subscription(RadarTracks, "/alpha/tracks", seen.append, TELEMETRY)
-        peer.node.create_subscription(RadarTracks, "/bravo/tracks", back.append, TELEMETRY)
         peer.node.create_subscription(GuardState, "/alpha/guard", guards.append, STATE)
-        for node in ("/qiki/sim", "/alpha/xpdr", "/bravo/xpdr"):
+        for node in processes:
             peer.wait_until_active(node)
             peer.meet(f"{node}/get_state")
-        assert peer.call(Trigger, "/qiki/sim/resume", Trigger.Request()).success
 
-        def known(messages, bot):
-            return any(track.iff == RadarTrack.FRIEND for _, track in tracks_of(messages, keys[bot][1]))
+        procedure = [sys.executable, "-m", "qiki_console", "run", "intruder", "--set", f"scenario={scenario}"]
+        with subprocess.Popen(procedure, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+            peer.spin_until(lambda: run.poll() is not None, LONGEST)
+            output = run.stdout.read()
+        assert run.returncode == 0, output
+        assert "intruder: EXECUTED, 8 of 8 steps" in output
 
-        peer.spin_until(lambda: known(seen, "bravo") and known(back, "alpha"))
-        assert not any(one.alerts for one in guards), "a friend that is far away"
-
-        def fallen():
-            return any(track.spoof_state == RadarTrack.SPOOF for _, track in tracks_of(seen, friend))
-
-        peer.spin_until(fallen)
-        peer.spin_until(lambda: bool(guards[-1].alerts))
-        peer.spin_for(0.5)
-        for process in (alpha, bravo, twin):
+        clone = shown_with_evidence(friend)
+        raised = qiki("events", "query", "--type", "guard.alert_raised", "--stream", "alpha/xpdr", "--json")
+        for process in reversed(processes.values()):
             assert "failed" not in process.stop(), "a callback raised"
-    claimed = tracks_of(seen, friend)
-    time, clone = next((time, track) for time, track in claimed if track.spoof_state == RadarTrack.SPOOF)
-    assert clone.iff == RadarTrack.FOE
-    assert clone.range == pytest.approx(400.0, abs=10.0)
-    assert clone.evidence
+    [alert] = [json.loads(line) for line in raised.stdout.splitlines()]
+    assert (alert["payload"]["rule"], alert["payload"]["identity"]) == ("SPOOFING_DETECTED", friend)
+    check(of_last_world(seen), friend, clone)
+    alerts = {(alert.rule, alert.track) for one in guards for alert in one.alerts}
+    assert alerts == {("SPOOFING_DETECTED", clone)}
+
+
+def shown_with_evidence(friend):
+    """Id of the clone, whose evidence `qiki tracks` shows."""
+    listed = json.loads(qiki("tracks", "alpha", "--json").stdout)["alpha"]["tracks"]
+    [clone] = [track for track in listed if track["spoof"] == "SPOOF"]
+    assert clone["transponder_id"] == friend
+    assert any(one["statistic"] >= one["threshold"] for one in clone["evidence"])
+    lines = qiki("tracks", "alpha", clone["id"]).stdout.splitlines()
+    assert ["verdict", "SPOOF"] in [line.split() for line in lines]
+    for one in clone["evidence"]:
+        assert any(line.startswith(one["channel"]) for line in lines)
+    return clone["id"]
+
+
+def check(messages, friend, clone):
+    """The clone falls in time, the friend stays one once it is verified."""
+    claimed = tracks_of(messages, friend)
+    time, fallen = next((time, track) for time, track in claimed if track.spoof_state == RadarTrack.SPOOF)
+    assert (fallen.id, fallen.iff) == (clone, RadarTrack.FOE)
+    assert fallen.range == pytest.approx(400.0, abs=10.0)
     # Frames, not seconds: a busy machine loses some of them.
-    assert sum(BEGINS <= seconds(one.header.stamp) <= time for one in seen) <= FRAMES
+    assert sum(BEGINS <= seconds(one.header.stamp) <= time for one in messages) <= FRAMES
     verified = min(time for time, track in claimed if track.iff == RadarTrack.FRIEND)
-    honest = [track for time, track in claimed if time > verified and track.id != clone.id]
-    assert honest
+    honest = [track for time, track in claimed if time > verified and track.id != clone]
+    assert min(track.range for track in honest) == pytest.approx(60.0, abs=2.0)
     assert {track.iff for track in honest} == {RadarTrack.FRIEND}
     assert {track.spoof_state for track in honest} <= {RadarTrack.TRUSTED, RadarTrack.UNVERIFIED}
-    alerts = {(alert.rule, alert.track) for one in guards for alert in one.alerts}
-    assert alerts == {("SPOOFING_DETECTED", clone.id)}

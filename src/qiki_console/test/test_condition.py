@@ -11,15 +11,21 @@ from hypothesis import strategies as st
 from qiki_console.model.condition import Condition
 from qiki_console.model.confirmation import Confirmation
 from qiki_console.model.terms import UnknownValueError
-from qiki_msgs.msg import BridgeEdge, BridgeState, DockingState
+from qiki_msgs.msg import BridgeEdge, BridgeState, DockingState, Evidence, RadarTrack, RadarTracks
 from qiki_node.message_classes import message_class
 
-KINDS = {"/alpha/docking": DockingState, "/alpha/bridge": BridgeState}
+KINDS = {"/alpha/docking": DockingState, "/alpha/bridge": BridgeState, "/alpha/tracks": RadarTracks}
 EDGES = [
     BridgeEdge(partner="bravo", port="A", state=BridgeEdge.CLOSED, current=-2.5),
     BridgeEdge(partner="charlie", port="B", state=BridgeEdge.SOFT_START, current=math.nan),
 ]
+TRACKS = [
+    RadarTrack(id="alpha-1", iff=RadarTrack.FRIEND, transponder_id="ALLY", range=60.0, cpa=math.nan),
+    RadarTrack(id="alpha-2", iff=RadarTrack.FOE, transponder_id="ALLY", range=400.0, spoof_state=RadarTrack.SPOOF,
+               evidence=[Evidence(channel="position", statistic=3.0), Evidence(channel="uniqueness", statistic=20.0)]),
+]  # fmt: skip
 VALUES = {
+    "/alpha/tracks": RadarTracks(tracks=TRACKS),
     "/alpha/docking": DockingState(phase=DockingState.BRIDGE, partner="bravo", range=0.5, checks=["lock", "polarity"]),
     "/alpha/bridge": BridgeState(source_volts=28.0, edges=EDGES, data_peers=["bravo"]),
 }
@@ -45,6 +51,13 @@ def judged(text: str) -> bool:
         # Each comparison knows the constants of its own topics.
         ("alpha/docking.phase == FAULT or alpha/bridge.edges[0].state == FAULT", False),
         ("alpha/docking.partner == 'charlie/docking'", False),
+        # Items by a condition on their fields.
+        ("len(alpha/tracks.tracks[transponder_id == 'ALLY']) == 2", True),
+        ("len(alpha/tracks.tracks[iff == FOE and range > 300]) == 1", True),
+        ("len(alpha/tracks.tracks[not iff == FRIEND]) == 2", False),
+        ("alpha/tracks.tracks[spoof_state == SPOOF][0].id == 'alpha-2'", True),
+        ("len(alpha/tracks.tracks[len(evidence[statistic > 10]) == 1]) == 1", True),
+        ("len(alpha/tracks.tracks[transponder_id == alpha/docking.partner]) == 0", True),
     ],
 )
 def test_conditions_hold_for_the_newest_messages(text: str, holds: bool) -> None:
@@ -63,6 +76,17 @@ def test_conditions_hold_for_the_newest_messages(text: str, holds: bool) -> None
         ("alpha/docking.checks > 1", "comparison of a list with a number"),
         ("len(alpha/docking.partner) > 1", "len: a text is not allowed; allowed: a list"),
         ("abs(alpha/docking.range, 1) > 1", "abs: 2 arguments; allowed: 1 to 1"),
+        ("len(alpha/tracks.tracks[iff == FOU]) == 1", "constant 'FOU' is not there; allowed: ASTEROID, "),
+        ("len(alpha/tracks.tracks[rang > 1]) == 1", "constant 'rang' is not there"),
+        ("len(alpha/tracks.tracks[iff == BRIDGE]) == 1", "constant 'BRIDGE' is not there"),
+        (
+            "len(alpha/tracks.tracks[iff + 1]) == 1",
+            "[iff + 1]: not allowed; allowed: a number from 0, a text, its name",
+        ),
+        ("len(alpha/tracks.tracks[-iff]) == 1", "[-iff]: not allowed; allowed: a number from 0, a text"),
+        ("len(alpha/docking.checks[iff == 1]) == 1", "[iff == 1]: the items have no fields"),
+        ("alpha/tracks.tracks[iff == FOE].range > 1", "field 'range': a list has no fields"),
+        ("alpha/docking.phase == iff", "constant 'iff' is not there"),
         ("alpha/docking.checks['x'] == 'x'", "['x']: not allowed; allowed: a number from 0"),
         ("alpha/docking.__class__ == 1", "field '__class__' is not there"),
         ("alpha/docking.checks.__len__ == 1", "field '__len__': a list has no fields"),
@@ -73,7 +97,7 @@ def test_conditions_hold_for_the_newest_messages(text: str, holds: bool) -> None
         ("9 ** 9 ** 9 > alpha/docking.phase", "Pow is not allowed"),
         ("alpha/docking.phase == 1j", "1j is not allowed"),
         ("alpha/docking.phase ==", "no expression"),
-        ("alpha/bridge.edges[-1].current < 1", "[-1]: not allowed; allowed: a number from 0, or a text"),
+        ("alpha/bridge.edges[-1].current < 1", "[-1]: not allowed; allowed: a number from 0, a text"),
         ("1 == 1", "no topic in it"),
         ("_topic_0.phase == 1", "'_topic_'"),
         ("alpha/docking.phase == " + "(" * 300 + "1" + ")" * 300, "characters; allowed: up to 500"),
@@ -94,6 +118,8 @@ def test_a_condition_that_is_none_names_the_part_and_the_allowed_ones(text: str,
         "not alpha/bridge.edges['charlie'].current > 1",
         "alpha/docking.phase == BRIDGE or alpha/bridge.edges['charlie'].current > 1",
         "alpha/bridge.edges[2].current < 1",
+        "alpha/tracks.tracks[iff == FOE][1].range > 1",
+        "len(alpha/tracks.tracks[cpa < 70]) == 0",
         "alpha/bridge.edges['delta'].current < 1",
         "alpha/docking.range / (alpha/docking.range - 0.5) < 1",
     ],

@@ -188,7 +188,10 @@ steps:
   - command: dock $bot --to station:2
     wait: $bot/docking.phase == BRIDGE and abs($bot/bridge.edges["station"].current) > 1
     timeout: 60
-  - {command: undock $bot, wait: $bot/docking.phase == FREE}
+  - command: undock $bot
+    wait: $bot/docking.phase == FREE
+    events: {type: procedure.started, payload: {name: example, steps: 5}}
+  - {events: {type: procedure.started, count: 0}, on_failure: continue}
   - command: dock $bot --to bravo
     timeout: 2
     on_failure: [{command: dock reset $bot}]
@@ -200,12 +203,14 @@ steps:
         ["REJECTED", "steps[0]"],
         ["EXECUTED", "steps[1]"],
         ["EXECUTED", "steps[2]"],
-        ["TIMEOUT", "steps[3]"],
-        ["REJECTED", "steps[3].on_failure[0]"],
+        ["FAILED", "steps[3]"],
+        ["TIMEOUT", "steps[4]"],
+        ["REJECTED", "steps[4].on_failure[0]"],
     ]
     assert "interrupted: cancelled, it aborts" in result.stdout
     assert "not done within 2 s; alpha: CANCELED in FREE" in result.stdout
-    assert "example: TIMEOUT, 2 of 4 steps" in result.output
+    assert "1 of 0 events procedure.started" in result.stdout
+    assert "example: TIMEOUT, 2 of 5 steps" in result.output
     with session.Session("test") as graph:
         request = QueryEvents.Request(types=["procedure.*", "operator.*"])
         events = graph.call(QueryEvents, "/qiki/eventstore/query", request, repeatable=True).events
@@ -213,16 +218,18 @@ steps:
     events = events[begun:]
     assert [event.type for event in events] == [
         "procedure.started",
-        *["operator.command_issued", "procedure.step_ended"] * 5,
+        *["operator.command_issued", "procedure.step_ended"] * 3,
+        "procedure.step_ended",
+        *["operator.command_issued", "procedure.step_ended"] * 2,
         "procedure.ended",
     ]
     payloads = [REGISTRY.decode(e.type, e.schema_version, e.content_type, bytes(e.payload)) for e in events]
     assert {payload["procedure_id"] for payload in payloads if "procedure_id" in payload} == {events[0].correlation}
-    for issued, ended in zip(events[1:-1:2], events[2::2], strict=True):
-        assert issued.correlation == ended.correlation
-    assert len({event.correlation for event in events}) == 6
+    issued = [event.correlation for event in events if event.type == "operator.command_issued"]
+    assert {event.correlation for event in events if event.type == "procedure.step_ended"} > set(issued)
+    assert len({event.correlation for event in events}) == 7
     outcomes = [payload["outcome"] for payload in payloads if "outcome" in payload]
-    assert outcomes == ["REJECTED", "EXECUTED", "EXECUTED", "TIMEOUT", "REJECTED", "TIMEOUT"]
+    assert outcomes == ["REJECTED", "EXECUTED", "EXECUTED", "FAILED", "TIMEOUT", "REJECTED", "TIMEOUT"]
 
 
 OUTCOMES = ("EXECUTED", "REJECTED", "FAILED", "TIMEOUT", "CANCELED")

@@ -23,6 +23,7 @@ steps:
       - command: allocator stop $bot
   - wait: $bot/docking.phase == BRIDGE and $bot/docking.partner == "$partner"
     samples: 5
+    events: {type: docking.ended, stream: $bot/docking, payload: {partner: $partner, tries: 1}, count: 2}
     on_failure: continue
 """
 
@@ -43,6 +44,11 @@ def test_a_plan_has_the_values_of_its_variables(tmp_path: Path) -> None:
     assert wait.task.wait is not None
     assert wait.task.wait.text == 'alpha/docking.phase == BRIDGE and alpha/docking.partner == "bravo"'
     assert (wait.task.samples, wait.goes_on) == (5, True)
+    assert wait.task.condition.endswith("; 2 x docking.ended of alpha/docking, partner bravo, tries 1")
+    events = wait.task.events
+    assert events is not None
+    assert events.fits({"partner": "bravo", "tries": 1, "code": 0})
+    assert not events.fits({"partner": "bravo"})
 
 
 @pytest.mark.parametrize(
@@ -52,7 +58,7 @@ def test_a_plan_has_the_values_of_its_variables(tmp_path: Path) -> None:
         (("timeout: 30", "timeout: .nan"), "steps[0].timeout = nan"),
         (("timeout: 30", "timeout: '30'"), "steps[0].timeout = '30': Input should be a valid number"),
         (("samples: 5", "samples: 0"), "steps[1].samples = 0"),
-        (("samples: 5", "sample: 5"), "steps[1]: unknown key sample; allowed: name, command, wait, timeout, "),
+        (("samples: 5", "sample: 5"), "steps[1]: unknown key sample; allowed: name, command, wait, events, "),
         (("on_failure: continue", "on_failure: retry"), "'retry': Input should be 'stop' or 'continue'"),
         (("on_failure: continue", "on_failure: []"), "steps[1].on_failure"),
         (("      - command: allocator stop $bot", "      - name: x"), "steps[0].on_failure.actions[0]"),
@@ -60,6 +66,12 @@ def test_a_plan_has_the_values_of_its_variables(tmp_path: Path) -> None:
         (("--for 2", "--for $"), "steps[0].command = '$': a $ without the name of a variable"),
         (("--for 2", "--for '2"), "steps[0].command = "),
         (("phase == BRIDGE", "phase = BRIDGE"), "steps[1].wait = 'alpha/docking.phase = BRIDGE and"),
+        (("docking.ended", "docking.eneded"), "steps[1].events.type = 'docking.eneded': no such event"),
+        (("type: docking.ended, ", ""), "steps[1].events.type: "),
+        (("stream: $bot/", "stream: $bat/"), "steps[1].events.stream = '$bat/docking': variable 'bat' is not there"),
+        (("partner: $partner,", "partner: $,"), "steps[1].events.payload.partner = '$': a $ without"),
+        (("tries: 1", "tries: [1]"), "steps[1].events.payload.tries"),
+        (("count: 2", "count: -1"), "steps[1].events.count = -1"),
         (("name: example", "name: an example"), "name = 'an example'"),
         (("name: example", "name: example\nname: again"), "key given twice: name"),
         (("force: 20", "force: [1]"), "variables.force"),

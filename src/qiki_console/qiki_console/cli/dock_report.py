@@ -41,7 +41,7 @@ def report(docking_id: str | None, *, recording: Path | None, vehicle: str, as_j
     Margins of the seven quantities at contact, propellant, energy, plume impulse, time per phase, checks, refusals, and
     a plot of range, closing rate and lateral offset where a recording has them.
     """
-    from qiki_console.graph.docking_events import GraphEvents
+    from qiki_console.graph.store_events import GraphEvents
     from qiki_node.session import Session
 
     box = _box(vehicle)

@@ -129,7 +129,7 @@ def _rehearse(plan: "Plan", problems: list[str]) -> None:
     for step in plan.steps:
         ways[step.task.place] = "tasks below" if step.failure else "continue" if step.goes_on else "stop"
     for task in plan.tasks:
-        wait = f"{task.wait.text}  ({task.samples} samples)" if task.wait else ""
+        wait = f"{task.condition}  ({task.samples} samples)" if task.wait else task.condition
         cells = (task.place, shlex.join(task.words), wait, f"{task.timeout:g} s", ways.get(task.place, ""))
         table.add_row(*map(printable, cells))
     make_console(240).print(table)

@@ -1,6 +1,7 @@
 """Execution of a procedure: commands, waits, time limits, failures, events."""
 
 import shlex
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -9,10 +10,11 @@ from uuid_utils.compat import uuid7
 
 from qiki_console.graph.interruption import Interruption
 from qiki_console.graph.operator_log import OperatorLog
+from qiki_console.graph.store_events import GraphEvents
 from qiki_console.graph.task_clock import TaskClock
 from qiki_console.graph.telemetry import Waiting
 from qiki_console.model.command_id import one_command
-from qiki_console.model.procedure import Plan, PlannedStep, Task
+from qiki_console.model.procedure import Events, Plan, PlannedStep, Task
 from qiki_console.model.progress import Ended, Outcome
 from qiki_node.session import Session
 
@@ -21,6 +23,9 @@ STANDSTILL = 30.0
 
 _LOOK = 0.25
 """s of wall time between two reports about a wait."""
+
+_NEW_WORLD = (("sim", "load"), ("sim", "reset"))
+"""Commands with which the world begins again: earlier events do not count."""
 
 
 class Display(Protocol):
@@ -62,6 +67,7 @@ class ProcedureRun:
         self._log = OperatorLog(session, f"operator/{operator}", self._clock.now, display.note)
         self._id = str(uuid7())
         self._interruption = Interruption()
+        self._since = time.time_ns()
 
     def run(self) -> tuple[Ended, int]:
         """The end of the procedure, and the number of steps that were executed. Ctrl-C ends the step under way, carries
@@ -120,7 +126,7 @@ class ProcedureRun:
             "place": task.place,
             "name": task.name,
         }
-        payload |= {"command": shlex.join(task.words), "condition": task.wait.text if task.wait else ""}
+        payload |= {"command": shlex.join(task.words), "condition": task.condition}
         payload |= {"outcome": ended.outcome, "reason": ended.reason, "elapsed": ended.elapsed}
         self._log.emit("procedure.step_ended", payload, command_id)
         self._display.end(task, ended)
@@ -132,10 +138,13 @@ class ProcedureRun:
             outcome, reason = self._command(task, expired)
             if outcome is not Outcome.EXECUTED:
                 return outcome, reason
-        if task.wait is None:
-            return Outcome.EXECUTED, ""
         # A simulator's command may have set the time back: it began before.
-        return self._waited(task, self._limit(task) if task.words[:1] == ("sim",) else expired)
+        expired = self._limit(task) if task.words[:1] == ("sim",) else expired
+        if task.wait is not None:
+            outcome, reason = self._waited(task, expired)
+            if outcome is not Outcome.EXECUTED:
+                return outcome, reason
+        return (Outcome.EXECUTED, "") if task.events is None else self._counted(task.events, expired)
 
     def _limit(self, task: Task) -> Callable[[], str]:
         """Gives the reason for which a task has to end, empty as long as there is none."""
@@ -156,6 +165,8 @@ class ProcedureRun:
 
     def _command(self, task: Task, expired: Callable[[], str]) -> tuple[Outcome, str]:
         outcome, reason, interruption = Outcome.CANCELED, "", self._interruption
+        if task.words[:2] in _NEW_WORLD:
+            self._since = time.time_ns()
         with interruption.verb(expired):
             try:
                 self._perform(task.words)
@@ -194,3 +205,22 @@ class ProcedureRun:
                 self._display.state(waiting.reason)
         finally:
             waiting.end()
+
+    def _counted(self, wanted: Events, expired: Callable[[], str]) -> tuple[Outcome, str]:
+        """Wait for a number of events."""
+        read = GraphEvents(self._session, self._since)
+        while True:
+            try:
+                found = sum(wanted.fits(event.data) for event in read([wanted.type], wanted.stream, backwards=False))
+            except click.ClickException as error:
+                return Outcome.FAILED, error.message
+            state = f"{found} of {wanted.count} events {wanted.type}"
+            if found == wanted.count:
+                return Outcome.EXECUTED, ""
+            if found > wanted.count:
+                return Outcome.FAILED, state
+            if reason := expired():
+                return (Outcome.TIMEOUT if "within" in reason else Outcome.FAILED), f"{reason}: {state}"
+            self._display.state(state)
+            if self._session.wait_for(lambda: self._interruption.by_operator, _LOOK):
+                return Outcome.CANCELED, "interrupted"

@@ -15,12 +15,13 @@ import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, Strict, Tag, model_validator
 from pydantic.types import Discriminator
 
 from qiki_console.model.condition import LONGEST, Condition
+from qiki_events import REGISTRY
 from qiki_vehicle.files import ConfigurationError, Integer, Name, Number, Section, load
 
 _Text = Annotated[str, Strict(), Field(min_length=1, max_length=LONGEST)]
@@ -29,20 +30,43 @@ _VALUE = re.compile(r"[\w.:+/-]{1,100}")
 """A variable's value: it must not make two words of one, nor change a condition."""
 
 
+class Events(Section):
+    """Events in the store since the procedure, or the world, began: their type, stream (empty: any), fields of their
+    payload, and their number."""
+
+    type: Annotated[str, Strict(), Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$", max_length=100)]
+    stream: Annotated[str, Strict(), Field(max_length=200)] = ""
+    payload: dict[
+        Name, Annotated[bool, Strict()] | Integer | Number | Annotated[str, Strict(), Field(max_length=200)]
+    ] = Field(default_factory=dict)
+    count: Annotated[Integer, Field(ge=0, le=1000)] = 1
+
+    @property
+    def text(self) -> str:
+        """The same for an operator."""
+        fields = "".join(f", {name} {value}" for name, value in self.payload.items())
+        return f"{self.count} x {self.type}{f' of {self.stream}' if self.stream else ''}{fields}"
+
+    def fits(self, payload: Mapping[str, Any]) -> bool:
+        """True if an event's payload has the values of all fields."""
+        return all(payload.get(name) == value for name, value in self.payload.items())
+
+
 class Action(Section):
-    """A command, a condition to wait for, or both in this order."""
+    """A command, a condition to wait for, events to wait for, or these in this order."""
 
     name: Annotated[str, Strict(), Field(max_length=100)] = ""
     command: _Text | None = None
     wait: _Text | None = None
-    timeout: _Duration = 60.0  # s of simulated time, of command and wait together
+    events: Events | None = None
+    timeout: _Duration = 60.0  # s of simulated time, of all together
     samples: Annotated[Integer, Field(ge=1, le=1000)] = 3  # consecutive fresh ones on which the condition holds
     max_age: _Duration = 2.0  # s, of a fresh sample
 
     @model_validator(mode="after")
     def _not_empty(self) -> Self:
-        if self.command is None and self.wait is None:
-            raise ValueError("neither command nor wait; allowed: one of them, or both")
+        if self.command is None and self.wait is None and self.events is None:
+            raise ValueError("neither command nor wait nor events; allowed: at least one of them")
         return self
 
 
@@ -83,14 +107,20 @@ class Task:
     name: str
     words: tuple[str, ...]
     wait: Condition | None
+    events: Events | None
     timeout: float
     samples: int
     max_age: float
 
     @property
+    def condition(self) -> str:
+        """All that the task waits for, after its command; empty: nothing."""
+        return "; ".join(one.text for one in (self.wait, self.events) if one is not None)
+
+    @property
     def text(self) -> str:
         """Name, or else command and condition."""
-        wait = f"wait {self.wait.text}" if self.wait else ""
+        wait = f"wait {self.condition}" if self.condition else ""
         return self.name or "; ".join(filter(None, (shlex.join(self.words), wait)))
 
 
@@ -188,8 +218,18 @@ def _task(path: Path, place: str, action: Action, arguments: Mapping[str, str]) 
             wait = Condition.parse(text)
         except ValueError as error:
             raise refused(path, place, "wait", text, str(error)) from error
+    events = action.events
+    if events is not None:
+        if events.type not in REGISTRY.types:
+            raise refused(path, place, "events.type", events.type, "no such event; allowed: those of docs/events.md")
+        payload = {
+            name: filled(f"events.payload.{name}", value) if isinstance(value, str) else value
+            for name, value in events.payload.items()
+        }
+        stream = filled("events.stream", events.stream)
+        events = events.model_copy(update={"stream": stream, "payload": payload})
     name = filled("name", action.name)
-    return Task(place, name, tuple(words), wait, action.timeout, action.samples, action.max_age)
+    return Task(place, name, tuple(words), wait, events, action.timeout, action.samples, action.max_age)
 
 
 def refused(path: Path, place: str, field: str, value: str, reason: str) -> ConfigurationError:

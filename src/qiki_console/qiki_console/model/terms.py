@@ -35,6 +35,9 @@ ARITHMETIC: Final[Mapping[type, Callable[[Any, Any], Any]]] = {
     ast.Div: operator.truediv,
 }
 FUNCTIONS: Final[Mapping[str, Callable[..., Any]]] = {"abs": abs, "min": min, "max": max, "len": len}
+_ITEM: Final = ""
+"""Name, among the topics, of the item under selection."""
+
 _KEYS = ("name", "port", "partner")
 """Text fields by which an item of a list of messages is chosen."""
 
@@ -59,12 +62,14 @@ class Binder:
         topics: of the condition; the name of the topic with index i is `STANDIN` and i.
         kinds: class of each topic's messages.
         resolve: class of a nested message.
+        item: class of the list's items whose fields and constants names stand for; None: not inside of a selection.
     """
 
-    def __init__(self, topics: tuple[str, ...], kinds: Mapping[str, Any], resolve: Resolve) -> None:
+    def __init__(self, topics: tuple[str, ...], kinds: Mapping[str, Any], resolve: Resolve, item: Any = None) -> None:
         self._topics = topics
         self._kinds = kinds
         self._resolve = resolve
+        self._under = item
 
     def term(self, node: ast.expr, constants: Mapping[str, set[int]] | None = None) -> Term:
         """The term of a part.
@@ -104,7 +109,9 @@ class Binder:
         if name.startswith(STANDIN):
             topic = self._topics[int(name.removeprefix(STANDIN))]
             return Term(_MESSAGE, lambda values: values[topic], self._kinds[topic])
-        known = self._constants(self._topics) if constants is None else constants
+        if self._under is not None and name in (fields := self._under.get_fields_and_field_types()):
+            return self._typed(fields[name], lambda values: getattr(values[_ITEM], name))
+        known = self._constants(()) if constants is None else constants
         found = known.get(name, set())
         if len(found) != 1:
             reason = "has several values here" if found else "is not there"
@@ -140,12 +147,28 @@ class Binder:
         place = node.slice.value if isinstance(node.slice, ast.Constant) else None
         if of.kind is not _LIST:
             raise ValueError(f"[{ast.unparse(node.slice)}]: {of.kind} has no items")
+        negated = isinstance(node.slice, ast.UnaryOp) and isinstance(node.slice.op, ast.Not)
+        if negated or isinstance(node.slice, ast.Compare | ast.BoolOp):
+            return self._selection(of, node.slice)
         if isinstance(place, int) and not isinstance(place, bool):
             return self._typed(of.of, lambda values: _at(of.value(values), place))
         if not isinstance(place, str) or "/" not in of.of:
-            allowed = "a number from 0" + (f", or a text, its {', '.join(_KEYS)}" if "/" in of.of else "")
+            allowed = "a number from 0"
+            if "/" in of.of:
+                allowed += f", a text, its {', '.join(_KEYS)}, or a comparison of its fields"
             raise ValueError(f"[{ast.unparse(node.slice)}]: not allowed; allowed: {allowed}")
         return self._typed(of.of, lambda values: _named(of.value(values), place))
+
+    def _selection(self, of: Term, node: ast.expr) -> Term:
+        """The items of a list of messages for which a condition on their fields holds."""
+        if "/" not in of.of:
+            raise ValueError(f"[{ast.unparse(node)}]: the items have no fields; allowed: a number from 0")
+        kind = self._typed(of.of, lambda _: None).of
+        holds = Binder(self._topics, self._kinds, self._resolve, kind).term(node)
+        _require(holds, TRUTH, f"[{ast.unparse(node)}]")
+        return Term(
+            _LIST, lambda values: [one for one in of.value(values) if holds.value({**values, _ITEM: one})], of.of
+        )
 
     def _both(self, node: ast.BoolOp) -> Term:
         terms = [self.term(value) for value in node.values]
@@ -192,7 +215,7 @@ class Binder:
         parts = [node.left, *node.comparators]
         used = {name.id for part in parts for name in ast.walk(part) if isinstance(name, ast.Name)}
         topics = [topic for index, topic in enumerate(self._topics) if f"{STANDIN}{index}" in used]
-        constants = self._constants(topics or self._topics)
+        constants = self._constants(topics)
         terms = [self.term(part, constants) for part in parts]
         functions = [COMPARISONS[type(op)] for op in node.ops]
         for op, left, right in zip(node.ops, terms, terms[1:], strict=False):
@@ -206,9 +229,11 @@ class Binder:
         return Term(TRUTH, value)
 
     def _constants(self, topics: Sequence[str]) -> dict[str, set[int]]:
+        """Values by name of the messages on some topics; of none: of the item under selection, or of all topics."""
         found: dict[str, set[int]] = {}
-        for topic in topics:
-            for kind in self._classes(self._kinds[topic], set()):
+        kinds = [self._kinds[topic] for topic in topics or ([] if self._under else self._topics)]
+        for nested in kinds or [self._under]:
+            for kind in self._classes(nested, set()):
                 # Generated classes keep their constants in the metaclass.
                 for name in dir(type(kind)):
                     if name.isupper() and not name.startswith("_") and isinstance(getattr(kind, name), int):

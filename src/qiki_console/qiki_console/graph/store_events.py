@@ -1,4 +1,4 @@
-"""Events of dockings, read from the running graph's event store."""
+"""Events read from the running graph's event store."""
 
 from collections.abc import Iterator
 
@@ -18,14 +18,18 @@ class GraphEvents:
     Raises:
         CommandError: the store refuses the question.
         UnreachableError: no event store is there.
+
+    Args:
+        since: ns, earliest time of recording; None: no bound.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, since: int | None = None) -> None:
         self._session = session
+        self._since = -(2**63) if since is None else since
 
     def __call__(self, types: list[str], stream: str, *, backwards: bool) -> Iterator[Happening]:
         request = QueryEvents.Request(types=types, streams=[stream] if stream else [], backwards=backwards)
-        request.start = request.recorded_start = -(2**63)  # no bound
+        request.start, request.recorded_start = -(2**63), self._since  # the first: no bound
         while True:
             answer = self._session.call(QueryEvents, SERVICE, request, repeatable=True)
             if not answer.success:
