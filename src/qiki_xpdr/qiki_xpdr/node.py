@@ -18,6 +18,7 @@ from qiki_node.run import run
 from qiki_node.shared_files import shared_file
 from qiki_vehicle import ConfigurationError, Vehicle
 from qiki_vehicle.intake import Intake
+from qiki_xpdr.geometry import Floats, Own
 from qiki_xpdr.guard import GuardMode, GuardTable
 from qiki_xpdr.iff import Iff
 from qiki_xpdr.modes import Mode, Occurrence
@@ -28,10 +29,12 @@ from qiki_xpdr.ros.interrogations import Interrogations
 from qiki_xpdr.ros.key_files import KeyFiles
 from qiki_xpdr.ros.memory import Memory
 from qiki_xpdr.ros.metrics import Metrics
+from qiki_xpdr.ros.neighbours import Neighbours
 from qiki_xpdr.ros.outputs import Outputs
 from qiki_xpdr.ros.parameters import XpdrParameters, false_of, folder_of, mode_of
 from qiki_xpdr.ros.services import Services
 from qiki_xpdr.ros.witness import WitnessLink
+from qiki_xpdr.ros.world import WorldLink
 from qiki_xpdr.rules import Rules
 from qiki_xpdr.transponder import Motion, Transponder
 from qiki_xpdr.watch import Reception, Watch
@@ -39,6 +42,7 @@ from qiki_xpdr.watch import Reception, Watch
 _LOAD = "transponder"  # of the avionics bus
 _SET_BACK = 1.0  # s, by which the clock falls when a world begins again
 _MOST_WAITING = 10_000  # receptions that wait for a radar frame
+_PATIENCE = 0.5  # s without a radar frame, after which tracks age by the clock
 _NOWHERE = (math.nan, math.nan, math.nan)
 _UNKNOWN = Motion(_NOWHERE, _NOWHERE)
 _WARNED = {"xpdr.mode_refused", "xpdr.spoof_armed", "guard.alert_raised"}
@@ -54,7 +58,7 @@ class XpdrNode(QikiNode[XpdrParameters]):
         self._motion, self._intake = OwnMotion(), Intake()
         self._waiting: deque[Reception] = deque(maxlen=_MOST_WAITING)
         self._newest = -math.inf
-        self._framed = -math.inf
+        self._framed, self._arrived = -math.inf, math.nan
 
     # Life -----------------------------------------------------------------------------------------------------------
 
@@ -73,10 +77,14 @@ class XpdrNode(QikiNode[XpdrParameters]):
         self._begin()
         transponder = self._vehicle.transponder
         power = self._vehicle.avionics.loads[_LOAD]
+        self._patience = max(_PATIENCE, 3.0 / self._vehicle.radar.rate)
         self._outputs = Outputs(self, self.bot, transponder.eirp, power)
         timeout = self._vehicle.iff.interrogation_timeout
         self._interrogations = Interrogations(self, lambda: self._iff, timeout, self._transmit)
         Services(self, transponder.arm_time)
+        self._neighbours = Neighbours(self, self.bot, self._vehicle, self._motion, self._metrics)
+        newest = lambda: (self._interrogations.frame, self._framed)  # noqa: E731
+        WorldLink(self, self._vehicle, self._motion, self._neighbours, newest)
         self._witness = WitnessLink(self, self._vehicle, self._motion, lambda: self._watch, self._metrics)
         subscribe = self.create_subscription
         subscribe(RadarFrame, "radar/frame", self._take_frame, TELEMETRY)
@@ -86,6 +94,7 @@ class XpdrNode(QikiNode[XpdrParameters]):
         self.add_diagnostic("transponder", self._transponder_health)
         self.add_diagnostic("radar", self._radar_health)
         self.add_timer(1.0 / transponder.claim_rate, self._cycle)
+        self.add_timer(1.0 / self._vehicle.radar.rate, self._look_without_frames)
         self.add_timer(1.0, self._second)
 
     def on_activate_node(self) -> None:
@@ -121,6 +130,7 @@ class XpdrNode(QikiNode[XpdrParameters]):
         self._intake.reset()
         self._waiting.clear()
         self._newest = self._framed = -math.inf
+        self._arrived = math.nan
 
     # Inputs ---------------------------------------------------------------------------------------------------------
 
@@ -168,7 +178,7 @@ class XpdrNode(QikiNode[XpdrParameters]):
         self._waiting.append(reception)
 
     def _take_frame(self, message: RadarFrame) -> None:
-        began, now = time.perf_counter(), self.seconds()
+        now = self.seconds()
         age = now - stamps.seconds(message.header.stamp)
         expected, problem = f"{self.bot}/base_link", ""
         if message.header.frame_id != expected:
@@ -182,19 +192,39 @@ class XpdrNode(QikiNode[XpdrParameters]):
         if own is None:
             self._refuse("radar/frame", "own motion at its time is not known")
             return
+        self._arrived = now
+        if stamp <= self._watch.tracker.time:
+            self._refuse("radar/frame", "tracks are later: they have aged by the clock")
+            return
+        self._framed = stamp
+        self._advance(stamp, messages.detections_of(message), own)
+
+    def _look_without_frames(self) -> None:
+        """Let tracks coast, age and end, and alerts with them, while the radar gives no frame."""
+        if not self.clock_runs:
+            return
+        now = self._look_at_clock()
+        if math.isnan(self._arrived):
+            self._arrived = now
+        own = self._motion.at(now, math.inf)
+        if own is not None and now - self._arrived >= self._patience and now > self._watch.tracker.time:
+            self._advance(now, None, own)
+
+    def _advance(self, stamp: float, detections: Floats | None, own: Own) -> None:
+        """Take detections, None: no frame, with the receptions that wait; publish all that follows."""
+        began = time.perf_counter()
         receptions = list(self._waiting)
         self._waiting.clear()
-        detections = messages.detections_of(message)
         shed = self._watch.tracker.refused["shed"]
         # What cannot be is refused by the cores; arithmetic on the way to it must not warn.
         with np.errstate(all="ignore"):
-            frame = self._watch.frame(stamp, detections, own, receptions)
-        self._framed = stamp
+            frame = self._watch.frame(stamp, detections, own, receptions, self._neighbours.docked(own, stamp))
         self._interrogations.frame = frame
         self._witness.publish(frame, self._keys.group)
         self._interrogations.conclude(frame.outcomes)
         shed = self._watch.tracker.refused["shed"] - shed
-        self._outputs.tracks(reports(frame, self.bot), stamp, self.seconds(), len(detections), shed)
+        count = 0 if detections is None else len(detections)
+        self._outputs.tracks(reports(frame, self.bot), stamp, self.seconds(), count, shed)
         self.report()
         for occurrence in self._identifications.update(frame):
             self._publish(occurrence, "")
@@ -208,6 +238,7 @@ class XpdrNode(QikiNode[XpdrParameters]):
         if now < self._newest - _SET_BACK:
             self._mode, self._guard_mode = self.transponder.mode, self.guard.mode
             self._interrogations.drop()
+            self._neighbours.begin_again()
             self.log.warning("clock set back: tracks and identities begin again", seconds=round(self._newest - now, 3))
             self._begin()
         self._newest = max(self._newest, now)

@@ -63,10 +63,10 @@ class OwnMotion:
         world = quaternion.rotate(turn, values["velocity"])
         self._samples.append(_Sample(stamp, values["position"], turn, world, values["rates"]))
 
-    def at(self, time: float) -> Own | None:
-        """Own motion at a time, s: the nearest sample, carried on by its velocity and rates; None: none is near."""
+    def at(self, time: float, reach: float = REACH) -> Own | None:
+        """Own motion at a time, s: the nearest sample, carried on by its velocity and rates; None: none so near."""
         nearest = min(self._samples, key=lambda one: abs(one.stamp - time), default=None)
-        if nearest is None or not abs(time - nearest.stamp) <= REACH:
+        if nearest is None or not abs(time - nearest.stamp) <= reach:
             return None
         ahead = time - nearest.stamp
         turn = quaternion.product(nearest.orientation, quaternion.from_rotation_vector(ahead * nearest.rates))

@@ -15,10 +15,11 @@ class Host(Protocol):
     """A managed node with its cores. Messages and entities are rclpy's, which has no types.
 
     Attributes:
-        log: the node's.
+        bot: name of the own body. log: the node's.
         transponder, guard, rules: of the present configuration.
     """
 
+    bot: str
     log: NodeLog
     transponder: Transponder
     guard: GuardTable
@@ -27,6 +28,10 @@ class Host(Protocol):
     @property
     def is_active(self) -> bool:
         """True while the node is in the state ACTIVE."""
+
+    @property
+    def clock_runs(self) -> bool:
+        """False while the clock shows 0."""
 
     def seconds(self) -> float:
         """s of the common clock, now."""
@@ -41,6 +46,12 @@ class Host(Protocol):
         """Emit an event of an order."""
 
     def create_service(self, kind: type, name: str, callback: Callable[[Any, Any], Any], /) -> Any:
+        """See `rclpy.node.Node`."""
+
+    def add_timer(self, period: float, callback: Callable[[], None], /) -> None:
+        """Call back every `period` s while the node is active."""
+
+    def get_topic_names_and_types(self) -> list[tuple[str, list[str]]]:
         """See `rclpy.node.Node`."""
 
     def create_subscription(self, kind: type, topic: str, callback: Callable[[Any], None], qos: QoSProfile, /) -> Any:

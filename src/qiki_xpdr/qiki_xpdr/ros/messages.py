@@ -4,6 +4,7 @@ import math
 from typing import Final
 
 import numpy as np
+from geometry_msgs.msg import Point
 from nav_msgs.msg import Odometry
 
 from qiki_msgs.msg import Evidence as EvidenceMessage
@@ -131,6 +132,12 @@ def alert_message(alert: Alert, bot: str) -> GuardAlert:
         quality=contact.quality,
         raised=stamps.from_seconds(alert.raised),
     )
+
+
+def point(values: Triple) -> Point:
+    """A point, m."""
+    x, y, z = values
+    return Point(x=x, y=y, z=z)
 
 
 def count(number: int) -> int:
