@@ -24,15 +24,15 @@ _Spoofs = tuple[Annotated[str, Field(pattern=_names(SpoofState))], ...]
 class When(Section):
     """Conditions on a track, all of which hold. One that is left out is not asked for."""
 
-    iff: _Allegiances | None = None
-    transponder_on: bool | None = None
-    mode: _Modes | None = None  # as declared
-    spoof: _Spoofs | None = None
-    range: tuple[NonNegative, Positive] | None = None  # m, from and up to
-    quality_min: Fraction | None = None
-    closing_min: Number | None = None  # m/s, of the range, above which
-    cpa_max: Positive | None = None  # m, closest point of approach, within
-    cpa_time_max: Positive | None = None  # s
+    iff: _Allegiances | None = Field(None, description="identification, one of these")
+    transponder_on: bool | None = Field(None, description="the declared mode transmits; false without a claim, too")
+    mode: _Modes | None = Field(None, description="declared mode, one of these")
+    spoof: _Spoofs | None = Field(None, description="verdict on the claimed id, one of these")
+    range: tuple[NonNegative, Positive] | None = Field(None, description="m, from and up to")
+    quality_min: Fraction | None = Field(None, description="share of hits in the last 32 frames, at least; 0 to 1")
+    closing_min: Number | None = Field(None, description="m/s by which the range falls, more than")
+    cpa_max: Positive | None = Field(None, description="m, distance at the closest point of approach, at most")
+    cpa_time_max: Positive | None = Field(None, description="s until then, at most; with cpa_max")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -52,12 +52,12 @@ class When(Section):
 class Rule(Section):
     """A rule, evaluated on every track by itself."""
 
-    id: Name
-    when: When
-    severity: Annotated[str, Field(pattern=f"^({'|'.join(SEVERITIES)})$")]
-    hysteresis: NonNegative = 0.0  # m, beyond the range, before an alert ends
-    cooldown: NonNegative = 60.0  # s, from one alert on a track to the next
-    min_duration: NonNegative = 0.0  # s for which the conditions hold before the alert
+    id: Name = Field(description="name, unique; letters, digits and _")
+    when: When = Field(description="conditions, all of which hold")
+    severity: Annotated[str, Field(pattern=f"^({'|'.join(SEVERITIES)})$", description=", ".join(SEVERITIES))]
+    hysteresis: NonNegative = Field(0.0, description="m beyond the range at which an alert ends")
+    cooldown: NonNegative = Field(60.0, description="s from one alert on a track to the next")
+    min_duration: NonNegative = Field(0.0, description="s for which the conditions hold before the alert")
 
 
 class Rules(Section):

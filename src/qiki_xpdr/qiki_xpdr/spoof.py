@@ -17,7 +17,7 @@ from qiki_xpdr.modes import Occurrence, SpoofState
 Key = tuple[int, str]
 """Track (-1: none) and claimed id."""
 
-_TEXTS: Final = {
+TEXTS: Final = {
     "position": "the claimed position is not that of the return",
     "jump": "the claimed position is not where the claims before led",
     "doppler": "the claimed velocity is not that of the return",
@@ -32,6 +32,7 @@ _TEXTS: Final = {
     "no_return": "nothing is where the claim says",
     "witness": "another bot receives it from elsewhere, or sees nothing where the claim says",
 }
+"""Meaning of each channel once it is over its threshold."""
 
 
 @dataclass(frozen=True)
@@ -275,5 +276,5 @@ class SpoofMonitor:
             h, statistic = self.thresholds[name], float(test.statistic[row])
             length = int(test.length[row]) if isinstance(test, Offset) else 0
             if statistic >= self._settings.release * h:
-                found.append(Evidence(name, statistic, h, length, _TEXTS[name]))
+                found.append(Evidence(name, statistic, h, length, TEXTS[name]))
         return tuple(sorted(found, key=lambda one: -one.statistic / one.threshold))
