@@ -27,7 +27,7 @@ from qiki_xpdr.report import Identifications, reports
 from qiki_xpdr.ros import diagnosis, messages
 from qiki_xpdr.ros.interrogations import Interrogations
 from qiki_xpdr.ros.key_files import KeyFiles
-from qiki_xpdr.ros.memory import Memory
+from qiki_xpdr.ros.memory import Memory, Recall
 from qiki_xpdr.ros.metrics import Metrics
 from qiki_xpdr.ros.neighbours import Neighbours
 from qiki_xpdr.ros.outputs import Outputs
@@ -73,7 +73,8 @@ class XpdrNode(QikiNode[XpdrParameters]):
         self._mode, self._guard_mode = mode_of(params), GuardMode[params.guard_mode]
         self._powered = True
         stream, patience = f"{self.bot}/xpdr", params.store_patience
-        self._memory = Memory(self, stream, patience, time.monotonic) if self.events.enabled else None
+        memory = Memory(self, stream, patience, time.monotonic) if self.events.enabled else None
+        self._recall = Recall(self, memory)
         self._begin()
         transponder = self._vehicle.transponder
         power = self._vehicle.avionics.loads[_LOAD]
@@ -260,7 +261,7 @@ class XpdrNode(QikiNode[XpdrParameters]):
 
     def _second(self) -> None:
         """The mode before a restart, key files that have changed, and the state."""
-        self._recall()
+        self._recall.look()
         keys = self._keys
         trouble = keys.trouble
         if keys.changed():
@@ -271,28 +272,9 @@ class XpdrNode(QikiNode[XpdrParameters]):
             self.log.error("changed keys are refused; those of before stay in force", reason=keys.trouble)
         self._show()
 
-    def _recall(self) -> None:
-        """Take the mode before a restart, as soon as it is known."""
-        if self._memory is None:
-            return
-        try:
-            remembered = self._memory.look(settled=self.events.values()["queued"] == 0)
-        except ValueError as error:
-            self.log.error("the mode before the start is lost", reason=str(error))
-            self._memory = None
-            return
-        if remembered is None:
-            return
-        self._memory = None
-        mode = remembered.mode
-        self.log.info("mode before the start", mode=None if mode is None else mode.name, source=remembered.source)
-        if mode is not None and mode is not self.transponder.mode:
-            self.transponder.set_mode(mode, "xpdr", "mode before the restart", self.seconds())
-            self.report()
-
     def ordered(self) -> None:
         """Note an accepted order of the transponder's mode: the mode before a restart counts no more."""
-        self._memory = None
+        self._recall.end()
 
     def _transmit(self, frame: bytes) -> None:
         self._outputs.transmit(frame, self.seconds())

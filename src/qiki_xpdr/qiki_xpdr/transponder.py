@@ -1,17 +1,16 @@
 """Transponder: modes, SPOOF in two steps, power shedding, and the frames that leave the bot."""
 
-import hashlib
-import hmac
 import math
 import secrets
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from qiki_vehicle.radio import Transponder as Settings
-from qiki_xpdr.frames import HMAC, Answer, Claim, FrameError, Interrogation, checked_identity, decode, digest
-from qiki_xpdr.keys import GroupKeys, OwnKeys, key_id, nanoseconds, seconds
+from qiki_xpdr.answering import Answering
+from qiki_xpdr.arming import Arming
+from qiki_xpdr.frames import Claim, checked_identity
+from qiki_xpdr.keys import GroupKeys, OwnKeys, nanoseconds
 from qiki_xpdr.modes import Mode, Occurrence
 from qiki_xpdr.reasons import Reason
 from qiki_xpdr.signer import Signer
@@ -100,17 +99,16 @@ class Transponder:
             raise ValueError(f"false identity {false.identity}; allowed: another than the own one")
         if mode is Mode.SPOOF:
             raise ValueError("mode SPOOF at the start; allowed: OFF, ON, SILENT")
-        self._settings, self._identity = settings, checked_identity(identity)
-        self._keys, self._group, self._false, self._code = keys, group or GroupKeys(), false, code
+        self._settings, self._identity, self._false = settings, checked_identity(identity), false
+        self._arming = Arming(settings.arm_time, code)
         self._wanted: Mode = mode
         self._powered = True
-        self._armed: tuple[int, float, float] | None = None
         self._occurrences: list[Occurrence] = []
         # All below moves only while something is transmitted: SILENT and OFF leave no trace in later frames.
         self._slot: int | None = None
         self._sequence = 0
         self._signer = None if keys is None else Signer(settings, keys)
-        self._answered: deque[float] = deque()
+        self._answering = Answering(settings, identity, keys, group or GroupKeys())
 
     @staticmethod
     def _check_owner(keys: OwnKeys | None, identity: str) -> None:
@@ -143,7 +141,7 @@ class Transponder:
 
     def armed_until(self, now: float) -> float:
         """Time at which the arming of SPOOF ends, s; NaN: not armed."""
-        return self._armed[2] if self._armed is not None and self._armed_at(now) else math.nan
+        return self._arming.until(now)
 
     def arm(self, user: str, reason: str, now: float) -> Response:
         """First step to SPOOF: gives the code that `set_mode` needs within `arm_time`."""
@@ -152,10 +150,9 @@ class Transponder:
             refusal = Reason.NO_FALSE_IDENTITY
         if refusal is not None:
             return self._refuse(Mode.SPOOF, user, reason, refusal)
-        until = now + self._settings.arm_time
-        self._armed = (self._code(), now, until)
+        code, until = self._arming.arm(now)
         self._occur(SPOOF_ARMED, user=user, reason=reason, until=until)
-        return Response(True, Reason.NONE, self._armed[0], until)
+        return Response(True, Reason.NONE, code, until)
 
     def set_mode(self, mode: Mode, user: str, reason: str, now: float, code: int = 0) -> Response:
         """Change the mode. Without power it is kept, and applies once power is back (reason NO_POWER).
@@ -165,11 +162,11 @@ class Transponder:
             code: of the arming, for SPOOF.
         """
         refusal = self._bad_order(mode, user, reason, now) or (
-            self._bad_arming(code, now) if mode is Mode.SPOOF else None
+            self._arming.take(code, now) if mode is Mode.SPOOF else None
         )
         if refusal is not None:
             return self._refuse(mode, user, reason, refusal)
-        self._armed = None
+        self._arming.drop()
         before, was = self._wanted, self.effective
         self._wanted = Mode(mode)
         if before is not self._wanted:
@@ -192,7 +189,7 @@ class Transponder:
             ValueError: the keys are those of another id.
         """
         self._check_owner(keys, self._identity)
-        self._keys, self._group = keys, group
+        self._answering.keys, self._answering.group = keys, group
         if keys is None:
             self._signer = None
         elif self._signer is None:
@@ -229,47 +226,12 @@ class Transponder:
         """Answer to an interrogation; None with the reason: none. SPOOF has no proof of its identity, and is mute."""
         if self.effective is not Mode.ON:
             return None, Reason.NOT_TRANSMITTING
-        try:
-            question = decode(reception)
-        except FrameError:
-            return None, Reason.MALFORMED
-        if not isinstance(question, Interrogation) or question.target != self._identity:
-            return None, Reason.NOT_ADDRESSED
-        refusal = self._unfit(question, now)
-        made = self._proven(question, digest(reception), now) if refusal is None else None
-        if made is None:
-            return None, refusal or Reason.NO_KEY
-        self._answered.append(now)
-        return made.encode(), Reason.ANSWERING
-
-    def _unfit(self, question: Interrogation, now: float) -> Reason | None:
-        age = now - seconds(question.time)
-        if abs(age) > self._settings.manifest_life:
-            return Reason.STALE if age > 0.0 else Reason.FUTURE
-        while self._answered and not now - 1.0 < self._answered[0] <= now:
-            self._answered.popleft()
-        return Reason.TOO_MANY if len(self._answered) >= self._settings.answers else None
+        return self._answering.answer(reception, now)
 
     def take_occurrences(self) -> list[Occurrence]:
         """Changes since the last call."""
         taken, self._occurrences = self._occurrences, []
         return taken
-
-    def _proven(self, question: Interrogation, question_hash: bytes, now: float) -> Answer | None:
-        if question.method == HMAC:
-            secret = self._group.newest(now)
-            if secret is None:
-                return None
-            blank = Answer(
-                self._identity, question.nonce, nanoseconds(now), question_hash, secret.group_id, question.method
-            )
-            return blank.proven(hmac.digest(secret.raw, blank.content, hashlib.sha256))
-        number = None if self._keys is None else self._keys.newest(now)
-        if self._keys is None or number is None:
-            return None
-        key = key_id(self._keys.public(number).raw)
-        blank = Answer(self._identity, question.nonce, nanoseconds(now), question_hash, key, question.method)
-        return blank.proven(self._keys.sign(number, blank.content))
 
     def _false_claim(self, motion: Motion, now: float) -> bytes:
         assert self._false is not None
@@ -287,24 +249,11 @@ class Transponder:
         """The clock was set back."""
         if self._signer is not None:
             self._signer.begin_again()
-        self._answered.clear()
+        self._answering.begin_again()
 
     def _bad_order(self, mode: Mode, user: str, reason: str, now: float) -> Reason | None:
         texts = all(text.strip() and len(text) <= LONGEST_TEXT for text in (user, reason))
         return None if texts and math.isfinite(now) and mode in set(Mode) else Reason.WRONG_ORDER
-
-    def _armed_at(self, now: float) -> bool:
-        return self._armed is not None and self._armed[1] <= now <= self._armed[2]
-
-    def _bad_arming(self, code: int, now: float) -> Reason | None:
-        """A wrong code ends the arming, so that codes are not tried out."""
-        if self._armed is None:
-            return Reason.NOT_ARMED
-        expected, in_time = self._armed[0], self._armed_at(now)
-        self._armed = None
-        if not in_time:
-            return Reason.ARM_EXPIRED
-        return None if code == expected else Reason.WRONG_CODE
 
     def _refuse(self, mode: int, user: str, reason: str, refusal: Reason) -> Response:
         user, reason = user[:LONGEST_TEXT], reason[:LONGEST_TEXT]

@@ -79,3 +79,38 @@ class Memory:
             return Remembered(None, "it is of another run")
         payload = REGISTRY.decode(changed.type, changed.schema_version, changed.content_type, changed.payload.tobytes())
         return Remembered(rebuilt([(MODE_CHANGED, payload)]), "event store")
+
+
+class Recall:
+    """Takes the mode before a restart, once; an order that comes first ends it.
+
+    Args:
+        node: rclpy's, a `Host`. memory: None: there is none.
+    """
+
+    def __init__(self, node: Any, memory: Memory | None) -> None:
+        self._node, self._memory = node, memory
+
+    def look(self) -> None:
+        """Take the mode as soon as it is known."""
+        if self._memory is None:
+            return
+        node = self._node
+        try:
+            remembered = self._memory.look(settled=node.events.values()["queued"] == 0)
+        except ValueError as error:
+            node.log.error("the mode before the start is lost", reason=str(error))
+            self.end()
+            return
+        if remembered is None:
+            return
+        self.end()
+        mode = remembered.mode
+        node.log.info("mode before the start", mode=None if mode is None else mode.name, source=remembered.source)
+        if mode is not None and mode is not node.transponder.mode:
+            node.transponder.set_mode(mode, "xpdr", "mode before the restart", node.seconds())
+            node.report()
+
+    def end(self) -> None:
+        """Look no more."""
+        self._memory = None
