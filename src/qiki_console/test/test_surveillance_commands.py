@@ -1,15 +1,20 @@
 """Verbs of transponder, tracks, interrogation and guard, against a node that only plays it (fake_surveillance.py)."""
 
+import csv
+import io
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import Result
 
 from qiki_console.graph import operator_log
 from qiki_node import session
+from qiki_node.terminal import READER_GONE
 from qiki_node.testing import PATIENCE, NodeProcess
 
 Run = Callable[..., Result]
@@ -70,6 +75,37 @@ def test_json_has_every_value_and_times_as_text(qiki: Run) -> None:
     assert (friend["range_m"], friend["cpa_time_s"], friend["event_time_ns_text"]) == (61.25, 6.5, "0")
     assert (body["range_m"], body["transponder_id"], body["transponder_mode"]) == (None, None, None)
     assert json.loads(qiki("tracks", "alpha", "2", "--json").stdout)["id"] == "alpha-2"
+
+
+def test_a_picture_and_a_table_are_written(qiki: Run, tmp_path: Path) -> None:
+    picture = tmp_path / "alpha.svg"
+    result = qiki("tracks", "alpha", "2", "--svg", str(picture), "--range", "500")
+    assert (result.exit_code, result.stdout) == (0, f"alpha: picture in {picture}\n"), result.output
+    shown = "".join(ElementTree.parse(picture).getroot().itertext())
+    assert "500 m" in shown
+    assert r"proven elsewhere\u001b[31m" in shown
+    rows = list(csv.DictReader(io.StringIO(qiki("tracks", "alpha", "--csv", "-").stdout)))
+    assert [row["track"] for row in rows] == ["alpha-2", "alpha-1", "alpha-3"]
+    assert (rows[0]["transponder_id"], rows[2]["range_m"]) == (r"\u001b[2JALLY\u202e", "")
+    for words in (
+        ("--svg", "/nowhere/alpha.svg"), ("--csv", "/nowhere/alpha.csv"), ("--csv", "-", "--json"),
+        ("--svg", str(picture), "--watch"), ("--range", "500"), ("--recording", str(tmp_path)),
+    ):  # fmt: skip
+        assert qiki("tracks", "alpha", *words).exit_code == 2, words
+
+
+def test_a_table_goes_on_until_its_reader_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    command = [sys.executable, "-m", "qiki_console", "tracks", "alpha", "--csv", "-", "--watch"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        head = [process.stdout.readline().split(",")[:3] for _ in range(8)]
+        process.stdout.close()
+        assert process.wait(PATIENCE) == READER_GONE
+        assert process.stderr.read() == ""
+    assert head[0] == ["time_s", "bot", "track"]
+    assert len({time for time, *_ in head[1:]}) >= 2, "more than one radar frame"
 
 
 def test_the_transponder_is_shown_and_changed(qiki: Run) -> None:

@@ -2,12 +2,13 @@
 
 import time
 from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from qiki_node.completion import complete_bots
-from qiki_node.errors import UnknownNameError, UnreachableError
+from qiki_node.errors import RefusedError, UnknownNameError, UnreachableError
 from qiki_node.terminal import echo, make_console
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from qiki_console.model.tracks import Track, Tracks
+    from qiki_node.session import Session
 
     Found = Mapping[str, Tracks | None]
 
@@ -35,26 +37,73 @@ _PLAIN_WIDTH = 240
     help="Wall time between two looks with --watch, s.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON per look.")
-def tracks(bot: str | None, track: str | None, *, watch: bool, period: float, as_json: bool) -> None:
+@click.option("--svg", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Write a picture (SVG) there.")
+@click.option("--range", "reach", type=click.FloatRange(10.0, 1e9), help="Largest ring of the picture, m.")
+@click.option("--csv", "table", type=click.Path(dir_okay=False, path_type=Path), help="Write a table there; -: output.")
+@click.option("--recording", type=click.Path(exists=True, path_type=Path), help="CSV of this folder or MCAP file.")
+def tracks(
+    bot: str | None, track: str | None, *, watch: bool, period: float, as_json: bool, picture: Path | None,
+    reach: float | None, table: Path | None, recording: Path | None,
+) -> None:  # fmt: skip
     """Tracks of BOT, or of all bots: identity, verdict on it, range, bearing, closing speed.
 
     With TRACK, its id or its number alone, one track with all that is known of it and the evidence for and against its
-    identity. Unknown values are shown as N/A, a picture without new radar frames as STALE.
+    identity; the picture of --svg then shows that evidence. Unknown values are shown as N/A, tracks without new radar
+    frames as STALE. --csv writes a line for each track, with --watch for each track and radar frame until Ctrl-C.
     """
+    if recording is not None and (table is None or bot is None or watch):
+        raise RefusedError("--recording: allowed with BOT and --csv, without --watch")
+    if table is not None and (track or as_json or picture):
+        raise RefusedError("--csv: not allowed with TRACK, --json or --svg")
+    if picture is not None and (watch or as_json):
+        raise RefusedError("--svg: not allowed with --watch or --json")
+    if reach is not None and picture is None:
+        raise RefusedError("--range: not allowed without --svg")
+    if recording is not None and table is not None and bot is not None:
+        from qiki_console.cli.track_files import write_table
+        from qiki_console.graph.surveillance import recorded_tracks
+
+        write_table(table, recorded_tracks(recording, bot))
+        return
     from qiki_console.graph.surveillance import TracksWatch, watching
     from qiki_node.session import Session
 
     with Session("console") as session:
         source = TracksWatch(session, [bot] if bot else watching(session))
+        if table is not None and watch:
+            from qiki_console.cli.track_files import write_table
+
+            write_table(table, source.follow())
+            return
         source.wait()
         found = source.tracks()
-        if watch:
+        if picture is not None:
+            _draw(session, found, track, reach, picture)
+        elif watch:
             _watch(source.tracks, track, as_json, period)
             return
-    _show(found, track, as_json)
+    if table is not None:
+        from qiki_console.cli.track_files import write_table
+
+        write_table(table, filter(None, found.values()))
+    elif picture is None:
+        _show(found, track, as_json)
     if not any(found.values()):
         hint = "qiki status shows which nodes are there and active; without power for the radar there are no frames"
         raise UnreachableError(f"no radar frame has come: {', '.join(found)} publish no tracks", hint)
+
+
+def _draw(session: "Session", found: "Found", track: str | None, reach: float | None, file: Path) -> None:
+    from qiki_console.cli.track_files import write_picture
+    from qiki_console.graph.surveillance import own_motion
+
+    if len(found) > 1:
+        raise RefusedError(f"--svg: BOT is missing; allowed: one of {', '.join(found)}")
+    [(bot, shown)] = found.items()
+    if shown is None:
+        return
+    chosen = None if track is None else _chosen(found, track)[1]
+    write_picture(file, shown, own_motion(session, bot), "" if chosen is None else chosen.id, reach)
 
 
 def _show(found: "Found", track: str | None, as_json: bool) -> None:

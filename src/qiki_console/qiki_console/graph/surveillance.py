@@ -1,20 +1,26 @@
 """A bot's node of transponder and tracks: its messages as values, and its services."""
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from functools import partial
 from math import nan
+from pathlib import Path
 from typing import Any, TypeVar
 
+from nav_msgs.msg import Odometry
+
 from qiki_console.graph.discovery import bots, require_bot, settle
-from qiki_console.graph.messages import named, vector
+from qiki_console.graph.messages import motion, named, vector
 from qiki_console.graph.operator_log import operator, record_command
+from qiki_console.graph.recorded import recorded
 from qiki_console.graph.task_clock import TaskClock
 from qiki_console.model import tracks as words
 from qiki_console.model.command_id import command_id
+from qiki_console.model.snapshot import Motion
 from qiki_console.model.tracks import Track, TrackEvidence, Tracks
 from qiki_console.model.transponder import GUARD_MODES, SEVERITIES, Alert, TransponderStatus
 from qiki_msgs.msg import GuardAlert, GuardState, RadarTrack, RadarTracks, XpdrState
-from qiki_node.errors import UnreachableError
+from qiki_node.errors import CommandError, UnreachableError
 from qiki_node.qos import STATE, TELEMETRY
 from qiki_node.service_type import ServiceType
 from qiki_node.session import Session
@@ -25,6 +31,9 @@ A = TypeVar("A")
 M = TypeVar("M")
 
 HINT = "it is off by default: start the graph with ./qiki up xpdr:=true"
+
+_ODOMETRY = 1.0
+"""s of wall time for a bot's odometry."""
 
 _AS_IS = (
     "id", "iff_reason", "transponder_id", "range", "bearing", "elevation", "radial_velocity", "snr", "rcs", "quality",
@@ -62,20 +71,16 @@ def watching(session: Session) -> list[str]:
 class TracksWatch:
     """The newest tracks of some bots.
 
-    Args:
-        on_message: takes the tracks of each message as it comes, in the session's thread.
-
     Raises:
         UnknownNameError, UnreachableError: a bot, or its node, is not there.
     """
 
-    def __init__(
-        self, session: Session, names: Sequence[str], on_message: Callable[[Tracks], None] | None = None
-    ) -> None:
+    def __init__(self, session: Session, names: Sequence[str]) -> None:
         for bot in names:
             require_node(session, bot)
-        self._session, self._clock, self._on_message = session, _clock(session), on_message
+        self._session, self._clock = session, _clock(session)
         self._newest: dict[str, RadarTracks | None] = dict.fromkeys(names)
+        self._arrived: deque[Tracks] | None = None
         for bot in names:
             session.subscribe(RadarTracks, f"/{bot}/tracks", partial(self._receive, bot), TELEMETRY)
 
@@ -89,10 +94,39 @@ class TracksWatch:
         newest, now = self._session.between_callbacks(lambda: (dict(self._newest), self._clock.now()))
         return {bot: None if message is None else tracks(bot, message, now) for bot, message in newest.items()}
 
+    def follow(self) -> Iterator[Tracks]:
+        """The tracks of each frame from now on, without end."""
+        arrived = self._arrived = deque()
+        while True:
+            if self._session.wait_for(lambda: bool(arrived), 1.0):
+                yield arrived.popleft()
+
     def _receive(self, bot: str, message: RadarTracks) -> None:
         self._newest[bot] = message
-        if self._on_message is not None:
-            self._on_message(tracks(bot, message, self._clock.now()))
+        if self._arrived is not None:
+            self._arrived.append(tracks(bot, message, self._clock.now()))
+
+
+def own_motion(session: Session, bot: str) -> Motion | None:
+    """Motion of a bot; None where its odometry is silent."""
+    received: list[Odometry] = []
+    session.subscribe(Odometry, f"/{bot}/odom", received.append, TELEMETRY)
+    session.wait_for(lambda: bool(received), min(session.discovery, _ODOMETRY))
+    return motion(received[-1]) if received else None
+
+
+def recorded_tracks(place: Path, bot: str) -> Iterator[Tracks]:
+    """Tracks of a bot from a recording: an MCAP file, or all below a folder; their age is 0.
+
+    Raises:
+        CommandError: a file cannot be read, or there are no tracks.
+    """
+    found = False
+    for message in recorded(place, f"/{bot}/tracks", RadarTracks):
+        found = True
+        yield tracks(bot, message, seconds(message.header.stamp))
+    if not found:
+        raise CommandError(f"recording {place}: no message of /{bot}/tracks in it")
 
 
 def transponder(session: Session, bot: str) -> TransponderStatus:

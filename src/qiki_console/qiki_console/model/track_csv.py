@@ -1,0 +1,84 @@
+"""Tracks as CSV: a row for each track and radar frame."""
+
+import csv
+import io
+import math
+from collections.abc import Iterator
+from typing import Final
+
+from qiki_console.model.clean_text import clean
+from qiki_console.model.tracks import Track, Tracks
+
+_TEXTS: Final = ("object_type", "iff", "transponder_mode", "transponder_id", "spoof", "status", "band")
+_NUMBERS: Final = {
+    "iff_reason": "iff_reason",
+    "range": "range_m",
+    "bearing": "bearing_rad",
+    "elevation": "elevation_rad",
+    "radial_velocity": "radial_velocity_m_s",
+    "snr": "snr_db",
+    "rcs": "rcs_m2",
+    "quality": "quality",
+    "age": "age_s",
+    "silent": "silent_s",
+    "misses": "misses",
+    "cpa": "cpa_m",
+    "cpa_time": "cpa_time_s",
+}
+_VECTORS: Final = {
+    "position": ("position_x_m", "position_y_m", "position_z_m"),
+    "velocity": ("velocity_x_m_s", "velocity_y_m_s", "velocity_z_m_s"),
+}
+
+COLUMNS: Final = (
+    "time_s",
+    "bot",
+    "track",
+    *_TEXTS,
+    *_NUMBERS.values(),
+    *(name for names in _VECTORS.values() for name in names),
+    "evidence",
+)
+"""Names with units. Position and velocity are in world, the rest of the geometry in the bot's base_link; an empty cell
+is not known. Evidence: channel=statistic/threshold, separated by blanks."""
+
+
+def header() -> str:
+    """The first line, with its end."""
+    return _line(COLUMNS)
+
+
+def lines(tracks: Tracks) -> Iterator[str]:
+    """A line for each track of a frame, with its end."""
+    for track in tracks.tracks:
+        yield _line(_row(tracks, track))
+
+
+def _row(tracks: Tracks, track: Track) -> tuple[str, ...]:
+    seconds, rest = divmod(tracks.time_ns, 1_000_000_000)
+    evidence = (f"{one.channel}={one.statistic:.6g}/{one.threshold:.6g}" for one in track.evidence)
+    return (
+        f"{seconds}.{rest:09d}",
+        _text(tracks.bot),
+        _text(track.id),
+        *(_text(getattr(track, name)) for name in _TEXTS),
+        *(_number(getattr(track, name)) for name in _NUMBERS),
+        *(_number(value) for name in _VECTORS for value in getattr(track, name)),
+        _text(" ".join(evidence)),
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value!r}" if math.isfinite(value) else ""
+
+
+def _text(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    text = clean(text, 2000)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+
+
+def _line(cells: tuple[str, ...]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow(cells)
+    return out.getvalue()
