@@ -28,16 +28,18 @@ LONGEST = 120.0  # s of wall time, of the procedure
 
 
 @pytest.fixture
-def scenario(tmp_path):
-    """The shipped scenario, with a faster friend and an intruder that begins earlier."""
+def scenarios(tmp_path):
+    """One with a friend that stays away; the shipped one, with a faster friend and an intruder that begins earlier."""
     content = yaml.safe_load((CONFIG / "scenarios" / "intruder.yaml").read_text())
     for bot in content["bots"]:
         bot["vehicle"] = str(CONFIG / "vehicles" / "dodecahedron.yaml")
+    quiet = {**content, "intruders": [], "bots": [*content["bots"][:1], {**content["bots"][1], "velocity": [0.0] * 3}]}
     content["bots"][1]["velocity"] = [0.0, SPEED, 0.0]
     content["intruders"][0]["at"] = BEGINS
-    path = tmp_path / "intruder.yaml"
-    path.write_text(yaml.safe_dump(content))
-    return path
+    files = tmp_path / "quiet.yaml", tmp_path / "intruder.yaml"
+    for file, one in zip(files, (quiet, content), strict=True):
+        file.write_text(yaml.safe_dump(one))
+    return files
 
 
 @pytest.fixture
@@ -79,7 +81,8 @@ def qiki(*words):
     return subprocess.run(command, capture_output=True, text=True, timeout=LONGEST, check=False)
 
 
-def test_the_friend_passes_and_its_clone_falls_within_two_seconds(scenario, keys, tmp_path):
+def test_the_friend_passes_and_its_clone_falls_within_two_seconds(scenarios, keys, tmp_path):
+    quiet, scenario = scenarios
     friend = keys["bravo"][1]
     store = f"sqlite:///{tmp_path / 'events.db'}"
     spool = {"events_spool": tmp_path / "outbox"}
@@ -87,7 +90,7 @@ def test_the_friend_passes_and_its_clone_falls_within_two_seconds(scenario, keys
         peer = stack.enter_context(Peer())
         processes = {
             "/qiki/eventstore": start("qiki_eventstore.node", "/qiki", url=store),
-            "/qiki/sim": start("qiki_sim.node", "/qiki", scenario=scenario, events_enabled="false"),
+            "/qiki/sim": start("qiki_sim.node", "/qiki", scenario=quiet, events_enabled="false"),
         }
         for bot, (folder, _) in keys.items():
             own = {"use_sim_time": "true", "mode": "'ON'", "keys_folder": folder, **spool}

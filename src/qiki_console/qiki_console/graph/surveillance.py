@@ -25,6 +25,7 @@ from qiki_node.qos import STATE, TELEMETRY
 from qiki_node.service_type import ServiceType
 from qiki_node.session import Session
 from qiki_node.stamps import nanoseconds, seconds
+from qiki_node.terminal import echo
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -34,6 +35,9 @@ HINT = "it is off by default: start the graph with ./qiki up xpdr:=true"
 
 _ODOMETRY = 1.0
 """s of wall time for a bot's odometry."""
+
+_BACKLOG = 600
+"""Frames that wait to be written at most: a minute of one bot."""
 
 _AS_IS = (
     "id", "iff_reason", "transponder_id", "range", "bearing", "elevation", "radial_velocity", "snr", "rcs", "quality",
@@ -81,6 +85,7 @@ class TracksWatch:
         self._session, self._clock = session, _clock(session)
         self._newest: dict[str, RadarTracks | None] = dict.fromkeys(names)
         self._arrived: deque[Tracks] | None = None
+        self._dropped = 0
         for bot in names:
             session.subscribe(RadarTracks, f"/{bot}/tracks", partial(self._receive, bot), TELEMETRY)
 
@@ -95,15 +100,20 @@ class TracksWatch:
         return {bot: None if message is None else tracks(bot, message, now) for bot, message in newest.items()}
 
     def follow(self) -> Iterator[Tracks]:
-        """The tracks of each frame from now on, without end."""
-        arrived = self._arrived = deque()
+        """The tracks of each frame from now on, without end. Those that the caller is too slow for are dropped, with a
+        note."""
+        arrived = self._arrived = deque(maxlen=_BACKLOG)
         while True:
             if self._session.wait_for(lambda: bool(arrived), 1.0):
                 yield arrived.popleft()
+            if self._dropped:
+                echo(f"note: {self._dropped} frames were dropped: they are read too slowly", err=True)
+                self._dropped = 0
 
     def _receive(self, bot: str, message: RadarTracks) -> None:
         self._newest[bot] = message
         if self._arrived is not None:
+            self._dropped += len(self._arrived) == _BACKLOG
             self._arrived.append(tracks(bot, message, self._clock.now()))
 
 

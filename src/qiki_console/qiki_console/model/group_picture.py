@@ -2,11 +2,11 @@
 
 import itertools
 from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qiki_console.model.svg import shown as escape
 from qiki_vehicle.hull import dodecahedron_vertices
 
 Floats = NDArray[np.float64]

@@ -8,7 +8,7 @@ from qiki_console.model.clean_text import clean
 Point = tuple[float, float]
 
 
-def shown(text: str, most: int = 200) -> str:
+def shown(text: str, most: int = 10_000) -> str:
     """As `clean`, escaped for XML."""
     return escape(clean(text, most))
 
