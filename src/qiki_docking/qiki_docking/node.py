@@ -52,10 +52,12 @@ class DockingNode(QikiNode[DockingParameters]):
         """The core.
 
         Raises:
-            NotReadyError: there is none yet, or the node is not active.
+            NotReadyError: there is none yet, the node is not active, or the clock does not run.
         """
         if not self.is_active:
             raise NotReadyError("the node is not active")
+        if not self.clock_runs:
+            raise NotReadyError("the clock does not run: no /clock has come")
         if self._core is None:
             raise NotReadyError(self._lost or "the state before the start is not known yet")
         return self._core

@@ -13,7 +13,7 @@ from qiki_xpdr.iff import Iff
 from qiki_xpdr.modes import Mode
 from qiki_xpdr.reasons import Reason
 from qiki_xpdr.report import track_number
-from qiki_xpdr.ros.services import INACTIVE
+from qiki_xpdr.ros.services import check_ready
 from qiki_xpdr.standing import Outcome
 from qiki_xpdr.watch import Frame, Reception
 
@@ -108,8 +108,7 @@ class Interrogations:
         node.emit("iff.interrogated", payload, request.command_id)
 
     def _checked(self, request: Any) -> tuple[int | None, str, str, float]:
-        if not self._node.is_active:
-            raise ValueError(INACTIVE)
+        check_ready(self._node)
         if request.command_id:
             check_name("command_id", request.command_id)
         track, identity = None, request.transponder_id

@@ -12,7 +12,17 @@ from qiki_xpdr.reasons import Reason
 from qiki_xpdr.ros.host import Host
 from qiki_xpdr.transponder import LONGEST_TEXT
 
-INACTIVE = "the node is not active"
+
+def check_ready(node: Host) -> None:
+    """Refuse an order that comes while the node is not active, or before the first /clock: nothing may have time 0.
+
+    Raises:
+        ValueError: naming the reason.
+    """
+    if not node.is_active:
+        raise ValueError("the node is not active")
+    if not node.clock_runs:
+        raise ValueError("the clock does not run: no /clock has come")
 
 
 class Services:
@@ -74,9 +84,8 @@ class Services:
         return response
 
     def _admit(self, request: Any) -> None:
-        """Refuse an order whose fields no event can carry, or that comes while the node is not active."""
-        if not self._node.is_active:
-            raise ValueError(INACTIVE)
+        """Refuse an order whose fields no event can carry, or that comes too early."""
+        check_ready(self._node)
         if request.command_id:
             check_name("command_id", request.command_id)
         for field in ("user", "reason"):
