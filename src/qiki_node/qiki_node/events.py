@@ -175,12 +175,12 @@ class Events:
         return max(now, 0)
 
     def _send(self) -> None:
-        now = wall.monotonic()
-        if not (self._clock_runs or self._now()) or not self._is_ready(now):
+        now, stamp = wall.monotonic(), self._now()  # which may have been set back to 0 since the last look
+        if not stamp or not self._is_ready(now):
             return
         for batch in self._outbox.due(now):
             try:
-                request = _request(batch, self._stamps.setdefault(batch.number, self._now()))
+                request = _request(batch, self._stamps.setdefault(batch.number, stamp))
             except Exception as error:  # `emit` lets none pass; one that came another way must not block its stream
                 self._settle(batch, Answer.REFUSED, f"it cannot be sent: {error}")
                 continue

@@ -324,13 +324,15 @@ def test_nothing_is_sent_before_the_clock_runs_and_nothing_has_time_0(peer: Peer
     node.events.emit("x.past", {}, time=3)
     peer.spin_until(lambda: len(store.stored) == 4)
     peer.spin_until(lambda: show(0) or not node.clock_runs)
-    node.events.emit("x.after_reset", {})
+    for name in ("set_back", "after_reset"):
+        node.events.emit(f"x.{name}", {}, time=0 if name == "set_back" else None)
     peer.spin_until(lambda: show(1) or node.clock_runs)
-    peer.spin_until(lambda: len(store.stored) == 5)
+    peer.spin_until(lambda: len(store.stored) == 6)
     found = [(event.type, nanoseconds(event.time)) for event in store.stored.values()]
     assert found == [
         *[(f"x.{name}", 500 * SECOND) for name in ("first", "second", "third")],
         ("x.past", 3),
+        ("x.set_back", SECOND),
         ("x.after_reset", SECOND),
     ]
     peer.executor.remove_node(node)

@@ -140,6 +140,8 @@ class XpdrNode(QikiNode[XpdrParameters]):
         if not (self.clock_runs and self.is_active):
             return None
         now, stamp = self._look_at_clock(), stamps.seconds(message.header.stamp)
+        if not problem and stamp <= 0.0:
+            problem = f"stamp: {stamp} s; allowed: above 0 s"
         if self._intake.admits(topic, now, stamp, problem):
             return stamp
         self._refuse(topic, self._intake.reason)
