@@ -1,27 +1,35 @@
 """Spoofing: delay, probability of detection and false alarms of the evidence monitor, and of five public detectors.
 
-    ./qiki env python benchmarks/spoofing.py [--quick] [--benign 5000] [--trials 1000]
+    ./qiki env python benchmarks/spoofing.py [--quick] [--benign 5000] [--trials 500] [--only NAME ...]
 
 A trial is one track for 60 s at 10 Hz, with a claim of its transponder in each look; an attack begins at 20 s and a
-random part of a look later. The monitor is QIKI's own with its own thresholds; false alarms are counted on fresh benign
-trials. The peers (own versions of published rules) get thresholds that 999 of 1 000 benign trials do not reach.
-`found`: share within 2 s, with its Clopper-Pearson interval at 95 %; `Pfa 1e-3`: the same with a threshold set as those
-of the peers. All trials of a scenario run at once, as rows of arrays.
+random part of a look later, or with the first claim (`lasting`). The scenarios are those of `spoofing_library.py`. The
+monitor is QIKI's own with its own thresholds; its false alarms are counted on fresh benign trials. The peers (own
+versions of published rules) get thresholds that 999 of 1 000 benign trials do not reach. `found`: share within 2 s,
+with its Clopper-Pearson interval at 95 %; `Pfa 1e-3`: the same with a threshold set as those of the peers; `law`: mean
+delay by 2 h / d² with h = 15.1. All trials of a scenario run at once, as rows of arrays.
 """
 
 import argparse
 import time
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import betaincinv
 from scipy.stats import kstest
-from spoofing_scenes import ATTACKS, BENIGN, LENGTH, ONSET, STEP, VEHICLE, Change, begun, fly, look, ramp, scene
+from spoofing_library import ATTACKS, BENIGN, Scenario
+from spoofing_scenes import LENGTH, STEP, VEHICLE, begun, fly, look, scene
 
 from qiki_xpdr.channels import Looks, residuals
 from qiki_xpdr.geometry import AT_ORIGIN
 from qiki_xpdr.modes import SpoofState
 from qiki_xpdr.spoof import SpoofMonitor
+
+WITHIN = 2.0  # s
+ALL_PAIRS = VEHICLE.model_copy(update={"spoofing": VEHICLE.spoofing.model_copy(update={"pairs_max": 100_000})})
+"""All trials run at once, more than the vehicle tests."""
+LAW = {0.5: 12.1, 1.0: 3.0, 1.5: 1.34, 2.0: 0.75, 3.0: 0.34, 5.0: 0.12, 10.0: 0.05}
+SIDES = ("honest", "attack, gross", "attack, other")
 
 
 class Peers:
@@ -50,49 +58,65 @@ class Peers:
         return found
 
 
-def run(seed: int, count: int, change: Change | None, *, peers: bool = False, **options: Any) -> dict[str, Any]:
-    """Times of the first SPOOF of each trial (NaN: none), last states, largest and first scores of the peers."""
+@dataclass
+class Outcome:
+    """Trials of a scenario.
+
+    Attributes:
+        first: s of the first SPOOF, NaN: none. begins: s of the attack. worst: states at their worst. last: at the end.
+        top, soon: largest scores of the trial, and within 2 s of the attack. highest, seen: the same of the peers.
+        chi: squared residuals of the position.
+    """
+
+    first: np.ndarray
+    begins: np.ndarray
+    worst: np.ndarray
+    last: list[str]
+    top: np.ndarray
+    soon: np.ndarray
+    highest: np.ndarray
+    seen: np.ndarray
+    chi: np.ndarray
+
+
+def run(seed: int, count: int, scenario: Scenario, *, peers: bool = False, length: float = LENGTH) -> Outcome:
+    """Run trials of a scenario."""
     rng = np.random.default_rng(seed)
-    world = scene(rng, count, **options)
+    world = scene(rng, count, **scenario.options)
     world |= {"track": np.arange(count), "identity": [f"ALLY-{n:06X}" for n in range(count)]}
-    monitor, judges = SpoofMonitor(VEHICLE), Peers(count)
-    first, onset = np.full(count, np.nan), ONSET + rng.uniform(0.0, STEP, count)
-    highest, reached = np.zeros((5, count)), []
+    monitor, judges = SpoofMonitor(ALL_PAIRS), Peers(count)
+    onset = scenario.onset + rng.uniform(0.0, STEP, count) * (1.0 if scenario.onset else -1.0)
+    change = None if scenario.change is None else begun(scenario.change, onset)
+    begins = onset + scenario.begins
+    first, worst = np.full(count, np.nan), np.zeros(count, dtype=int)
+    highest, seen = np.zeros((5, count)), np.zeros((5, count))
     top, soon = np.zeros(count), np.zeros(count)
-    residual: list[np.ndarray] = []
-    for number in range(round(LENGTH / STEP)):
+    chi: list[np.ndarray] = []
+    for number in range(round(length / STEP)):
         now = number * STEP
-        world["onset"] = onset
-        looks = look(world, rng, now, None if change is None else begun(change, onset))
+        looks = look(world, rng, now, change)
         monitor.observe(now, looks, AT_ORIGIN)
-        spoofed = np.array([state is SpoofState.SPOOF for state in monitor.states.values()])
         rows = np.array([key[0] for key in monitor.states])
-        hit = rows[spoofed]
-        first[hit] = np.where(np.isnan(first[hit]), now, first[hit])
-        score = np.zeros(count)
-        score[rows] = monitor.score()
-        top = np.maximum(top, score)
-        soon = np.where((now >= onset) & (now <= onset + 2.0), np.maximum(soon, score), soon)
+        state, score = np.zeros(count, dtype=int), np.zeros(count)
+        np.maximum.at(state, rows, list(monitor.states.values()))
+        np.maximum.at(score, rows, monitor.score())
+        first = np.where(np.isnan(first) & (state == SpoofState.SPOOF), now, first)
+        worst, top = np.maximum(worst, state), np.maximum(top, score)
+        near = (now >= begins) & (now <= begins + WITHIN)
+        soon = np.where(near, np.maximum(soon, score), soon)
         if peers:
             scores = judges.scores(looks, looks.track, now, count)
-            highest = np.fmax(highest, scores)
-            reached.append(np.where(now < onset, np.nan, scores)[:, :] if now < ONSET + 2.2 else None)
-        if change is None and number % 40 == 0:
-            parts = residuals(looks, AT_ORIGIN, now, VEHICLE).shifts
-            chi = np.einsum("ij,ij->i", parts["position"], parts["position"])
-            residual.append(chi[np.isfinite(chi)])
+            highest, seen = np.fmax(highest, scores), np.where(near, np.fmax(seen, scores), seen)
+        if scenario.change is None and number % 40 == 0:
+            shift = residuals(looks, AT_ORIGIN, now, VEHICLE).shifts["position"]
+            squared = np.einsum("ij,ij->i", shift, shift)
+            chi.append(squared[np.isfinite(squared)])
         fly(world, rng)
-    states = {key[0]: state for key, state in monitor.states.items()}
-    return {
-        "first": first,
-        "onset": onset,
-        "states": states,
-        "highest": highest,
-        "top": top,
-        "soon": soon,
-        "reached": [one for one in reached if one is not None],
-        "chi": np.concatenate(residual) if residual else None,
-    }
+    if monitor.refused:
+        raise RuntimeError(f"{monitor.refused} looks were not tested")
+    last = [SpoofState(value).name for value in state.tolist()]
+    whole = np.concatenate(chi) if chi else np.zeros(0)
+    return Outcome(first, begins, worst, last, top, soon, highest, seen, whole)
 
 
 def interval(found: int, trials: int) -> tuple[float, float]:
@@ -101,49 +125,75 @@ def interval(found: int, trials: int) -> tuple[float, float]:
     return low, 1.0 if found == trials else float(betaincinv(found + 1, trials - found, 0.975))
 
 
+def judged(worst: np.ndarray) -> np.ndarray:
+    """Row of the confusion matrix: trials that were calm, SUSPECT, SPOOF at their worst."""
+    calm = int((worst < SpoofState.SUSPECT).sum())
+    return np.array((calm, int((worst == SpoofState.SUSPECT).sum()), int((worst == SpoofState.SPOOF).sum())))
+
+
+def honest(arguments: argparse.Namespace) -> tuple[float, np.ndarray, np.ndarray]:
+    """Threshold of the score and of the peers at 1e-3, and the row of the confusion matrix."""
+    set_on = run(1, arguments.benign, BENIGN["straight"], peers=True)
+    limit = float(np.quantile(set_on.top, 0.999))
+    print(f"score that 1 of 1 000 benign trials reaches: {limit:.3f} of the threshold; largest {set_on.top.max():.3f}")
+    print(f"p-values of the position's residual: KS {kstest(set_on.chi, 'chi2', args=(3,)).pvalue:.3f}")
+    matrix = np.zeros(3, dtype=int)
+    for number, (name, scenario) in enumerate(BENIGN.items()):
+        if arguments.only and name not in arguments.only:
+            continue
+        fresh = run(100 + number, arguments.benign if number == 0 else arguments.trials, scenario)
+        ends = ", ".join(f"{one} {fresh.last.count(one)}" for one in sorted(set(fresh.last)))
+        alarms = int(np.isfinite(fresh.first).sum())
+        print(f"benign, {name:22} {len(fresh.first):5} trials: {alarms:3} alarms; at the end {ends}", flush=True)
+        matrix += judged(fresh.worst)
+    return limit, np.quantile(set_on.highest, 0.999, axis=1), matrix
+
+
+def attacked(name: str, scenario: Scenario, made: Outcome, limit: float, limits: np.ndarray) -> str:
+    """Row of a scenario."""
+    trials = len(made.first)
+    delay = made.first - made.begins
+    delay = np.where(delay < 0.0, np.nan, delay)
+    found = int((delay <= WITHIN).sum())
+    low, high = interval(found, trials)
+    loose = float((made.soon > limit).mean())
+    text = f"{name:26} {found / trials:6.3f} [{low:.3f}, {high:.3f}] {loose:8.3f}"
+    known = delay[np.isfinite(delay)]
+    shown = [np.median(known), np.percentile(known, 95), known.mean()] if len(known) else [np.nan] * 3
+    text += "".join(f" {value:7.2f}" for value in shown) + f" {trials - len(known):5}"
+    text += "  " + " | ".join(f"{(made.seen[n] > max(limits[n], 1e-9)).mean():.3f}" for n in range(5))
+    if " sigma" in name:
+        text += f"  law {LAW[float(name.split()[-2])]:.2f} s"
+    if scenario.drift and len(known):
+        offsets = scenario.drift * known
+        text += f"  offset at detection {np.median(offsets):.2f} m (p95 {np.percentile(offsets, 95):.2f} m)"
+    return text if not scenario.gross or loose >= 0.99 else text + "  MISSED"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--benign", type=int, default=5000)
-    parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--trials", type=int, default=500)
     parser.add_argument("--quick", action="store_true", help="300 benign trials, 100 of each scenario")
+    parser.add_argument("--only", nargs="+", choices=[*BENIGN, *ATTACKS], help="some scenarios")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.benign, arguments.trials = 300, 100
     started = time.process_time()
-    set_on = run(1, arguments.benign, None, peers=True)
-    limits = np.quantile(set_on["highest"], 0.999, axis=1)
-    limit = float(np.quantile(set_on["top"], 0.999))
-    print(f"score that 1 of 1 000 benign trials reaches: {limit:.3f} of the threshold")
-    print(f"p-values of the position's residual: KS {kstest(set_on['chi'], 'chi2', args=(3,)).pvalue:.3f}")
-    for number, (name, (change, options)) in enumerate(BENIGN.items()):
-        count = arguments.benign if number == 0 else arguments.trials
-        fresh = run(100 + number, count, change, **options)
-        last = [state.name for state in fresh["states"].values()]
-        ends = ", ".join(f"{one} {last.count(one)}" for one in sorted(set(last)))
-        print(
-            f"benign, {name:14} {count:5} trials: {int(np.isfinite(fresh['first']).sum()):3} alarms; at the end {ends}"
-        )
-    head = f"{'scenario':24} {'found':>6} {'95 %':>15} {'Pfa 1e-3':>8} {'p50':>7} {'p95':>7} {'mean':>7}  "
+    limit, limits, calm = honest(arguments)
+    matrix = np.zeros((3, 3), dtype=int)
+    matrix[0] = calm
+    head = f"{'scenario':26} {'found':>6} {'95 %':>14} {'Pfa 1e-3':>8} {'p50':>7} {'p95':>7} {'mean':>7} {'never':>5}  "
     print(head + " | ".join(Peers.names))
-    for number, (name, (change, gross)) in enumerate(ATTACKS.items()):
-        made = run(200 + number, arguments.trials, change, peers=True)
-        delay = made["first"] - made["onset"]
-        early = delay < 0.0
-        delay = np.where(early, np.nan, delay)
-        found = int((delay <= 2.0).sum())
-        low, high = interval(found, arguments.trials)
-        loose = (made["soon"] > limit).mean()
-        seen = np.nanmax(np.array(made["reached"]), axis=0, initial=0.0, where=np.isfinite(np.array(made["reached"])))
-        peers = " | ".join(f"{(seen[n] > max(limits[n], 1e-9)).mean():.3f}" for n in range(5))
-        p50, p95, mean = np.nanmedian(delay), np.nanpercentile(delay, 95), np.nanmean(delay)
-        if change is ramp:
-            offsets = 0.05 * delay[np.isfinite(delay)]
-            peers += f"  offset at detection {np.median(offsets):.2f} m (p95 {np.percentile(offsets, 95):.2f} m)"
-        missed = "" if not gross or loose >= 0.99 else "  MISSED"
-        share = f"{found / arguments.trials:6.3f} [{low:.3f}, {high:.3f}] {loose:8.3f}"
-        print(
-            f"{name:24} {share} {p50:7.2f} {p95:7.2f} {mean:7.3f}  {peers}  never {int(np.isnan(delay).sum())}{missed}"
-        )
+    for number, (name, scenario) in enumerate(ATTACKS.items()):
+        if arguments.only and name not in arguments.only:
+            continue
+        made = run(200 + number, arguments.trials, scenario, peers=True)
+        print(attacked(name, scenario, made, limit, limits), flush=True)
+        matrix[1 if scenario.gross else 2] += judged(made.worst)
+    print(f"{'worst state of a trial':22} {'calm':>7} {'SUSPECT':>7} {'SPOOF':>7}")
+    for side, row in zip(SIDES, matrix, strict=True):
+        print(f"{side:22}" + "".join(f" {value:7}" for value in row))
     print(f"{time.process_time() - started:.0f} s of CPU")
 
 

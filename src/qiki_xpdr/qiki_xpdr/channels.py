@@ -1,5 +1,6 @@
 """Looks at pairs of a track and a claimed id, and their residuals: claim against that look's raw measurement."""
 
+import math
 from dataclasses import dataclass, field, fields
 from typing import Final
 
@@ -123,17 +124,21 @@ def residuals(looks: Looks, own: Own, now: float, vehicle: Vehicle) -> Residuals
         direction = np.stack([np.einsum("ij,ij->i", signal, axis) for axis in (seen.east, seen.up)], axis=1) / spread
         direction[np.einsum("ij,ij->i", signal, sight) < 0.0] = _FAR
         expected = vehicle.transponder.eirp - free_space_loss(distance, radio.frequency)
-        strength = (looks.strength - expected) / radio.strength
+        loud = np.hypot(radio.strength, 20.0 / math.log(10.0) * radar.range / distance)
+        strength = (looks.strength - expected) / loud
         moved = looks.velocity * spoofing.skew
         late_clock = np.stack([np.einsum("ij,ij->i", moved, axis) for axis in claimed.axes], axis=1)
         late_clock[:, 1:] /= claimed.range[:, None]
-        hull = radar.extent / np.stack((np.ones(len(flat)), claimed.range, claimed.range), axis=1)
-        louder = free_space_loss(distance, radio.frequency) - free_space_loss(distance - radar.extent, radio.frequency)
+        # A margin holds for a sum of looks: the nearest range that the noise allows.
+        reach = np.maximum(claimed.range - 3.0 * spoofing.claim_position, radar.extent)
+        hull = radar.extent / np.stack((np.ones(len(flat)), reach, reach), axis=1)
+        near = np.maximum(distance - 3.0 * radar.range, radar.extent)
+        louder = free_space_loss(near + radar.extent, radio.frequency) - free_space_loss(near, radio.frequency)
     margins = {
         "position": hull / sigmas,
         "round_trip": np.full((len(flat), 1), radar.extent / late),
-        "direction": radar.extent / distance[:, None] / spread,
-        "strength": louder[:, None] / radio.strength,
+        "direction": radar.extent / near[:, None] / spread,
+        "strength": (louder / loud)[:, None],
     }
     single = {"doppler": doppler, "round_trip": trip, "strength": strength}
     shifts = {"position": position, "direction": direction} | {name: one[:, None] for name, one in single.items()}

@@ -11,6 +11,7 @@ from scipy.special import chdtri
 
 from qiki_vehicle.radar import Radar, Tracking
 from qiki_xpdr import filter as kalman
+from qiki_xpdr import merging
 from qiki_xpdr.assignment import NONE, Indices, assign
 from qiki_xpdr.geometry import Floats, Own, spherical
 from qiki_xpdr.modes import Band, Occurrence, Status
@@ -31,7 +32,7 @@ class Picture:
         quality: (N,) 0 to 1. age, silent: (N,) s since the first and the last return.
         misses: (N,) frames in sequence.
         snr: (N,) dB, mean of the returns; NaN: unknown.
-        detection: (N,) row of this frame's detection; -1: none.
+        detection: (N,) row of this frame's detection; -1: none, or one that tracks share.
     """
 
     time: float
@@ -74,6 +75,7 @@ class Tracker:
         tracker.take_occurrences()                           # track.confirmed, track.entered_sr, ...
 
     Confirmed tracks choose among the detections first, tentative ones among the rest; what is left begins new tracks.
+    A confirmed track without a detection shares that of another which the radar cannot tell from it.
     """
 
     def __init__(self, radar: Radar, tracking: Tracking) -> None:
@@ -113,9 +115,10 @@ class Tracker:
         measured = detections[kept]
         table = self._table
         self._predict(now)
-        chosen = self._choose(measured, own)
-        self._count(chosen, now, measured)
-        table.detection[:] = np.where(chosen == NONE, NONE, kept[chosen] if len(kept) else NONE)
+        chosen, shared = self._choose(measured, own)
+        self._count(chosen, shared, now, measured)
+        alone = (chosen != NONE) & ~shared
+        table.detection[:] = np.where(alone, kept[chosen] if len(kept) else NONE, NONE)
         free = np.ones(len(measured), dtype=bool)
         free[chosen[chosen != NONE]] = False
         self._end(now)
@@ -188,12 +191,13 @@ class Tracker:
             )
         self._time = now
 
-    def _choose(self, measured: Floats, own: Own) -> Indices:
-        """Detection of each track, with the states updated by it."""
+    def _choose(self, measured: Floats, own: Own) -> tuple[Indices, NDArray[np.bool_]]:
+        """Detection of each track, with the states updated by it, and which tracks share theirs."""
         table = self._table
         chosen = np.full(len(table.number), NONE, dtype=np.intp)
+        shared = np.zeros(len(table.number), dtype=bool)
         if not len(table.number) or not len(measured):
-            return chosen
+            return chosen, shared
         fields = measured[:, : kalman.FIELDS]
         expected = kalman.Expected.of(table.state, table.covariance, own, self._radar)
         innovations = expected.innovations(fields, own)
@@ -205,6 +209,11 @@ class Tracker:
             picked = assign(costs[rows], allowed[rows])
             chosen[rows] = picked
             allowed[:, picked[picked != NONE]] = False
+        missed, holder = merging.pairs(expected.lines, chosen, table.confirmed, self._radar)
+        if len(missed):
+            fits = merging.share(expected, innovations, chosen, missed, holder, gate=self._gate)
+            chosen[missed[fits]] = chosen[holder[fits]]
+            shared[missed[fits]] = shared[holder[fits]] = True
         rows = np.flatnonzero(chosen != NONE)
         table.state[rows], table.covariance[rows] = kalman.update(
             table.state[rows],
@@ -213,9 +222,9 @@ class Tracker:
             expected.covariance[rows],
             innovations[rows, chosen[rows]],
         )
-        return chosen
+        return chosen, shared
 
-    def _count(self, chosen: Indices, now: float, measured: Floats) -> None:
+    def _count(self, chosen: Indices, shared: NDArray[np.bool_], now: float, measured: Floats) -> None:
         """Hits, misses, confirmation, strength."""
         table, hit = self._table, chosen != NONE
         table.frames += 1
@@ -224,11 +233,12 @@ class Tracker:
         table.history = table.history.astype(np.uint32)
         table.misses = np.where(hit, 0, table.misses + 1)
         table.seen = np.where(hit, now, table.seen)
-        if hit.any():
-            snr = measured[chosen[hit], kalman.FIELDS]
-            before = table.snr[hit]
+        alone = hit & ~shared
+        if alone.any():
+            snr = measured[chosen[alone], kalman.FIELDS]
+            before = table.snr[alone]
             mean = np.where(np.isnan(before), snr, before + 0.1 * (snr - before))
-            table.snr[hit] = np.where(np.isnan(snr), before, mean)
+            table.snr[alone] = np.where(np.isnan(snr), before, mean)
         window = np.uint32((1 << self._tracking.confirm_frames) - 1)
         hits = np.bitwise_count(table.history & window)
         confirmed = ~table.confirmed & (hits >= self._tracking.confirm_hits)
