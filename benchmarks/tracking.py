@@ -50,7 +50,8 @@ except ImportError as error:
     sys.exit(f"{error}; install with: .venv/bin/pip install -r requirements/bench.txt -c requirements/constraints.txt")
 
 VEHICLE = Vehicle.from_file(Path(__file__).resolve().parent.parent / "launch/config/vehicles/dodecahedron.yaml")
-RADAR, TRACKING = VEHICLE.radar, VEHICLE.tracking
+# Bodies are points for both.
+RADAR, TRACKING = VEHICLE.radar.model_copy(update={"extent": 0.0}), VEHICLE.tracking
 START = datetime.datetime(2026, 1, 1)
 SIGMAS = np.array((RADAR.range, RADAR.angle, RADAR.angle, RADAR.radial_velocity))
 PLACES, SPEEDS = (0, 2, 4), (1, 3, 5)
