@@ -59,14 +59,17 @@ def contacts_of(
 
 
 def docked_tracks(picture: Picture, docked: Mapping[str, Floats], vehicle: Vehicle) -> dict[int, str]:
-    """Body of each track that is one which is docked: the nearest, within its errors, size and half a resolution."""
+    """Body of each track that is a docked one: the nearest confirmed, within its errors, size and half a resolution."""
     found: dict[int, str] = {}
     near = float(chdtri(3, 1.0 - vehicle.tracking.gate))
     size = 0.5 * vehicle.radar.range_resolution + vehicle.radar.extent
     spread = picture.covariance[:, :3, :3] + size**2 / near * np.eye(3)
+    # A false return beside it begins a track, which must not take the place of the body's own.
+    tentative = picture.status == Status.NEW
     for body, position in docked.items():
         apart = picture.state[:, :3] - position
         squared = np.einsum("ni,ni->n", apart, np.linalg.solve(spread, apart[:, :, None])[:, :, 0])
+        squared[tentative] = np.inf
         if len(squared) and squared.min() <= near:
             found[int(picture.number[squared.argmin()])] = body
     return found

@@ -15,6 +15,7 @@ from qiki_vehicle import quaternion
 from qiki_vehicle.pose import Pose
 from qiki_xpdr import GuardTable, Iff, KeyRing, Status, Watch
 from qiki_xpdr.bodies import Bodies, Dock, Port
+from qiki_xpdr.contacts import docked_tracks
 from qiki_xpdr.geometry import AT_ORIGIN, Own
 from qiki_xpdr.guard import closest_approach
 from qiki_xpdr.own_motion import OwnMotion
@@ -196,6 +197,8 @@ def test_a_track_on_a_docked_body_is_no_contact_and_others_stay_ones():
     assert all(not contact.docked for contact in free.contacts)
     watch, last = watched(places, np.zeros((2, 3)), docked={"station": np.array(places[0])})
     assert [one.docked for one in sorted(last.contacts, key=lambda one: one.range)] == ["station", ""]
+    false = replace(last.picture, status=np.full(len(last.picture), Status.NEW, dtype=np.int8))
+    assert docked_tracks(false, {"station": np.array(places[0])}, VEHICLE) == {}
     raised = {one.payload["track"] for one in watch.take_occurrences() if one.type == "guard.alert_raised"}
     assert raised == {one.track for one in last.contacts if not one.docked}
 
