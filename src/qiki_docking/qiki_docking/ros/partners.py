@@ -73,7 +73,10 @@ class Partners:
             if body == self._body or kind not in _TYPES or topic in self._subscriptions:
                 continue
             name, message = _TYPES[kind]
-            if name not in types or len(self._subscriptions) >= 2 * _MOST:
+            if name not in types:
+                continue
+            if len(self._subscriptions) >= 2 * _MOST:
+                self._refuse(kind, f"{topic}: {_MOST} bodies are followed; allowed: {_MOST}")
                 continue
             self._subscriptions[topic] = self._node.create_subscription(
                 message, topic, partial(self._taken, kind, body), STATE

@@ -47,13 +47,17 @@ class Neighbours:
 
     def look(self) -> None:
         """Subscribe to what has appeared."""
-        for topic, types in self._node.get_topic_names_and_types():
-            _, body, *rest = topic.split("/")
-            if rest == ["odom"]:
-                self._moving.add(body)
-            if rest == ["docking"] and _TYPE in types and body not in self._followed and len(self._followed) < _MOST:
-                self._followed.add(body)
-                self._node.create_subscription(DockingState, topic, partial(self._take_docking, body), STATE)
+        present = [(topic.split("/"), topic, types) for topic, types in self._node.get_topic_names_and_types()]
+        self._moving = {parts[1] for parts, *_ in present if parts[2:] == ["odom"]}
+        for parts, topic, types in present:
+            body = parts[1]
+            if parts[2:] != ["docking"] or _TYPE not in types or body in self._followed:
+                continue
+            if len(self._followed) == _MOST:
+                self._refuse("docking", ValueError(f"{topic}: {_MOST} bodies are followed; allowed: {_MOST}"))
+                continue
+            self._followed.add(body)
+            self._node.create_subscription(DockingState, topic, partial(self._take_docking, body), STATE)
 
     def docked(self, own: Own, now: float) -> dict[str, Floats]:
         """(3,) m, in world, of each body of the own assembly but the own one."""
