@@ -26,7 +26,8 @@ MORE = {
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("case", CASES)
 def test_the_pilot_docks_gently_and_safely(tmp_path, case):
-    check(tmp_path, 1, CASES[case])
+    # Seed 17 has a pulse across the corridor that turns the drift cone towards the hull by the most.
+    check(tmp_path, 17 if case == "the other port" else 1, CASES[case])
 
 
 @pytest.mark.long
