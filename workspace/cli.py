@@ -44,7 +44,8 @@ Develop
   ./qiki build                set up and build, start nothing
   ./qiki env CMD …            run a command in the workspace's environment (./qiki env bash: a shell)
   ./qiki clean [--all] [--events]
-                              remove what was built; --all removes .venv too, --events the stored events
+                              remove what was built; --all removes .venv too, --events the stored events;
+                              key files of transponders stay
 
 QIKI_PYTHON=/path/to/python3.12 chooses the Python for a new environment. Output of long steps: .qiki/log/.
 Where an ordinary ROS 2 is sourced (ROS_DISTRO), it is used instead of the wheels: docs/install.md.
@@ -53,6 +54,8 @@ Where an ordinary ROS 2 is sourced (ROS_DISTRO), it is used instead of the wheel
 
 _EVENTS = ("events", "inbox", "outbox")
 """Folders of the run folder that hold events: the store, and events on their way there."""
+_KEYS = "xpdr"
+"""Folder of the run folder with the transponders' keys, which nothing could bring back."""
 
 
 def main(root: str, arguments: Sequence[str]) -> int:
@@ -204,17 +207,20 @@ def _clean(layout: Layout, rest: list[str]) -> int:
     kept = [] if everything else [".venv is kept (--all removes it too)"]
     if not events and any((layout.run / name).exists() for name in _EVENTS):
         kept.append("the stored events are kept (--events removes them)")
+    if (layout.run / _KEYS).exists():
+        kept.append(f"the key files are kept ({layout.run / _KEYS})")
     say("; ".join(["removed what was built", *kept]))
     return 0
 
 
 def _state_to_remove(layout: Layout, *, events: bool) -> list[Path]:
-    """Contents of .qiki without the lock files, on which another process may be waiting, and without the events."""
+    """Contents of .qiki without the lock files, on which another process may be waiting, keys, and the events."""
     if not layout.state.is_dir():
         return []
     found = [path for path in layout.state.iterdir() if not path.name.startswith("lock-") and path != layout.run]
     if layout.run.parent == layout.state and layout.run.is_dir():
-        found += [path for path in layout.run.iterdir() if events or path.name not in _EVENTS]
+        kept = {_KEYS} if events else {_KEYS, *_EVENTS}
+        found += [path for path in layout.run.iterdir() if path.name not in kept]
     return found
 
 

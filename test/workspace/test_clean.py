@@ -1,4 +1,4 @@
-"""`./qiki clean` removes only results of a build, and stored events only with --events."""
+"""`./qiki clean` removes only results of a build, stored events only with --events, and no keys."""
 
 from pathlib import Path
 
@@ -19,6 +19,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ".qiki/run/events/events.db",
         ".qiki/run/inbox/1.json",
         ".qiki/run/outbox/alpha.jsonl",
+        ".qiki/run/xpdr/alpha/own.yaml",
     ):
         path = tmp_path / file
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,8 +46,9 @@ STORED = {".qiki/run/events/events.db", ".qiki/run/inbox/1.json", ".qiki/run/out
 )
 def test_what_is_kept(checkout: Path, capsys: pytest.CaptureFixture[str], words: list[str], kept: set[str]) -> None:
     assert main(str(checkout), ["clean", *words]) == 0
-    assert left(checkout) == kept
+    assert left(checkout) == kept | {".qiki/run/xpdr/alpha/own.yaml"}
     output = capsys.readouterr()
     printed = output.out + output.err
     assert ("stored events are kept" in printed) == ("--events" not in words)
     assert (".venv is kept" in printed) == ("--all" not in words)
+    assert "the key files are kept" in printed
