@@ -61,7 +61,8 @@ class ParameterSpec:
     def check(self, value: Any) -> Any:
         """Return the value in the parameter's type.
 
-        An integer is taken where a floating-point number is meant, as YAML writes ``rate: 100``.
+        An integer is taken where a floating-point number is meant, as YAML writes ``rate: 100``, and true and false for
+        the choices ON and OFF, as YAML reads ``mode: ON``.
 
         Raises:
             ParameterError: naming the parameter, the value and the allowed ones.
@@ -75,6 +76,10 @@ class ParameterSpec:
     def _check_scalar(self, item: Any, value: Any) -> Scalar:
         if self.kind is float and isinstance(item, int) and not isinstance(item, bool):
             item = float(item)
+        if isinstance(item, bool) and self.choices:
+            # YAML reads ON and OFF without quotes as true and false.
+            word = "ON" if item else "OFF"
+            item = word if word in self.choices else item
         if not isinstance(item, self.kind) or (self.kind is int and isinstance(item, bool)):
             raise self._refusal(value)
         if isinstance(item, float) and not math.isfinite(item):

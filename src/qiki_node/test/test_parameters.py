@@ -67,6 +67,18 @@ def test_an_integer_is_taken_where_a_float_is_meant() -> None:
     assert rate == 100.0
 
 
+def test_on_and_off_are_taken_as_yaml_reads_them() -> None:
+    @dataclass(frozen=True)
+    class Switched(NodeParameters):
+        mode: str = parameter("SILENT", "mode", choices=("OFF", "ON", "SILENT"))
+        guard: str = parameter("ACTIVE", "guard", choices=("OFF", "ACTIVE"))
+
+    taken = build(Switched, {"mode": True, "guard": False})
+    assert (taken.mode, taken.guard) == ("ON", "OFF")
+    with pytest.raises(ParameterError, match="parameter guard: True is not allowed; allowed: one of OFF, ACTIVE"):
+        build(Switched, {"guard": True})
+
+
 def test_an_unknown_name_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ParameterError, match=r"parameter ratte: unknown; known: .*rate"):
         build(Sample, {"ratte": 1.0})

@@ -47,7 +47,7 @@ def start(folder, **more):
     parameters = {
         "use_sim_time": "true",
         "keys_folder": folder,
-        "mode": "'ON'",
+        "mode": "ON",
         "false_identity": "SHIP-9",
         "events_enabled": "false",
         **more,

@@ -31,7 +31,7 @@ class XpdrParameters(NodeParameters):
     )
     mode: str = parameter(
         "OFF",
-        "mode of the transponder at the start; after a restart the ordered one; in YAML in quotes",
+        "mode of the transponder at the start; after a restart the ordered one",
         choices=("OFF", "ON", "SILENT"),
         read_only=True,
     )
@@ -45,7 +45,7 @@ class XpdrParameters(NodeParameters):
     )
     guard_mode: str = parameter(
         "ACTIVE",
-        "mode of the guard rules at the start; in YAML in quotes",
+        "mode of the guard rules at the start",
         choices=tuple(GuardMode.__members__),
         read_only=True,
     )
