@@ -8,9 +8,11 @@ import pytest
 from air import friend, keys
 from hypothesis import given
 from hypothesis import strategies as st
+from rclpy.serialization import deserialize_message, serialize_message
 from test_watch import Scene
 
 from qiki_events import REGISTRY
+from qiki_msgs.msg import RadarTrack
 from qiki_node import stamps
 from qiki_xpdr import Allegiance, Band, Evidence, Mode, Reason, SpoofState, Status, Transponder
 from qiki_xpdr.report import Identifications, TrackReport, reports, track_number
@@ -18,8 +20,8 @@ from qiki_xpdr.ros.messages import detections_of, track_message, track_report
 
 pytestmark = pytest.mark.requirement("XPDR-62")
 FRIEND = keys("friend").identity
-single = st.floats(width=32, allow_nan=False)
-double = st.floats(-1e9, 1e9)
+single = st.floats(width=32)
+double = st.floats()
 text = st.text(max_size=20).filter(lambda one: "\0" not in one and one.isprintable())
 count = st.integers(0, 2**32 - 1)
 triple = st.tuples(double, double, double)
@@ -60,8 +62,9 @@ def track_reports(draw):
 
 @given(track_reports())
 def test_a_track_comes_out_of_its_message_as_it_went_in(report):
-    message = track_message(report, report.time)
-    assert track_report(message, report.time) == report
+    message = deserialize_message(serialize_message(track_message(report, report.time)), RadarTrack)
+    # As text: NaN, which stands for unknown, is no equal of itself.
+    assert repr(track_report(message, report.time)) == repr(report)
     assert stamps.seconds(message.event_time) == pytest.approx(report.event_time, abs=1e-6)
 
 
