@@ -1,11 +1,15 @@
 """CPU, memory and latency of the whole graph, beside bare rclpy nodes that do nothing but the same messages.
 
     ./qiki env python benchmarks/graph.py [--bots 1 2 4] [--seconds 10] [--json FILE]
+    ./qiki env python benchmarks/graph.py --xpdr [--rounds 3] [--seconds 10] [--json FILE]
 
 For each number of bots: simulator, one allocator per bot and a console that watches, each a process; at rest, and in
 flight with 100 wrenches per second and bot. Then the same again with bare nodes: same topics, types, rates, executor.
 CPU is user plus system time of a process in per cent of one core. Latency is from publishing a wrench to receiving the
 valve command that answers it. The pilot that sends the wrenches is the benchmark's and counts for nothing.
+
+With --xpdr: two bots with keys among eight other bodies, in turns without and with a node `xpdr` in mode ON for each;
+the aim is a difference of at most 30 % of a core over all processes, the simulator's radar and radio included.
 """
 
 import argparse
@@ -25,10 +29,14 @@ from typing import Any
 import psutil
 
 from qiki_node.testing import use_private_domain
+from qiki_xpdr.custody import Custody
 
 ROOT = Path(__file__).resolve().parent.parent
 NODES = ROOT / "benchmarks" / "bare_nodes.py"
 CORES = 2
+BODIES = 8
+MOST_FOR_XPDR = 30.0
+"""% of a core."""
 
 
 # The measurement ------------------------------------------------------------------------------------------------------
@@ -66,8 +74,18 @@ def scenario(count: int, folder: Path) -> Path:
     vehicle = str(ROOT / "launch" / "config" / "vehicles" / "dodecahedron.yaml")
     bots = [{"name": f"bot{i}", "vehicle": vehicle, "position": [0.0, 50.0 * i, 0.0]} for i in range(count)]
     path = folder / f"bots_{count}.yaml"
-    path.write_text(json.dumps({"name": f"bots_{count}", "seed": 1, "bots": bots}))
+    path.write_text(json.dumps({"name": f"bots_{count}", "seed": 1, "bots": bots, "bodies": bodies()}))
     return path
+
+
+def bodies() -> list[dict[str, Any]]:
+    """Others in the radar's range, 300 m to 1 km away, that pass at 1 m/s."""
+    made = []
+    for i in range(BODIES):
+        x, y = 300.0 + 100.0 * i, -200.0 + 50.0 * i
+        course = [{"time": time, "position": [x, y + time, 30.0]} for time in (0.0, 600.0)]
+        made.append({"name": f"body{i}", "type": "DRONE", "shape": {"kind": "sphere", "radius": 1.0}, "course": course})
+    return made
 
 
 def real_commands(count: int, folder: Path) -> dict[str, list[str]]:
@@ -79,6 +97,17 @@ def real_commands(count: int, folder: Path) -> dict[str, list[str]]:
             *python, "qiki_allocator.node", *ros, f"__ns:=/bot{i}", "-p", "use_sim_time:=true",
         ]  # fmt: skip
     commands["console"] = [*python, "qiki_console", "status", "--watch", "--json"]
+    return commands
+
+
+def xpdr_commands(count: int, folder: Path) -> dict[str, list[str]]:
+    """Command lines of QIKI's own processes with a transponder for each bot, that knows the others' keys."""
+    Custody(folder / "keys").create([f"bot{i}" for i in range(count)])
+    commands = real_commands(count, folder)
+    for i in range(count):
+        parameters = {"use_sim_time": "true", "keys_folder": str(folder / "keys" / f"bot{i}"), "mode": "ON"}
+        words = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
+        commands[f"xpdr {i}"] = [sys.executable, "-m", "qiki_xpdr.node", "--ros-args", "-r", f"__ns:=/bot{i}", *words]
     return commands
 
 
@@ -189,17 +218,49 @@ def show(count: int, real: Run, bare: Run) -> None:
     print(f"ratio: p50 {real.latency_p50 / bare.latency_p50:.2f}, p99 {real.latency_p99 / bare.latency_p99:.2f}")
 
 
+def compare_xpdr(rounds: int, seconds: float) -> tuple[dict[str, Any], int]:
+    """Two bots in turns without and with transponders; all numbers, and the exit code."""
+    pairs = []
+    for number in range(rounds):
+        pair = {name: measure(make, 2, seconds) for name, make in (("without", real_commands), ("with", xpdr_commands))}
+        pairs.append(pair)
+        for phase in ("rest", "flight"):
+            costs = {name: getattr(run, phase) for name, run in pair.items()}
+            cells = (f"{name} {cost.cpu:.1f} (without {costs['without'][name].cpu:.1f})" if name in costs["without"]
+                     else f"{name} {cost.cpu:.1f}" for name, cost in costs["with"].items())  # fmt: skip
+            print(f"round {number + 1}, {phase}, % of a core: {', '.join(cells)}")
+    more = {
+        phase: [pair["with"].total(phase).cpu - pair["without"].total(phase).cpu for pair in pairs]
+        for phase in ("rest", "flight")
+    }
+    for phase, found in more.items():
+        print(f"{phase}: transponders and tracks of two bots cost {median(found):.0f} % of a core ({found})")
+    memory = median(pair["with"].flight["xpdr 0"].pss for pair in pairs)
+    speeds = {name: median(pair[name].speed for pair in pairs) for name in ("without", "with")}
+    print(f"memory of an xpdr {memory:.0f} MB (PSS); simulated time without {speeds['without']:.2f}, ", end="")
+    holds = median(more["flight"]) <= MOST_FOR_XPDR
+    print(
+        f"with {speeds['with']:.2f} x real time; allowed {MOST_FOR_XPDR:.0f} %: {'holds' if holds else 'DOES NOT HOLD'}"
+    )
+    return {"rounds": [{name: asdict(run) for name, run in pair.items()} for pair in pairs]}, 0 if holds else 1
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bots", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--seconds", type=float, default=10.0, help="wall time of each measurement")
+    parser.add_argument("--xpdr", action="store_true", help="compare two bots without and with transponders instead")
+    parser.add_argument("--rounds", type=int, default=3, help="of --xpdr")
     parser.add_argument("--json", type=Path, help="write all numbers to this file")
     arguments = parser.parse_args()
     use_private_domain()
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     print(f"load of the machine before: {psutil.cpu_percent(1.0):.0f} % of {psutil.cpu_count()} cores")
-    found, verdict = {}, 0
-    for count in arguments.bots:
+    found: dict[Any, Any] = {}
+    verdict = 0
+    if arguments.xpdr:
+        found, verdict = compare_xpdr(arguments.rounds, arguments.seconds)
+    for count in () if arguments.xpdr else arguments.bots:
         real = measure(real_commands, count, arguments.seconds)
         bare = measure(bare_commands, count, arguments.seconds)
         show(count, real, bare)
