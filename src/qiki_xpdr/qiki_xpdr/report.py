@@ -19,7 +19,7 @@ class TrackReport:
         id: `<bot>-<number>`. iff_reason: of the newest outcome. transponder_mode: as declared; None: no claim.
         transponder_id: as claimed; empty: none.
         range, bearing, elevation, radial_velocity: m, rad, rad, m/s, in base_link at `time`.
-        snr: dB. position, velocity: m, m/s, world. covariance: (36,) of both, row by row.
+        snr: dB. rcs: m². position, velocity: m, m/s, world. covariance: (36,) of both, row by row.
         quality: 0 to 1. age, silent: s since the first and the last return. misses: frames.
         cpa, cpa_time: m and s, closest point of approach; NaN: none ahead.
         time: s, of the frame.
@@ -37,6 +37,7 @@ class TrackReport:
     elevation: float
     radial_velocity: float
     snr: float
+    rcs: float
     position: Triple
     velocity: Triple
     covariance: tuple[float, ...]
@@ -95,6 +96,7 @@ def reports(frame: Frame, bot: str) -> tuple[TrackReport, ...]:
                 elevation=float(picture.elevation[row]),
                 radial_velocity=float(picture.radial_velocity[row]),
                 snr=float(picture.snr[row]),
+                rcs=float(picture.rcs[row]),
                 position=(x, y, z),
                 velocity=(vx, vy, vz),
                 covariance=tuple(picture.covariance[row].ravel().tolist()),

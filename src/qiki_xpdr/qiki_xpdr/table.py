@@ -23,6 +23,7 @@ class Table:
         self.born: Floats = np.zeros(0)
         self.seen: Floats = np.zeros(0)
         self.snr: Floats = np.zeros(0)
+        self.area: Floats = np.zeros(0)
         self.frames: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self.misses: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self.history: NDArray[np.uint32] = np.zeros(0, dtype=np.uint32)
@@ -45,6 +46,7 @@ class Table:
         state: Floats,
         covariance: Floats,
         snr: Floats,
+        area: Floats,
         detection: NDArray[np.intp],
     ) -> None:
         """Append tentative tracks after their first return."""
@@ -56,6 +58,7 @@ class Table:
             "born": np.full(count, now),
             "seen": np.full(count, now),
             "snr": np.where(np.isfinite(snr), snr, math.nan),
+            "area": area,
             "frames": np.ones(count, dtype=np.int64),
             "misses": np.zeros(count, dtype=np.int64),
             "history": np.ones(count, dtype=np.uint32),

@@ -31,7 +31,7 @@ class Picture:
         range, bearing, elevation, radial_velocity: (N,) m, rad, rad, m/s, in base_link now.
         quality: (N,) 0 to 1. age, silent: (N,) s since the first and the last return.
         misses: (N,) frames in sequence.
-        snr: (N,) dB, mean of the returns; NaN: unknown.
+        snr, rcs: (N,) dB, m^2, means of the returns; NaN: unknown. rcs: cross section by strength and range.
         detection: (N,) row of this frame's detection; -1: none, or one that tracks share.
     """
 
@@ -50,6 +50,7 @@ class Picture:
     silent: Floats
     misses: NDArray[np.int64]
     snr: Floats
+    rcs: Floats
     detection: Indices
 
     def __len__(self) -> int:
@@ -154,6 +155,7 @@ class Tracker:
             silent,
             table.misses.copy(),
             table.snr.copy(),
+            10.0 ** (np.clip(table.area, -300.0, 300.0) / 10.0),
             table.detection.copy(),
         )
 
@@ -235,16 +237,22 @@ class Tracker:
         table.seen = np.where(hit, now, table.seen)
         alone = hit & ~shared
         if alone.any():
-            snr = measured[chosen[alone], kalman.FIELDS]
-            before = table.snr[alone]
-            mean = np.where(np.isnan(before), snr, before + 0.1 * (snr - before))
-            table.snr[alone] = np.where(np.isnan(snr), before, mean)
+            rows = measured[chosen[alone]]
+            table.snr[alone] = _mean(table.snr[alone], rows[:, kalman.FIELDS])
+            table.area[alone] = _mean(table.area[alone], self._area(rows))
         window = np.uint32((1 << self._tracking.confirm_frames) - 1)
         hits = np.bitwise_count(table.history & window)
         confirmed = ~table.confirmed & (hits >= self._tracking.confirm_hits)
         table.confirmed |= confirmed
         for row in np.flatnonzero(confirmed):
             self._occur("track.confirmed", row)
+
+    def _area(self, measured: Floats) -> Floats:
+        """dB of 1 m^2, cross section of a body that gives each detection its strength at its range."""
+        radar = self._radar
+        farther = 40.0 * np.log10(measured[:, 0] / radar.short_range)
+        found: Floats = measured[:, kalman.FIELDS] - radar.reference_snr + farther
+        return np.where(np.isfinite(found), found, math.nan)
 
     def _end(self, now: float) -> None:
         """Tracks that are dead, and tentative ones that can no longer be confirmed."""
@@ -275,7 +283,13 @@ class Tracker:
         self._next += len(measured)
         table = self._table
         table.add(
-            now, number=numbers, state=states, covariance=covariances, snr=measured[:, kalman.FIELDS], detection=rows
+            now,
+            number=numbers,
+            state=states,
+            covariance=covariances,
+            snr=measured[:, kalman.FIELDS],
+            area=self._area(measured),
+            detection=rows,
         )
 
     def _status(self, silent: Floats) -> NDArray[np.int8]:
@@ -307,3 +321,9 @@ class Tracker:
             "silent": float(self._time - table.seen[row]),
         }
         self._occurrences.append(Occurrence(type, payload))
+
+
+def _mean(before: Floats, new: Floats) -> Floats:
+    """Mean over some ten returns, in dB; NaN: unknown."""
+    mean = np.where(np.isnan(before), new, before + 0.1 * (new - before))
+    return np.where(np.isnan(new), before, mean)

@@ -107,7 +107,7 @@ def test_a_friend_is_trusted_and_the_node_is_verified_by_others(bench):
     assert (seen.transponder_id, seen.id_present, seen.transponder_on) == (FRIEND.identity, True, True)
     assert (seen.iff_reason, seen.band) == (Reason.MANIFEST, RadarTrack.SR)
     assert seen.id.startswith("alpha-")
-    assert math.isnan(seen.rcs)
+    assert seen.rcs == pytest.approx(10.0 ** ((seen.snr - 13.0) / 10.0) * (seen.range / 5000.0) ** 4, rel=0.1)
     listener = Ear(observer(ALPHA))
 
     def verified():

@@ -45,6 +45,7 @@ def track_reports(draw):
         elevation=draw(double),
         radial_velocity=draw(double),
         snr=draw(single),
+        rcs=draw(single),
         position=draw(triple),
         velocity=draw(triple),
         covariance=tuple(draw(st.lists(double, min_size=36, max_size=36))),

@@ -15,6 +15,7 @@ from qiki_xpdr.assignment import NONE, assign
 from qiki_xpdr.geometry import AT_ORIGIN, Own
 
 NOTHING = np.zeros((0, 5))
+seeds = st.integers(0, 2**32 - 1)
 
 
 def fresh(**changes):
@@ -159,6 +160,21 @@ def test_own_turns_and_own_flight_do_not_move_a_track(seed):
     assert picture.number[picture.status == Status.TRACKED].tolist() == [1]
     assert np.linalg.norm(picture.state[0, :3] - place) < 12.0
     assert np.linalg.norm(picture.state[0, 3:]) < 6.0
+
+
+@pytest.mark.requirement("XPDR-28")
+@given(seeds, st.floats(0.01, 1000.0), st.floats(100.0, 4000.0))
+def test_the_cross_section_comes_from_strength_and_range(seed, area, distance):
+    rng, tracker = np.random.default_rng(seed), fresh()
+    strength = RADAR.reference_snr + 10.0 * np.log10(area) - 40.0 * np.log10(distance / RADAR.short_range)
+    for number in range(8):
+        row = seen((0.0, distance, 0.0), (0.0, 0.0, 0.0), snr=strength)
+        row[:, 0] += 0.5 * rng.normal()
+        if number == 5:
+            row[:, 4] = math.nan
+        picture = tracker.update(number / 10.0, row, AT_ORIGIN)
+    assert picture.rcs[0] == pytest.approx(area, rel=0.1)
+    assert math.isnan(fresh().update(0.0, seen((0.0, 9.0, 0.0), (0.0, 0.0, 0.0), snr=math.nan), AT_ORIGIN).rcs[0])
 
 
 @pytest.mark.requirement("XPDR-24")

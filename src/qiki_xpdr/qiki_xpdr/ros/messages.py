@@ -1,6 +1,5 @@
 """Messages to values and back."""
 
-import math
 from typing import Final
 
 import numpy as np
@@ -28,6 +27,7 @@ _AS_IS: Final = (
     "elevation",
     "radial_velocity",
     "snr",
+    "rcs",
     "quality",
     "age",
     "silent",
@@ -85,7 +85,6 @@ def track_message(report: TrackReport, ingest: float) -> RadarTrack:
     p.x, p.y, p.z = report.position
     v.x, v.y, v.z = report.velocity
     message.covariance = np.array(report.covariance)
-    message.rcs = math.nan
     message.event_time = stamps.from_seconds(report.event_time)
     message.ingest_time = stamps.from_seconds(ingest)
     return message
