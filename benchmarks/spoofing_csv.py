@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from spoofing_scenes import ATTACKS, BENIGN, LENGTH, ONSET, STEP, VEHICLE, Change, begun, fly, look, scene
+from spoofing_library import ATTACKS, BENIGN, Scenario
+from spoofing_scenes import LENGTH, STEP, VEHICLE, begun, fly, look, scene
 
 from qiki_xpdr.channels import Looks
 from qiki_xpdr.geometry import AT_ORIGIN
@@ -43,16 +44,17 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def rows(seed: int, trials: int, change: Change | None, options: dict[str, Any]) -> Iterator[tuple[Any, ...]]:
+def rows(seed: int, trials: int, scenario: Scenario) -> Iterator[tuple[Any, ...]]:
     """Rows of all trials, look by look."""
     rng = np.random.default_rng(seed)
-    world = scene(rng, trials, **options)
+    world = scene(rng, trials, **scenario.options)
     world |= {"track": np.arange(trials), "identity": [f"ALLY-{number:06X}" for number in range(trials)]}
-    onset = world["onset"] = ONSET + rng.uniform(0.0, STEP, trials)
+    onset = scenario.onset + rng.uniform(0.0, STEP, trials) * (1.0 if scenario.onset else -1.0)
+    change = None if scenario.change is None else begun(scenario.change, onset)
     monitor = SpoofMonitor(VEHICLE)
     for number in range(round(LENGTH / STEP)):
         now = number * STEP
-        looks = look(world, rng, now, None if change is None else begun(change, onset))
+        looks = look(world, rng, now, change)
         monitor.observe(now, looks, AT_ORIGIN)
         at = {int(track): row for row, track in enumerate(looks.track)}
         for trial in range(trials):
@@ -82,7 +84,7 @@ def _cell(value: Any) -> Any:
 
 
 def main() -> None:
-    scenes = {name: (change, {}) for name, (change, _) in ATTACKS.items()} | BENIGN
+    scenes = ATTACKS | BENIGN
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scene", nargs="?", choices=list(scenes), metavar="SCENE")
     parser.add_argument("--list", action="store_true", help="names of the scenes")
@@ -92,11 +94,10 @@ def main() -> None:
     if arguments.list or arguments.scene is None:
         print("\n".join(scenes))
         return
-    change, options = scenes[arguments.scene]
     writer = csv.writer(sys.stdout, lineterminator="\n")
     try:
         writer.writerow(COLUMNS)
-        for row in rows(arguments.seed, arguments.trials, change, options):
+        for row in rows(arguments.seed, arguments.trials, scenes[arguments.scene]):
             cells = [*map(_cell, row)]
             writer.writerow([*cells, *[""] * (len(COLUMNS) - len(cells))])
         sys.stdout.flush()

@@ -191,7 +191,7 @@ def skew(sent: World, now: float, rng: np.random.Generator) -> None:
 
 DOCK: dict[str, Any] = {"ranges": (4.0, 12.0), "speed": 0.02, "acceleration": 0.002}
 ATTACKS: dict[str, Scenario] = {
-    **{f"step of {n:g} sigma": Scenario(offset(n), n >= 1.5) for n in (0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)},
+    **{f"offset {n:g} sigma": Scenario(offset(n), n >= 1.5) for n in (0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)},
     **{f"lasting {n:g} sigma": Scenario(offset(n), onset=0.0) for n in (0.5, 1.0, 1.5, 2.0, 3.0, 5.0)},
     **{f"ramp of {drift:g} m/s": ramp(drift) for drift in (0.05, 0.2, 1.0)},
     "clone without the key": Scenario(clone, True),
