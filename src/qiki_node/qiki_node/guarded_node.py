@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import SetParametersResult
 from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
@@ -187,8 +188,13 @@ class GuardedNode(LifecycleNode):
     def _guarded_service(
         self, name: str, kind: Any, callback: Callable[..., Any], life: Life | None = None
     ) -> Callable[..., Any]:
-        def failed(_request: Any, _response: Any, reason: str) -> Any:
-            return failed_answer(kind.Response, reason)
+        def failed(request: Any, _response: Any, reason: str) -> Any:
+            answer = failed_answer(kind.Response, reason)
+            if kind is SetParameters:
+                answer.results = [SetParametersResult(reason=reason) for _ in request.parameters]
+            elif kind is SetParametersAtomically:
+                answer.result.reason = reason
+            return answer
 
         return self.callbacks.guard(f"service {name}", callback, failed, life)
 

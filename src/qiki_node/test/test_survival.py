@@ -182,6 +182,19 @@ def test_a_parameter_type_that_does_not_exist_is_refused(fragile, peer, kind: in
     assert not services, "a refusal is no exception"
 
 
+def test_a_check_of_parameters_that_fails_refuses_each_with_the_reason(fragile, peer) -> None:
+    items = [Parameter(name="use_sim_time", value=ParameterValue(type=1))] * 2
+    fragile.add_on_set_parameters_callback(fail)
+    try:
+        service = f"{fragile.full_name}/set_parameters"
+        results = peer.call(SetParameters, service, SetParameters.Request(parameters=items)).results
+        request = SetParametersAtomically.Request(parameters=items)
+        results = [*results, peer.call(SetParametersAtomically, f"{service}_atomically", request).result]
+    finally:
+        fragile.remove_on_set_parameters_callback(fail)
+    assert [(one.successful, one.reason) for one in results] == [(False, REASON)] * 3
+
+
 def test_the_source_of_time_is_fixed_while_the_node_is_configured(fragile, peer) -> None:
     item = Parameter(name="use_sim_time", value=ParameterValue(type=1, bool_value=True))
     service = f"{fragile.full_name}/set_parameters"
