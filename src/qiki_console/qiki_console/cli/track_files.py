@@ -13,9 +13,14 @@ if TYPE_CHECKING:
     from qiki_console.model.snapshot import Motion
     from qiki_console.model.tracks import Tracks
 
+_OUTPUT = Path("-")
+
 
 def write_picture(file: Path, shown: "Tracks", motion: "Motion | None", selected: str, reach: float | None) -> None:
     """Write the plan-position picture of a bot's tracks.
+
+    Args:
+        file: `-` for standard output.
 
     Raises:
         RefusedError, CommandError: the folder is not there, or the file cannot be written.
@@ -24,7 +29,8 @@ def write_picture(file: Path, shown: "Tracks", motion: "Motion | None", selected
 
     with _opened(file, "--svg") as out:
         out.write(plan_position(shown, reach=reach, selected=selected, motion=motion))
-    echo(f"{shown.bot}: picture in {file}")
+    if file != _OUTPUT:
+        echo(f"{shown.bot}: picture in {file}")
 
 
 def write_table(file: Path, frames: Iterable["Tracks"]) -> None:
@@ -49,13 +55,13 @@ def write_table(file: Path, frames: Iterable["Tracks"]) -> None:
                 out.flush()
         except KeyboardInterrupt:
             pass  # the ordinary end of watching
-    if file != Path("-"):
+    if file != _OUTPUT:
         echo(f"{rows} rows in {file}")
 
 
 @contextmanager
 def _opened(file: Path, option: str) -> Iterator[IO[str]]:
-    if file == Path("-"):
+    if file == _OUTPUT:
         yield sys.stdout
         return
     if not file.parent.is_dir():

@@ -37,7 +37,9 @@ _PLAIN_WIDTH = 240
     help="Wall time between two looks with --watch, s.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON per look.")
-@click.option("--svg", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Write a picture (SVG) there.")
+@click.option(
+    "--svg", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Write a picture (SVG) there; -: output."
+)
 @click.option("--range", "reach", type=click.FloatRange(10.0, 1e9), help="Largest ring of the picture, m.")
 @click.option("--csv", "table", type=click.Path(dir_okay=False, path_type=Path), help="Write a table there; -: output.")
 @click.option("--recording", type=click.Path(exists=True, path_type=Path), help="CSV of this folder or MCAP file.")
@@ -76,9 +78,9 @@ def tracks(
             write_table(table, source.follow())
             return
         source.wait()
-        found = source.tracks()
+        found: Found = source.tracks()
         if picture is not None:
-            _draw(session, found, track, reach, picture)
+            found = _draw(session, source.tracks, track, reach, picture)
         elif watch:
             _watch(source.tracks, track, as_json, period)
             return
@@ -93,17 +95,21 @@ def tracks(
         raise UnreachableError(f"no radar frame has come: {', '.join(found)} publish no tracks", hint)
 
 
-def _draw(session: "Session", found: "Found", track: str | None, reach: float | None, file: Path) -> None:
+def _draw(
+    session: "Session", look: "Callable[[], Found]", track: str | None, reach: float | None, file: Path
+) -> "Found":
     from qiki_console.cli.track_files import write_picture
     from qiki_console.graph.surveillance import own_motion
 
-    if len(found) > 1:
-        raise RefusedError(f"--svg: BOT is missing; allowed: one of {', '.join(found)}")
-    [(bot, shown)] = found.items()
-    if shown is None:
-        return
-    chosen = None if track is None else _chosen(found, track)[1]
-    write_picture(file, shown, own_motion(session, bot), "" if chosen is None else chosen.id, reach)
+    if len(names := list(look())) > 1:
+        raise RefusedError(f"--svg: BOT is missing; allowed: one of {', '.join(names)}")
+    motion = own_motion(session, names[0])  # it may take a moment: the tracks are read after it
+    found = look()
+    [shown] = found.values()
+    if shown is not None:
+        chosen = None if track is None else _chosen(found, track)[1]
+        write_picture(file, shown, motion, "" if chosen is None else chosen.id, reach)
+    return found
 
 
 def _show(found: "Found", track: str | None, as_json: bool) -> None:

@@ -153,7 +153,7 @@ def _track(track: Track, scale: _Scale, move: np.ndarray, selected: bool) -> str
 
 
 def _tip(track: Track, scale: _Scale, move: np.ndarray) -> Point:
-    """Where a track is after the time of the vectors."""
+    """Place of a track after the time of the vectors."""
     if track.range > scale.reach or scale.lead <= 0.0:
         return _at(track, scale)
     ahead = np.array(_sight(track)) * track.range + move * scale.lead
