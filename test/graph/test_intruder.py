@@ -90,7 +90,7 @@ def test_the_friend_passes_and_its_clone_falls_within_two_seconds(scenarios, key
             "/qiki/sim": start("qiki_sim.node", "/qiki", scenario=quiet, events_enabled="false"),
         }
         for bot, (folder, _) in keys.items():
-            own = {"use_sim_time": "true", "mode": "'ON'", "keys_folder": folder, **spool}
+            own = {"use_sim_time": "true", "keys_folder": folder, **spool}
             processes[f"/{bot}/xpdr"] = start("qiki_xpdr.node", f"/{bot}", **own)
         for process in processes.values():
             stack.enter_context(process)
@@ -106,7 +106,7 @@ def test_the_friend_passes_and_its_clone_falls_within_two_seconds(scenarios, key
             peer.spin_until(lambda: run.poll() is not None, LONGEST)
             output = run.stdout.read()
         assert run.returncode == 0, output
-        assert "intruder: EXECUTED, 8 of 8 steps" in output
+        assert "intruder: EXECUTED, 9 of 9 steps" in output
 
         clone = shown_with_evidence(friend)
         request = QueryEvents.Request(types=["guard.alert_raised"], streams=["alpha/xpdr"])

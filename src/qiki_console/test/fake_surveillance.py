@@ -1,7 +1,7 @@
 """Stands in for the nodes of transponder and tracks of alpha; bravo is a bot without such a node.
 
 alpha sees a friend (alpha-1), a clone of its identity whose texts would steer a terminal (alpha-2), and a body that
-claims nothing and of which little is known (alpha-3).
+claims nothing and of which little is known (alpha-3); alpha-4 is new.
 """
 
 import time
@@ -44,6 +44,7 @@ def tracks() -> list[RadarTrack]:
         track(
             "alpha-1", range=61.25, bearing=1.5, elevation=0.0, radial_velocity=-2.0, cpa=60.0, cpa_time=6.5, **friend
         ),
+        track("alpha-4", status=RadarTrack.NEW, range=9000.0, bearing=0.5),
         track("alpha-3", status=RadarTrack.COASTING, iff=RadarTrack.UNKNOWN, misses=7, silent=0.7),
     ]
 

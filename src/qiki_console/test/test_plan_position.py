@@ -150,6 +150,12 @@ def test_vectors_are_relative_with_own_motion_and_along_the_line_of_sight_withou
 
 
 def test_old_far_and_unplaced_tracks_are_marked() -> None:
+    new = replace(BODY, id="alpha-7", status="NEW", range=9000.0, bearing=1.0)
+    root = drawn(plan_position(seen(FRIEND, new)))
+    assert "200 m" in texts(root), "clutter far away does not make all else small"
+    assert not of_class(root, "dot")
+    assert of_class(drawn(plan_position(seen(FRIEND, new), reach=20_000.0)), "dot")
+    assert "alpha-7" in texts(drawn(plan_position(seen(FRIEND, new), selected="alpha-7")))
     root = drawn(plan_position(seen(CLONE, BODY, age=5.0), reach=100.0))
     assert "STALE" in texts(root)
     assert "not drawn, without range or bearing: 1" in texts(root)

@@ -42,9 +42,10 @@ def test_tracks_are_listed_the_nearest_first(qiki: Run) -> None:
     result = qiki("tracks")
     assert result.exit_code == 0, result.output
     heading, titles, *rows = result.stdout.splitlines()
-    assert heading.startswith("alpha: 3 tracks, 7 detections, 2 of them shed, 0.")
+    assert heading.startswith("alpha: 3 tracks, 1 new, 7 detections, 2 of them shed, 0.")
     assert "STALE" not in heading
     assert titles.split("  ")[0] == "track"
+    assert any(line.startswith("alpha-4 ") for line in qiki("tracks", "alpha", "--all").stdout.splitlines())
     assert [" ".join(row.split()) for row in rows] == [
         "alpha-1 FRIEND ALLY-0A1B2C TRUSTED 61.2 85.9 2.00 60.0 6.5 TRACKED 12.0",
         r"alpha-2 FOE \u001b[2JALLY\u202e SPOOF 400.0 269.3 -0.25 N/A N/A TRACKED 12.0",
@@ -62,14 +63,14 @@ def test_one_track_is_shown_with_its_evidence(qiki: Run) -> None:
         assert "position 3.50 19.60 20 at 400 m" in lines
     result = qiki("tracks", "alpha", "9")
     assert result.exit_code == 2
-    assert "track of alpha: '9' is not there; allowed: alpha-1, alpha-2, alpha-3" in result.output
+    assert "track of alpha: '9' is not there; allowed: alpha-1, alpha-2, alpha-3, alpha-4" in result.output
 
 
 def test_json_has_every_value_and_times_as_text(qiki: Run) -> None:
     shown = json.loads(qiki("tracks", "alpha", "--json").stdout)["alpha"]
     assert (shown["detections"], shown["shed"], shown["stale"]) == (7, 2, False)
     assert shown["time_ns_text"].isdecimal()
-    clone, friend, body = shown["tracks"]
+    clone, friend, _, body = shown["tracks"]
     assert clone["transponder_id"] == "\x1b[2JALLY\u202e"
     assert clone["evidence"][0]["threshold"] == 18.25
     assert (friend["range_m"], friend["cpa_time_s"], friend["event_time_ns_text"]) == (61.25, 6.5, "0")
@@ -85,8 +86,8 @@ def test_a_picture_and_a_table_are_written(qiki: Run, tmp_path: Path) -> None:
     assert "500 m" in shown
     assert r"proven elsewhere\u001b[31m" in shown
     rows = list(csv.DictReader(io.StringIO(qiki("tracks", "alpha", "--csv", "-").stdout)))
-    assert [row["track"] for row in rows] == ["alpha-2", "alpha-1", "alpha-3"]
-    assert (rows[0]["transponder_id"], rows[2]["range_m"]) == (r"\u001b[2JALLY\u202e", "")
+    assert [row["track"] for row in rows] == ["alpha-2", "alpha-1", "alpha-4", "alpha-3"]
+    assert (rows[0]["transponder_id"], rows[3]["range_m"]) == (r"\u001b[2JALLY\u202e", "")
     for words in (
         ("--svg", "/nowhere/alpha.svg"), ("--csv", "/nowhere/alpha.csv"), ("--csv", "-", "--json"),
         ("--svg", str(picture), "--watch"), ("--range", "500"), ("--recording", str(tmp_path)),

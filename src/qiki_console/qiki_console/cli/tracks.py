@@ -2,6 +2,7 @@
 
 import time
 from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,15 @@ _PLAIN_WIDTH = 240
 """Columns where the output goes to no terminal: nothing is cut."""
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """Part of the picture that is shown: one track or the list, new ones too, as JSON."""
+
+    track: str | None
+    every: bool
+    as_json: bool
+
+
 @click.command()
 @click.argument("bot", required=False, shell_complete=complete_bots)
 @click.argument("track", required=False)
@@ -36,6 +46,7 @@ _PLAIN_WIDTH = 240
     show_default=True,
     help="Wall time between two looks with --watch, s.",
 )
+@click.option("--all", "every", is_flag=True, help="New tracks too, of which most are clutter.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON per look.")
 @click.option(
     "--svg", "picture", type=click.Path(dir_okay=False, path_type=Path), help="Write a picture (SVG) there; -: output."
@@ -44,7 +55,7 @@ _PLAIN_WIDTH = 240
 @click.option("--csv", "table", type=click.Path(dir_okay=False, path_type=Path), help="Write a table there; -: output.")
 @click.option("--recording", type=click.Path(exists=True, path_type=Path), help="CSV of this folder or MCAP file.")
 def tracks(
-    bot: str | None, track: str | None, *, watch: bool, period: float, as_json: bool, picture: Path | None,
+    bot: str | None, track: str | None, *, watch: bool, period: float, every: bool, as_json: bool, picture: Path | None,
     reach: float | None, table: Path | None, recording: Path | None,
 ) -> None:  # fmt: skip
     """Tracks of BOT, or of all bots: identity, verdict on it, range, bearing, closing speed.
@@ -70,6 +81,7 @@ def tracks(
     from qiki_console.graph.surveillance import TracksWatch, watching
     from qiki_node.session import Session
 
+    wanted = _Wanted(track, every, as_json)
     with Session("console") as session:
         source = TracksWatch(session, [bot] if bot else watching(session))
         if table is not None and watch:
@@ -82,14 +94,14 @@ def tracks(
         if picture is not None:
             found = _draw(session, source.tracks, track, reach, picture)
         elif watch:
-            _watch(source.tracks, track, as_json, period)
+            _watch(source.tracks, wanted, period)
             return
     if table is not None:
         from qiki_console.cli.track_files import write_table
 
         write_table(table, filter(None, found.values()))
     elif picture is None:
-        _show(found, track, as_json)
+        _show(found, wanted)
     if not any(found.values()):
         hint = "qiki status shows which nodes are there and active; without power for the radar there are no frames"
         raise UnreachableError(f"no radar frame has come: {', '.join(found)} publish no tracks", hint)
@@ -112,35 +124,35 @@ def _draw(
     return found
 
 
-def _show(found: "Found", track: str | None, as_json: bool) -> None:
-    if not as_json:
-        make_console(_PLAIN_WIDTH).print(_screen(found, track))
+def _show(found: "Found", wanted: _Wanted) -> None:
+    if not wanted.as_json:
+        make_console(_PLAIN_WIDTH).print(_screen(found, wanted))
         return
     from qiki_console.model.tracks import report, track_report
     from qiki_node.json_text import to_json
 
-    if track is not None:
-        _, chosen = _chosen(found, track)
+    if wanted.track is not None:
+        _, chosen = _chosen(found, wanted.track)
         echo(to_json(None if chosen is None else track_report(chosen)))
         return
     echo(to_json({bot: None if shown is None else report(shown) for bot, shown in found.items()}))
 
 
-def _screen(found: "Found", track: str | None) -> "RenderableType":
+def _screen(found: "Found", wanted: _Wanted) -> "RenderableType":
     from rich.console import Group
     from rich.text import Text
 
     from qiki_console.model.tracks_screen import track_detail, tracks_table
     from qiki_node.terminal import printable, printable_values
 
-    if track is not None:
-        shown, chosen = _chosen(found, track)
+    if wanted.track is not None:
+        shown, chosen = _chosen(found, wanted.track)
         if shown is not None and chosen is not None:
             return track_detail(printable_values(chosen), printable_values(shown))
     parts: list[RenderableType] = []
     for bot, shown in found.items():
         silent = Text(printable(f"{bot}: N/A, no radar frame has come"))
-        parts.append(silent if shown is None else tracks_table(printable_values(shown)))
+        parts.append(silent if shown is None else tracks_table(printable_values(shown), every=wanted.every))
     return Group(*parts)
 
 
@@ -160,19 +172,21 @@ def _chosen(found: "Found", name: str) -> "tuple[Tracks | None, Track | None]":
     return shown, track
 
 
-def _watch(look: "Callable[[], Found]", track: str | None, as_json: bool, period: float) -> None:
+def _watch(look: "Callable[[], Found]", wanted: _Wanted, period: float) -> None:
     from rich.live import Live
 
     console = make_console()
-    live = Live(console=console, auto_refresh=False, screen=True) if console.is_terminal and not as_json else None
+    live = (
+        Live(console=console, auto_refresh=False, screen=True) if console.is_terminal and not wanted.as_json else None
+    )
     try:
         with live or nullcontext():
             while True:
                 due = time.monotonic() + period
                 if live:
-                    live.update(_screen(look(), track), refresh=True)
+                    live.update(_screen(look(), wanted), refresh=True)
                 else:
-                    _show(look(), track, as_json)
+                    _show(look(), wanted)
                 time.sleep(max(due - time.monotonic(), 0.0))
     except KeyboardInterrupt:
         pass  # the ordinary end of watching

@@ -29,7 +29,7 @@ def panel(tracks: Tracks, selected: Track | None, left: float, height: float) ->
 
 def _list(tracks: Tracks, x: float, height: float) -> list[str]:
     parts = [svg.text((x, 28.0), "nearest tracks", size=14)]
-    ordered = sorted(tracks.tracks, key=lambda track: (not isfinite(track.range), track.range))
+    ordered = sorted(tracks.confirmed, key=lambda track: (not isfinite(track.range), track.range))
     room = int((height - 170.0) / 40.0)
     for row, track in enumerate(ordered[:room]):
         y = 58.0 + 40.0 * row

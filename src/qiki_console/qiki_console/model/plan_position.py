@@ -50,7 +50,7 @@ def plan_position(
 
     Bearing 0, the bot's +y axis, is up, and bearing grows clockwise. The distance from the middle is the slant range.
     Symbols are shapes as well as colours: circle for FRIEND, diamond for FOE, quatrefoil for others; SPOOF is
-    struck out. Tracks without a present return are faded.
+    struck out. Tracks without a present return are faded, new ones are dots.
 
     Args:
         tracks: of one bot.
@@ -64,7 +64,9 @@ def plan_position(
     """
     if reach is not None and not _LEAST <= reach <= _MOST:
         raise ValueError(f"reach: {reach} m; allowed: {_LEAST:g} to {_MOST:g} m")
-    known = [track for track in tracks.tracks if _is_placed(track)]
+    shown = [track for track in tracks.tracks if track.status != "NEW" or track.id == selected]
+    known = [track for track in shown if _is_placed(track)]
+    new = [track for track in tracks.tracks if track.status == "NEW" and _is_placed(track)]
     far = max((track.range for track in known), default=100.0)
     reach = _nice(max(far, _LEAST)) if reach is None else reach
     moves = {track.id: _relative_velocity(track, motion) for track in known}
@@ -73,7 +75,7 @@ def plan_position(
     known.sort(key=lambda track: track.range)
     chosen = next((track for track in tracks.tracks if track.id == selected), None)
     width, height = _SIZE
-    title = f"{tracks.bot}: {len(tracks.tracks)} tracks, {tracks.age_text} ago"
+    title = f"{tracks.bot}: {tracks.count_text}, {tracks.age_text} ago"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="0 0 {width:.0f} {height:.0f}" font-family="sans-serif" role="img">',
@@ -83,10 +85,11 @@ def plan_position(
         svg.text((16.0, 28.0), title, size=16),
         *([svg.text((684.0, 28.0), "STALE", style="alarm", size=16, anchor="end")] if tracks.stale else []),
         *_rings(scale),
+        *(svg.circle(_at(track, scale), 1.5, "dot") for track in new if track.range <= reach),
         *(_track(track, scale, moves[track.id], track.id == selected) for track in reversed(known)),
         *_labels(known, scale, moves, selected),
         *_own(tracks.bot),
-        *_footer(scale, len(tracks.tracks) - len(known), motion is not None),
+        *_footer(scale, len(shown) - len(known), motion is not None),
         *panel(tracks, chosen, 700.0, height),
     ]
     return "\n".join([*filter(None, parts), "</svg>", ""])

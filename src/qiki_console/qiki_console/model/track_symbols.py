@@ -19,7 +19,7 @@ text { stroke: none }
 .paper { fill: #ffffff } .ink { fill: #1a1a1a } .pale { fill: #5f6368 } .alarm { fill: #b3261e; font-weight: bold }
 .halo { paint-order: stroke; stroke: #ffffff; stroke-width: 3px; stroke-linejoin: round }
 .ring { fill: none; stroke: #9aa0a6; stroke-width: 1 } .grid { stroke: #dadce0; stroke-width: 1 }
-.own { fill: #1a1a1a; stroke: none }
+.own { fill: #1a1a1a; stroke: none } .dot { fill: #80868b }
 .friend { fill: #bfe3f7; stroke: #00629b; stroke-width: 2 } .foe { fill: #ffd0c2; stroke: #b3261e; stroke-width: 2 }
 .unknown { fill: #fff1b8; stroke: #7a5c00; stroke-width: 2 }
 .vector { stroke-width: 1.5; fill: none }

@@ -105,6 +105,18 @@ class Tracks:
         return not -STALE <= self.age <= STALE
 
     @property
+    def confirmed(self) -> tuple[Track, ...]:
+        """Tracks with enough returns; most of the others are clutter."""
+        return tuple(track for track in self.tracks if track.status != "NEW")
+
+    @property
+    def count_text(self) -> str:
+        """Numbers of tracks for an operator."""
+        confirmed = len(self.confirmed)
+        new = len(self.tracks) - confirmed
+        return f"{confirmed} track{'' if confirmed == 1 else 's'}" + (f", {new} new" if new else "")
+
+    @property
     def age_text(self) -> str:
         """The age for an operator."""
         return f"{round(self.age, 1) + 0.0:.1f} s"  # no minus zero: the clock comes after the tracks at times

@@ -16,9 +16,10 @@ _COLUMNS = (
 _STYLES = {"FRIEND": "green", "FOE": "red", "SPOOF": "bold red", "SUSPECT": "yellow", "TRUSTED": "green"}
 
 
-def tracks_table(shown: Tracks) -> RenderableType:
-    """All tracks of a bot, the nearest first."""
-    return Group(_heading(shown), _table(shown)) if shown.tracks else _heading(shown)
+def tracks_table(shown: Tracks, *, every: bool = False) -> RenderableType:
+    """Confirmed tracks of a bot, or all, the nearest first."""
+    listed = shown.tracks if every else shown.confirmed
+    return Group(_heading(shown), _table(listed)) if listed else _heading(shown)
 
 
 def track_detail(track: Track, shown: Tracks) -> RenderableType:
@@ -44,17 +45,16 @@ def track_detail(track: Track, shown: Tracks) -> RenderableType:
 
 
 def _heading(shown: Tracks) -> Text:
-    count = f"{len(shown.tracks)} track{'' if len(shown.tracks) == 1 else 's'}"
     shed = f", {shown.shed} of them shed" if shown.shed else ""
-    text = Text(f"{shown.bot}: {count}, {shown.detections} detections{shed}, {shown.age_text} ago")
+    text = Text(f"{shown.bot}: {shown.count_text}, {shown.detections} detections{shed}, {shown.age_text} ago")
     return text.append("  STALE", style="bold red") if shown.stale else text
 
 
-def _table(shown: Tracks) -> Table:
+def _table(tracks: tuple[Track, ...]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in _COLUMNS:
         table.add_column(column, justify="right" if column.split()[-1] in ("m", "deg", "m/s", "s") else "left")
-    for track in sorted(shown.tracks, key=lambda track: (isnan(track.range), track.range)):
+    for track in sorted(tracks, key=lambda track: (isnan(track.range), track.range)):
         table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in _cells(track)))
     return table
 
