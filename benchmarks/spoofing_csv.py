@@ -45,24 +45,27 @@ COLUMNS = (
 
 
 def rows(seed: int, trials: int, scenario: Scenario) -> Iterator[tuple[Any, ...]]:
-    """Rows of all trials, look by look."""
+    """Rows of all trials, look by look; two for a look with two claims."""
     rng = np.random.default_rng(seed)
     world = scene(rng, trials, **scenario.options)
     world |= {"track": np.arange(trials), "identity": [f"ALLY-{number:06X}" for number in range(trials)]}
     onset = scenario.onset + rng.uniform(0.0, STEP, trials) * (1.0 if scenario.onset else -1.0)
     change = None if scenario.change is None else begun(scenario.change, onset)
+    begins = onset + scenario.begins
     monitor = SpoofMonitor(VEHICLE)
     for number in range(round(LENGTH / STEP)):
         now = number * STEP
         looks = look(world, rng, now, change)
         monitor.observe(now, looks, AT_ORIGIN)
-        at = {int(track): row for row, track in enumerate(looks.track)}
         for trial in range(trials):
             truth = (*world["place"][trial], *world["speed"][trial])
-            row = at.get(trial)
-            name = "" if row is None else looks.identity[row]
-            seen = () if row is None else (*_look(looks, row), *_verdict(monitor, trial, name))
-            yield (trial, round(now, 3), now - onset[trial], name, *truth, *seen)
+            start = (trial, round(now, 3), now - begins[trial])
+            found = np.flatnonzero(looks.track == trial)
+            for row in found:
+                name = looks.identity[row]
+                yield (*start, name, *truth, *_look(looks, row), *_verdict(monitor, trial, name))
+            if not len(found):
+                yield (*start, "", *truth)
         fly(world, rng)
 
 
