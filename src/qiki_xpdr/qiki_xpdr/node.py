@@ -144,12 +144,13 @@ class XpdrNode(QikiNode[XpdrParameters]):
             problem = f"stamp: {stamp} s; allowed: above 0 s"
         if self._intake.admits(topic, now, stamp, problem):
             return stamp
-        self._refuse(topic, self._intake.reason)
+        text = self._intake.reason
+        self._refuse(topic, text.removeprefix(f"{topic} refused: ").partition(":")[0], text)
         return None
 
-    def _refuse(self, topic: str, reason: str) -> None:
-        self._metrics.refuse(topic, "message")
-        self.log.warning(f"{topic} refused", throttle=1.0, reason=reason)
+    def _refuse(self, topic: str, field: str, text: str) -> None:
+        self._metrics.refuse(topic, field)
+        self.log.warning(f"{topic} refused", throttle=1.0, reason=text)
 
     def _take_odometry(self, message: Odometry) -> None:
         if (stamp := self._admits("odom", message)) is None:
@@ -157,7 +158,7 @@ class XpdrNode(QikiNode[XpdrParameters]):
         try:
             messages.take_odometry(self._motion, message, stamp)
         except ValueError as error:
-            self._refuse("odom", str(error))
+            self._refuse("odom", "value", str(error))
 
     def _take_energy(self, message: Energy) -> None:
         if self._admits("energy", message) is None:
@@ -193,11 +194,11 @@ class XpdrNode(QikiNode[XpdrParameters]):
             return
         own = self._motion.at(stamp)
         if own is None:
-            self._refuse("radar/frame", "own motion at its time is not known")
+            self._refuse("radar/frame", "motion", "own motion at its time is not known")
             return
         self._arrived = now
         if stamp <= self._watch.tracker.time:
-            self._refuse("radar/frame", "tracks are later: they have aged by the clock")
+            self._refuse("radar/frame", "order", "tracks are later: they have aged by the clock")
             return
         self._framed = stamp
         self._advance(stamp, messages.detections_of(message), own)
