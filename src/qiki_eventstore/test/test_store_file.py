@@ -373,8 +373,12 @@ def test_another_program_may_vacuum_an_open_store(path: Path) -> None:
         store._backend.upkeep()  # type: ignore[attr-defined]
         other.execute("VACUUM")
         other.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        assert path.stat().st_size < before
-        store._backend.upkeep()  # type: ignore[attr-defined]
+        after = path.stat().st_size
+        assert after < before
+        # A look in the middle of that checkpoint finds the new head and the old size.
+        for size in (before, after):
+            os.truncate(path, size)
+            store._backend.upkeep()  # type: ignore[attr-defined]
         other.close()
         assert append(store) == [2]
         assert store.verify().ok

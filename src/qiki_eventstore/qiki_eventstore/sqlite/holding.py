@@ -159,6 +159,9 @@ class FileHold:
             return self._head[1] > 0
         if head[:16] != b"SQLite format 3\0" or head[18:20] != b"\2\2":
             return True
+        # During a checkpoint after `VACUUM` the head is new already and the file not yet cut: the smaller size counts.
+        page = int.from_bytes(head[16:18], "big")
+        size = min(size, int.from_bytes(head[28:32], "big") * (65536 if page == 1 else page))
         found = int.from_bytes(head[40:44], "big"), size
         changes = int.from_bytes(head[24:28], "big")
         fallen = found < self._head or changes < self._changes
