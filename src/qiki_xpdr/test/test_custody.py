@@ -16,7 +16,7 @@ from qiki_xpdr.cli.keys import keys as verb
 from qiki_xpdr.custody import Custody
 from qiki_xpdr.keys import key_id
 
-pytestmark = pytest.mark.requirement("XPDR-70")
+pytestmark = pytest.mark.requirement("XPDR-74")
 
 BOTS = ("alpha", "bravo", "charlie")
 

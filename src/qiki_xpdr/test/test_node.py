@@ -6,16 +6,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import yaml
-from air import GROUP, VEHICLE, Ear, friend, keys, observer, ring
+from air import VEHICLE, Ear, friend, observer
 from diagnostic_msgs.msg import DiagnosticArray
 from xpdr_bench import NODE, Bench
+from xpdr_process import ALPHA, BOUNDS, FRIEND, PLACE, is_friend, made, set_mode, start, write_ring
 
 from qiki_msgs.msg import Energy, RadarTrack, RfReception, XpdrState
-from qiki_msgs.srv import Interrogate, ListGuardRules, SetGuardMode, SetTransponderMode
-from qiki_node.testing import NodeProcess, Peer
+from qiki_msgs.srv import Interrogate, ListGuardRules, SetGuardMode
+from qiki_node.testing import Peer
 from qiki_xpdr import Mode, Reason, Rules, Transponder
 from qiki_xpdr.frames import SIGNATURE
-from qiki_xpdr.keys import key_id, write_private
+from qiki_xpdr.keys import key_id
 
 pytestmark = [
     pytest.mark.realtime,
@@ -23,37 +24,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:module 'sre_.*' is deprecated:DeprecationWarning"),
 ]
 
-ALPHA, FRIEND = keys("alpha"), keys("friend")
-PLACE, LONELY = (0.0, 60.0, 5.0), (0.0, -400.0, 20.0)
-BOUNDS = ((100.0, 20000.0), (0.0, 6.28), (-1.5, 1.5), (-90.0, 90.0), (0.0, 20.0))
-"""Of detections that can be."""
-
-
-def write_ring(folder, **options):
-    fresh = folder / "ring.new"
-    fresh.write_text(yaml.safe_dump(ring(FRIEND, **options).model_dump(mode="json")))
-    fresh.chmod(0o644)
-    fresh.replace(folder / "ring.yaml")
-
-
-def made(folder):
-    write_private(folder / "own.yaml", ALPHA)
-    write_private(folder / "group.yaml", GROUP)
-    write_ring(folder)
-    return folder
-
-
-def start(folder, **more):
-    parameters = {
-        "use_sim_time": "true",
-        "keys_folder": folder,
-        "mode": "ON",
-        "false_identity": "SHIP-9",
-        "events_enabled": "false",
-        **more,
-    }
-    words = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
-    return NodeProcess.of_module("qiki_xpdr.node", "-r", "__ns:=/alpha", *words)
+LONELY = (0.0, -400.0, 20.0)
 
 
 @pytest.fixture(scope="module")
@@ -70,11 +41,6 @@ def alpha(tmp_path_factory):
         assert kind in text, kind
 
 
-def is_friend(bench):
-    track = bench.track(PLACE)
-    return track is not None and track.iff == RadarTrack.FRIEND
-
-
 @pytest.fixture
 def bench(alpha):
     """The bench with a verified friend, and the node in mode ON."""
@@ -84,11 +50,6 @@ def bench(alpha):
     if bench.states[-1].mode != XpdrState.ON:
         assert set_mode(alpha.peer, "ON").success
     return bench
-
-
-def set_mode(peer, mode, **fields):
-    request = SetTransponderMode.Request(mode=mode, **{"user": "operator", "reason": "test"} | fields)
-    return peer.call(SetTransponderMode, f"{NODE}/set_mode", request)
 
 
 def interrogate(alpha, **fields):

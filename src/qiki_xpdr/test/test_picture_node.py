@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 from air import GROUP, VEHICLE, friend, keys
 from geometry_msgs.msg import Point, Vector3
-from test_node import FRIEND, PLACE, made, start
 from visualization_msgs.msg import Marker, MarkerArray
 from xpdr_bench import Bench
+from xpdr_process import FRIEND, PLACE, made, set_mode, start
 
 from qiki_msgs.msg import DockingState, PortOffer, RadarTrack, Sighting, World
 from qiki_node.qos import RADIO, STATE, TELEMETRY
@@ -63,6 +63,22 @@ def test_the_node_publishes_sightings_and_an_id_without_proof_falls_by_those_of_
     bench.run(denied)
     assert [one.channel for one in bench.track(STRANGER).evidence] == ["witness"]
     bench.run(lambda: bench.track(PLACE).iff == RadarTrack.FRIEND)
+
+
+@pytest.mark.requirement("XPDR-3")
+@pytest.mark.parametrize("mode", ["SILENT", "OFF"])
+def test_sightings_end_with_the_mode_on(alpha, mode):
+    bench, begun = alpha.bench, alpha.bench.now
+    bench.bodies = [(PLACE, friend())]
+    bench.run(lambda: bench.now > begun + 0.5 and Returned.SEEN in {one.returned for one in alpha.sightings})
+    assert set_mode(alpha.peer, mode).success
+    bench.step()
+    alpha.sightings.clear()
+    until = bench.now + 1.0
+    bench.run(lambda: bench.now > until)
+    assert alpha.sightings == []
+    assert set_mode(alpha.peer, "ON").success
+    bench.run(lambda: alpha.sightings != [])
 
 
 @pytest.mark.requirement("XPDR-80")

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 PAGE = ROOT / "docs" / "xpdr.md"
 
 
-@pytest.mark.requirement("XPDR-71")
+@pytest.mark.requirement("XPDR-75")
 def test_the_page_is_up_to_date():
     page, rules = PAGE.read_text(encoding="utf-8"), Rules.from_file(ROOT / RULES)
     assert updated(page, VEHICLE, rules) == page, "python -m qiki_xpdr.reference docs/xpdr.md"
@@ -26,7 +26,7 @@ def test_the_page_is_up_to_date():
         updated("<!-- xpdr: none -->\n<!-- end -->", VEHICLE, rules)
 
 
-@pytest.mark.requirement("XPDR-71")
+@pytest.mark.requirement("XPDR-75")
 def test_the_page_lists_the_metrics_that_there_are():
     registry = CollectorRegistry()
     Metrics(registry)

@@ -109,14 +109,18 @@ class Bench:
         self.radio.publish(message)
         return self.number
 
-    def step(self):
-        """One radar frame with the claims of all bodies; bodies answer what the node has sent."""
+    @staticmethod
+    def motion(place):
+        return Motion(place, (0.0, 0.0, 0.0))
+
+    def step(self, more=()):
+        """One radar frame with the claims of all bodies; bodies answer what the node has sent. more: detections."""
         self.tick()
         fresh, self._fresh = self._fresh, []
         for place, xpdr in self.bodies:
             if xpdr is None:
                 continue
-            for content in xpdr.frames(Motion(place, (0.0, 0.0, 0.0)), self.now):
+            for content in xpdr.frames(self.motion(place), self.now):
                 self.receive(content, place)
             for message in fresh:
                 answer, _ = xpdr.answer(bytes(message.frame), self.now)
@@ -125,17 +129,17 @@ class Bench:
         self.settle()
         places = np.array([place for place, _ in self.bodies], dtype=float).reshape(-1, 3)
         rows, _ = frame(self.rng, places, np.zeros_like(places))
-        self.radar.publish(self.frame_message(rows))
+        self.radar.publish(self.frame_message([*rows, *more]))
         # Tracks are telemetry, which may be lost: nothing waits for those of a certain frame.
         self.settle()
         return self
 
-    def run(self, until, limit=8.0):
-        """Steps until a condition holds."""
+    def run(self, until, limit=8.0, more=tuple):
+        """Steps until a condition holds. more: makes the further detections of a step."""
         end = self.now + limit
         while not until():
             assert self.now < end, (self.tracks[-1:], self.guards[-1:], self.states[-1:])
-            self.step()
+            self.step(more())
         return self
 
     def track(self, place):
