@@ -18,7 +18,7 @@ from qiki_msgs.srv import QueryEvents
 from qiki_node.qos import STATE, TELEMETRY
 from qiki_node.stamps import seconds
 from qiki_node.testing import NodeProcess, Peer
-from qiki_xpdr.keys import KeyRing, create
+from qiki_vehicle.keys import KeyRing, create
 
 pytestmark = [pytest.mark.realtime, pytest.mark.requirement("XPDR-63")]
 

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from qiki_sim import Transmission, World
 from qiki_vehicle import quaternion
+from qiki_vehicle.keys import own_identity
 from qiki_xpdr import (
     Allegiance,
     GuardTable,
@@ -29,7 +30,6 @@ from qiki_xpdr import (
 )
 from qiki_xpdr.frames import Claim, decode
 from qiki_xpdr.geometry import Own
-from qiki_xpdr.keys import own_identity
 
 CONFIG = Path(__file__).parents[2] / "launch" / "config"
 BEGIN = 20.0  # s, of the intruder's transmissions

@@ -3,6 +3,8 @@
 Numbers are names of settings of the vehicle file (`qiki_vehicle.docking`).
 """
 
+from typing import Final
+
 from qiki_docking.conditions import Condition, most, no, yes
 from qiki_docking.phases import Check, Drive, Guidance, Request, Step
 from qiki_docking.reasons import Reason
@@ -18,6 +20,17 @@ def still(test: str = "", **drives: Drive) -> Request:
     """A request without thrust."""
     return Request(Guidance.STILL, test=test, **drives)  # type: ignore[arg-type]
 
+
+PASSPORT: Final = {
+    "passport_signed": Reason.PASSPORT_UNSIGNED,
+    "passport_key": Reason.PASSPORT_KEY,
+    "passport_key_in_time": Reason.PASSPORT_KEY_OUT_OF_TIME,
+    "passport_key_in_force": Reason.PASSPORT_KEY_REVOKED,
+    "passport_fresh": Reason.PASSPORT_REPLAYED,
+    "passport_terms": Reason.PASSPORT_TERMS,
+    "passport_genuine": Reason.PASSPORT_SIGNATURE,
+}
+"""Quantity that is 0 where a partner's passport is refused for a reason."""
 
 CHECKS: tuple[Check, ...] = (
     Check("lock", (), LOCKED, _CHECKS + "lock_timeout", still(capture=Drive.ON, latch=Drive.ON)),
@@ -67,6 +80,8 @@ CHECKS: tuple[Check, ...] = (
         (),
         (
             yes("identity_valid", Reason.IDENTITY),
+            *(yes(quantity, reason) for quantity, reason in PASSPORT.items()),
+            yes("passport_accepted", Reason.PASSPORT_REFUSED),
             yes("profile_agreed", Reason.PROFILE),
             yes("limits_agreed", Reason.LIMITS),
         ),

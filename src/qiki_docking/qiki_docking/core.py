@@ -14,6 +14,7 @@ from qiki_docking.found_docked import FoundDocked
 from qiki_docking.own_bridges import OwnBridges
 from qiki_docking.own_exchange import OwnExchange
 from qiki_docking.passive import PassivePorts
+from qiki_docking.passport import Passports
 from qiki_docking.phases import HELD, UNDER_WAY, Phase
 from qiki_docking.pilot import Steering
 from qiki_docking.reasons import Reason
@@ -58,7 +59,8 @@ class DockingCore:
 
     Args:
         vehicle: with the rules of docking, and the ports of a bot.
-        body: own name; it is the identity that partners check, unsigned.
+        body: own name; it is the identity that partners check.
+        passports: with keys, which prove identities; None: there are none, and identities are names.
         ports: of a station; None: those of the vehicle.
         role: in the power network. source_power: W that a source gives; None: that of a dock in the vehicle file.
         active: the body docks; False: it is docked to only.
@@ -84,6 +86,7 @@ class DockingCore:
         flight: Literal["refuse", "cancel"] = "refuse",
         commanders: Sequence[str] = (),
         docked: Order | None = None,
+        passports: Passports | None = None,
         state: State | None = None,
         docking_id: str = "",
         record: Record | None = None,
@@ -105,14 +108,17 @@ class DockingCore:
             record=record,
             nonces=nonces,
         )
-        self._passive = PassivePorts(vehicle, body, self._own.machine.reservations, allowed, nonces)
+        passports = passports or Passports()
+        self._passive = PassivePorts(
+            vehicle, body, self._own.machine.reservations, profiles=allowed, passports=passports, nonces=nonces
+        )
         self._network = BridgeNetwork(vehicle, body, role, source_power=source_power, commanders=commanders)
         if docked is not None and docked.own_port not in {port.name for port in vehicle.ports}:
             names = ", ".join(port.name for port in vehicle.ports)
             raise ValueError(f"docked: own_port = {docked.own_port!r}; allowed: {names}")
         ends = self._own, self._passive
         self._bridges = OwnBridges(vehicle, body, self._network, *ends, profiles=allowed)
-        self._exchange = OwnExchange(vehicle, body, *ends, self._bridges, profiles=allowed)
+        self._exchange = OwnExchange(vehicle, body, *ends, self._bridges, profiles=allowed, passports=passports)
         self._found = FoundDocked(docked if active and state is None else None, self._own)
 
     @property

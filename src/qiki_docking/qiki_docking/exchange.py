@@ -27,6 +27,8 @@ class PortOffer:
         phase: of the docking at this port, repeated from its holder; FREE: none.
         nonce: of this end for that docking; empty: none.
         echo: the holder's nonce, returned.
+        passport: own, for the holder alone; empty: none. holder_identity: id that its passport proves; empty: none.
+        holder_refusal: of its passport; NONE: it is accepted.
         profile_allowed: the holder's profile is allowed here.
         power_cleared: the power budget of this end allows the bridge.
         undock: the holder is requested to undock.
@@ -41,6 +43,9 @@ class PortOffer:
     phase: Phase = Phase.FREE
     nonce: str = ""
     echo: str = ""
+    passport: bytes = b""
+    holder_identity: str = ""
+    holder_refusal: Reason = Reason.NONE
     profile_allowed: bool = False
     power_cleared: bool = False
     undock: bool = False
@@ -67,6 +72,7 @@ class DockState:
         offers: all own ports.
         nonce: own, of the own docking. echo: the partner's, returned.
         identity: own.
+        passport: own, for the partner alone; empty: none. partner_identity: id that its passport proves; empty: none.
         volts_max: V, current_max: A, limits of the own bridge.
         profile_allowed, power_cleared: this end allows the profile, and the bridge by its power budget.
         range m, closing m/s, lateral_offset m, lateral_rate m/s, tilt rad, tilt_rate rad/s, roll rad, roll_rate rad/s:
@@ -94,6 +100,8 @@ class DockState:
     nonce: str = ""
     echo: str = ""
     identity: str = ""
+    passport: bytes = b""
+    partner_identity: str = ""
     volts_max: float = _NAN
     current_max: float = _NAN
     profile_allowed: bool = False

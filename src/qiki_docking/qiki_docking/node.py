@@ -7,6 +7,7 @@ from prometheus_client import Counter
 
 from qiki_docking.bridge.values import Role
 from qiki_docking.core import DockingCore, Output
+from qiki_docking.passport import Passports
 from qiki_docking.ros import diagnosis
 from qiki_docking.ros.admission import Admission
 from qiki_docking.ros.dock_server import DockServer
@@ -25,6 +26,7 @@ from qiki_node.node import QikiNode
 from qiki_node.run import run
 from qiki_node.shared_files import shared_file
 from qiki_vehicle import ConfigurationError, Vehicle
+from qiki_vehicle.key_files import KeyFiles
 
 _LOOK = 1.0  # s between two looks for other bodies on the graph
 _SET_BACK = 1.0  # s, by which the clock falls when a world begins again
@@ -88,13 +90,14 @@ class DockingNode(QikiNode[DockingParameters]):
             self._inputs.fly(self._flight, clusters)
         self._docks.patience = params.navigation_patience
         Services(self, rules.undock.arm_time)
+        self._keys = KeyFiles(Path(params.keys_folder) if params.keys_folder else None)
         stream = f"{self.body}/docking"
         folder = Path(params.settings_folder) / f"{self.body}.json" if params.settings_folder else None
         self._memory = Memory(self, stream, folder, params.store_patience, time.monotonic)
         self.add_diagnostic("docking", self._docking_health)
         self.add_diagnostic("bridge", lambda: diagnosis.of_bridge(self._output.bridge if self._output else None))
         self.add_timer(1.0 / params.control_rate, self._cycle)
-        self.add_timer(_LOOK, self._inputs.look, steady=True)
+        self.add_timer(_LOOK, self._look, steady=True)
 
     def on_activate_node(self) -> None:
         self._inputs.look()
@@ -140,6 +143,15 @@ class DockingNode(QikiNode[DockingParameters]):
         self._docks.follow(output.state)
         self._outputs.markers(output, self._inputs.others)
 
+    def _look(self) -> None:
+        """Follow bodies that have appeared, and key files that have changed."""
+        self._inputs.look()
+        trouble = self._keys.trouble
+        if self._keys.changed():
+            self.log.info("other keys are in force", members=len(self._keys.ring.members))
+        if self._keys.trouble and self._keys.trouble != trouble:
+            self.log.error("changed keys are refused; those of before stay in force", reason=self._keys.trouble)
+
     def _recall(self) -> bool:
         """Make the core from the state before, as soon as that is known."""
         if self._lost:
@@ -155,13 +167,13 @@ class DockingNode(QikiNode[DockingParameters]):
         return remembered is not None
 
     def _begin(self, remembered: Remembered) -> None:
-        params, self._remembered = self.params, remembered
+        params, vehicle, self._remembered = self.params, self._vehicle, remembered
         self._admission.reset()
         self._role = remembered.role or Role(params.role)
         self._docks.drop(remembered.source)
         self._inputs.others.clear()
         self._core = DockingCore(
-            self._vehicle,
+            vehicle,
             self.body,
             role=self._role,
             source_power=params.source_power or None,
@@ -170,6 +182,7 @@ class DockingNode(QikiNode[DockingParameters]):
             flight="cancel" if params.flight == "cancel" else "refuse",
             commanders=params.commanders,
             docked=self._docked,
+            passports=Passports(self._keys, vehicle.iff.skew, lambda now: now + self.time.ahead),
             state=remembered.state,
             docking_id=remembered.docking_id,
             record=remembered.record,
@@ -177,7 +190,7 @@ class DockingNode(QikiNode[DockingParameters]):
         if self._flight is not None and self._core.state.order is not None:
             self._flight.before = self._operator = remembered.operator
         phase = self._core.phase.value
-        self.log.info("docking begins", phase=phase, source=remembered.source, ports=len(self._vehicle.ports))
+        self.log.info("docking begins", phase=phase, source=remembered.source, ports=len(vehicle.ports))
 
     def ordered(self, command_id: str, *, accepted: bool) -> None:
         """Publish the events of an order; those that follow from an accepted one carry its id too."""
@@ -238,7 +251,8 @@ class DockingNode(QikiNode[DockingParameters]):
         return self.seconds() + self.time.ahead
 
     def _docking_health(self) -> Health:
-        trouble = self._lost or self._memory.unwritten or (self._flight.trouble if self._flight else "")
+        keys = f"changed keys are refused: {self._keys.trouble}" if self._keys.trouble else ""
+        trouble = self._lost or self._memory.unwritten or keys or (self._flight.trouble if self._flight else "")
         return diagnosis.of_docking(self._output.state if self._output else None, self._remembered.source, trouble)
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 from qiki_docking.arming import Arming
 from qiki_docking.exchange import DockState, PortOffer
-from qiki_docking.phases import HELD, Phase
+from qiki_docking.passport import Passports, Terms, Verdict
+from qiki_docking.phases import HELD, MATED, Phase
 from qiki_docking.readings import is_mated
 from qiki_docking.reasons import Reason
 from qiki_docking.reservations import PortReservations
@@ -23,11 +24,13 @@ class Guest:
     Attributes:
         state: its latest. nonce: own, of this docking.
         undock: it is requested to undock.
+        verdict: on its passport; None: it is not judged yet.
     """
 
     state: DockState
     nonce: str
     undock: bool = False
+    verdict: Verdict | None = None
 
 
 class PassivePorts:
@@ -35,7 +38,7 @@ class PassivePorts:
 
     Args:
         reservations: of the own ports, shared with the docking machine of this body.
-        profiles: allowed.
+        profiles: allowed. passports: of the body.
         nonces: gives an unpredictable text.
     """
 
@@ -44,11 +47,14 @@ class PassivePorts:
         vehicle: Vehicle,
         body: str,
         reservations: PortReservations,
+        *,
         profiles: frozenset[Profile],
+        passports: Passports,
         nonces: Callable[[], str],
     ) -> None:
         self._vehicle, self._rules, self._body = vehicle, vehicle.docking, body
         self._reservations, self._profiles, self._nonces = reservations, profiles, nonces
+        self._passports = passports
         self._guests: dict[str, Guest] = {}
         self._readings: dict[str, tuple[float, PortReading]] = {}
         self._arming = {port.name: Arming(self._rules.undock.arm_time) for port in vehicle.ports}
@@ -113,7 +119,7 @@ class PassivePorts:
             same = known.state.nonce == state.nonce
             nonce = known.nonce if same else self._nonces()
             undock = known.undock and state.phase in _UNDOCKED_FROM
-            self._guests[port] = Guest(state, nonce, undock)
+            self._guests[port] = self._judged(port, Guest(state, nonce, undock, known.verdict if same else None), now)
             self._reservations.reserve(port, state.body, now)
 
     def step(self, now: float) -> tuple[PortCommand, ...]:
@@ -129,9 +135,12 @@ class PassivePorts:
                 del self._releasing[port]
         commands = []
         for port, guest in self._guests.items():
-            on = guest.state.phase in (Phase.HARD_DOCK, Phase.BRIDGE) and self._allowed(guest)
+            on = guest.state.phase in MATED and self._allowed(guest)
             profile = guest.state.profile
-            data = on and profile is not None and "data" in profile.parts
+            data: bool | None = on and profile is not None and "data" in profile.parts
+            if data and not self._admitted(guest):
+                # Not judged yet, as after a restart of this end: data stay as they are.
+                data = None if guest.verdict is None else False
             commands.append(PortCommand(port, data=data, release=port in self._releasing))
         commands += [PortCommand(port, release=True) for port in self._releasing if port not in self._guests]
         return tuple(commands)
@@ -151,13 +160,18 @@ class PassivePorts:
             guest = self._guests.get(port.name)
             if guest is not None:
                 refused = "" if self._allowed(guest) else f"profile {guest.state.profile} is not allowed here"
+                verdict = guest.verdict or Verdict(Reason.NONE if self._admitted(guest) else Reason.PASSPORT_UNSIGNED)
+                forged = "" if guest.verdict is None or verdict.accepted else verdict.reason.meaning
                 uncleared = cleared(port.name, guest)
                 offer = replace(
                     offer,
-                    reason=unfit or refused or uncleared,
+                    reason=unfit or forged or refused or uncleared,
                     phase=self._repeated(port.name, guest),
                     nonce=guest.nonce,
                     echo=guest.state.nonce,
+                    passport=self._passports.issue(self._terms(port.name, guest), now),
+                    holder_identity=verdict.identity,
+                    holder_refusal=verdict.reason,
                     profile_allowed=not refused,
                     power_cleared=not uncleared,
                     undock=guest.undock,
@@ -225,6 +239,31 @@ class PassivePorts:
 
     def _allowed(self, guest: Guest) -> bool:
         return guest.state.profile in self._profiles
+
+    def _admitted(self, guest: Guest) -> bool:
+        """The guest's passport is accepted, or none is required."""
+        return guest.verdict.accepted if guest.verdict is not None else not self._passports.required
+
+    def _judged(self, port: str, guest: Guest, now: float) -> Guest:
+        """The guest with the verdict on its passport, once it is locked and has returned the own nonce.
+
+        One that was accepted stays so while the bridge is closed: a key whose time ends cuts no bridge.
+        """
+        state, before = guest.state, guest.verdict
+        kept = state.phase is Phase.BRIDGE and before is not None and before.accepted
+        if kept or state.phase not in MATED or state.echo != guest.nonce or not self._is_mated(port):
+            return guest
+        limits = state.volts_max, state.current_max
+        stated = Terms(state.body, state.own_port, self._body, port, state.profile, *limits, state.nonce, guest.nonce)
+        return replace(guest, verdict=self._passports.judge(state.passport, stated, now))
+
+    def _terms(self, port: str, guest: Guest) -> Terms:
+        """Own statement to a guest."""
+        state, limits = guest.state, self._vehicle.bridge
+        return Terms(
+            self._body, port, state.body, state.own_port, state.profile,
+            limits.volts_max, limits.current_max, guest.nonce, state.nonce,
+        )  # fmt: skip
 
     def _is_mated(self, port: str) -> bool:
         known = self._readings.get(port)

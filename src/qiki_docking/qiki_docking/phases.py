@@ -24,6 +24,9 @@ class Phase(StrEnum):
 HELD = frozenset({Phase.SOFT_DOCK, Phase.HARD_DOCK, Phase.BRIDGE})
 """Phases in which the partner is captured or locked."""
 
+MATED = frozenset({Phase.HARD_DOCK, Phase.BRIDGE})
+"""Phases in which the latches hold the partner, or are about to."""
+
 UNDER_WAY = frozenset({Phase.APPROACH, Phase.ALIGN, Phase.UNDOCKING, Phase.ABORT, Phase.EMERGENCY_RELEASE})
 """Phases in which the body flies."""
 

@@ -69,6 +69,14 @@ class Reason(IntEnum):
     CONTACTS_OPEN = 513
     NO_VOLTS = 514
     NO_DATA = 515
+    PASSPORT_UNSIGNED = 516
+    PASSPORT_KEY = 517
+    PASSPORT_KEY_OUT_OF_TIME = 518
+    PASSPORT_KEY_REVOKED = 519
+    PASSPORT_REPLAYED = 520
+    PASSPORT_TERMS = 521
+    PASSPORT_SIGNATURE = 522
+    PASSPORT_REFUSED = 523
 
     LOCK_LOST = 600
     VOLTS = 601
@@ -152,6 +160,14 @@ _MEANINGS = {
     Reason.CONTACTS_OPEN: "the power contacts did not close",
     Reason.NO_VOLTS: "the volts across the closed bridge are not within limits",
     Reason.NO_DATA: "no data arrive over the bridge",
+    Reason.PASSPORT_UNSIGNED: "the partner signs no passport, or it is not whole, and this body has keys",
+    Reason.PASSPORT_KEY: "the key of the partner's passport is not trusted, or is that of another id or body",
+    Reason.PASSPORT_KEY_OUT_OF_TIME: "the key of the partner's passport is not valid now",
+    Reason.PASSPORT_KEY_REVOKED: "the key of the partner's passport is revoked",
+    Reason.PASSPORT_REPLAYED: "the partner's passport is that of another docking",
+    Reason.PASSPORT_TERMS: "the partner's passport states other ports, bodies, profile or limits than its messages",
+    Reason.PASSPORT_SIGNATURE: "the signature of the partner's passport is wrong",
+    Reason.PASSPORT_REFUSED: "the partner refuses the own passport",
     Reason.LOCK_LOST: "the latches are not locked by both sensors any more",
     Reason.VOLTS: "the volts of the bridge are outside of their limits",
     Reason.OVERCURRENT: "the current of the bridge is above its limit",

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from qiki_docking import DockingMachine, Drive, Guidance, Order, Request, Sample
+from qiki_docking.checks import PASSPORT
 from qiki_vehicle import Vehicle
 
 VEHICLE_FILE = Path(__file__).resolve().parents[3] / "launch" / "config" / "vehicles" / "dodecahedron.yaml"
@@ -58,6 +59,7 @@ class Plant:
             "link_alive": 1.0, "data_carrier": float(self.request.data is Drive.ON), "port_reserved": 1.0,
             "nonce_echoed": float(locked), "states_agree": 1.0,
             "identity_valid": 1.0, "profile_agreed": 1.0, "limits_agreed": 1.0, "power_cleared": 1.0,
+            "passport_accepted": 1.0, **dict.fromkeys(PASSPORT, 1.0),
         }  # fmt: skip
         for name, fault in self.faults.items():
             values[name] = fault(self.now) if callable(fault) else fault

@@ -16,6 +16,8 @@ pytestmark = pytest.mark.requirement("DOCK-9")
 CLOSED_WITH = {
     "latch_1": (1, 1), "latch_2": (1, 1), "isolation": (1e5, math.inf), "probe_volts": (-0.5, 32.0),
     "umbilical": (1, 1), "link_alive": (1, 1), "nonce_echoed": (1, 1), "states_agree": (1, 1), "identity_valid": (1, 1),
+    "passport_signed": (1, 1), "passport_key": (1, 1), "passport_key_in_time": (1, 1), "passport_key_in_force": (1, 1),
+    "passport_fresh": (1, 1), "passport_terms": (1, 1), "passport_genuine": (1, 1), "passport_accepted": (1, 1),
     "profile_agreed": (1, 1), "limits_agreed": (1, 1), "power_cleared": (1, 1), "temperature": (-math.inf, 90.0),
 }  # fmt: skip
 """Needed when the contacts are first commanded closed, written down apart from the tables of the machine."""

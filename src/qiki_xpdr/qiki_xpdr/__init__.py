@@ -1,9 +1,9 @@
 """Transponder, identification, tracks, spoofing by evidence, guard rules."""
 
+from qiki_vehicle.keys import GroupKeys, KeyRing, OwnKeys
 from qiki_xpdr.contacts import Identified
 from qiki_xpdr.guard import Alert, Contact, GuardMode, GuardTable
 from qiki_xpdr.iff import Iff
-from qiki_xpdr.keys import GroupKeys, KeyRing, OwnKeys
 from qiki_xpdr.modes import Allegiance, Band, Mode, Occurrence, SpoofState, Status
 from qiki_xpdr.reasons import Reason
 from qiki_xpdr.replies import assign_replies

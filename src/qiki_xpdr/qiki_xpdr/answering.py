@@ -4,9 +4,9 @@ import hashlib
 import hmac
 from collections import deque
 
+from qiki_vehicle.keys import GroupKeys, OwnKeys, key_id, nanoseconds, seconds
 from qiki_vehicle.radio import Transponder as Settings
 from qiki_xpdr.frames import HMAC, Answer, FrameError, Interrogation, decode, digest
-from qiki_xpdr.keys import GroupKeys, OwnKeys, key_id, nanoseconds, seconds
 from qiki_xpdr.reasons import Reason
 
 

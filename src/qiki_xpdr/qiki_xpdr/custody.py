@@ -26,7 +26,7 @@ import yaml
 
 from qiki_vehicle import ConfigurationError
 from qiki_vehicle.files import Section
-from qiki_xpdr.keys import ALWAYS, MOST_KEYS, GroupKeys, KeyRing, OwnKeys, Public, Secret, key_id
+from qiki_vehicle.keys import ALWAYS, MOST_KEYS, GroupKeys, KeyRing, OwnKeys, Public, Secret, key_id
 
 OWN, GROUP, RING = "own.yaml", "group.yaml", "ring.yaml"
 _FILES: Final = (OWN, GROUP, RING)
@@ -65,12 +65,14 @@ class _Group:
 
     owns: dict[str, OwnKeys]
     foes: dict[str, tuple[str, ...]]
+    bodies: dict[str, str]
     members: dict[str, tuple[Public, ...]]
     revoked: list[str]
     secrets: GroupKeys
 
     def list_owns(self) -> None:
-        """Put the public keys of the bots among the members'."""
+        """Put the public keys of the bots among the members', and their names to their ids."""
+        self.bodies.update({own.identity: bot for bot, own in self.owns.items()})
         self.members.update({own.identity: tuple(key.public for key in own.keys) for own in self.owns.values()})
 
     @property
@@ -196,7 +198,8 @@ class Custody:
         files: dict[Path, Section] = {}
         for bot in group.owns:
             foes = group.foes.get(bot, ())
-            ring = {"members": group.members, "revoked": tuple(group.revoked), "foes": foes}
+            ring = {"members": group.members, "revoked": tuple(group.revoked)}
+            ring |= {"foes": foes, "bodies": group.bodies}
             files[self.root / bot / RING] = KeyRing.model_validate(ring)
         if group.secrets.keys:
             files |= {
@@ -208,14 +211,16 @@ class Custody:
 
 def _together(holdings: Sequence[Holding]) -> _Group:
     members: dict[str, tuple[Public, ...]] = {}
+    bodies: dict[str, str] = {}
     revoked: dict[str, None] = {}
     for one in holdings:
         if one.ring is not None:
             members |= one.ring.members
+            bodies |= one.ring.bodies
             revoked |= dict.fromkeys(one.ring.revoked)
     owns = {one.bot: one.own for one in holdings if one.own is not None}
     foes = {one.bot: one.ring.foes for one in holdings if one.ring is not None}
-    group = _Group(owns, foes, members, list(revoked), GroupKeys())
+    group = _Group(owns, foes, bodies, members, list(revoked), GroupKeys())
     group.list_owns()
     out = group.out
     group.secrets = _common([one.group for one in holdings if one.group and one.own and one.own.identity not in out])

@@ -6,15 +6,14 @@ strict: a frame of wrong length, with an id of other characters, or a number tha
 
 import hashlib
 import math
-import re
 import struct
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
-IDENTITY: Final = re.compile(r"[A-Z0-9][A-Z0-9_-]{0,15}")
+from qiki_vehicle.keys import IDENTITY
+
 HASH_BYTES: Final = 16
 NONCE_BYTES: Final = 16
-KEY_BYTES: Final = 8
 LARGEST: Final = 1280
 """Bytes of a frame."""
 MOST_HASHES: Final = 64

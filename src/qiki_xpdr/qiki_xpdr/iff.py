@@ -9,10 +9,10 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from qiki_vehicle.keys import GroupKeys, KeyRing, key_id, seconds, verify
 from qiki_vehicle.radio import Iff as Settings
 from qiki_xpdr.checks import CheckQueue
 from qiki_xpdr.frames import HMAC, Answer, Claim, FrameError, Interrogation, Manifest, decode, digest
-from qiki_xpdr.keys import GroupKeys, KeyRing, key_id, seconds, verify
 from qiki_xpdr.modes import Allegiance, SpoofState
 from qiki_xpdr.questions import Coded, Questions, group_proof
 from qiki_xpdr.reasons import Reason

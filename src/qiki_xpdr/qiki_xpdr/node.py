@@ -18,6 +18,7 @@ from qiki_node.run import run
 from qiki_node.shared_files import shared_file
 from qiki_vehicle import ConfigurationError, Vehicle
 from qiki_vehicle.intake import Intake
+from qiki_vehicle.key_files import KeyFiles
 from qiki_xpdr.geometry import Floats, Own
 from qiki_xpdr.guard import GuardMode, GuardTable
 from qiki_xpdr.iff import Iff
@@ -26,7 +27,7 @@ from qiki_xpdr.own_motion import OwnMotion
 from qiki_xpdr.report import Identifications, reports
 from qiki_xpdr.ros import diagnosis, messages
 from qiki_xpdr.ros.interrogations import Interrogations
-from qiki_xpdr.ros.key_files import KeyFiles
+
 from qiki_xpdr.ros.memory import Memory, Recall
 from qiki_xpdr.ros.metrics import Metrics
 from qiki_xpdr.ros.neighbours import Neighbours

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from qiki_vehicle.keys import GroupKeys, KeyRing, Secret, nanoseconds
 from qiki_xpdr.frames import HMAC, NONCE_BYTES, SIGNATURE, Answer, Interrogation, digest
-from qiki_xpdr.keys import GroupKeys, KeyRing, Secret, nanoseconds
 from qiki_xpdr.reasons import Reason
 
 

@@ -8,9 +8,9 @@ import numpy as np
 from scipy.special import chdtri
 
 from qiki_vehicle import Vehicle
+from qiki_vehicle.keys import seconds
 from qiki_xpdr.frames import Claim
 from qiki_xpdr.geometry import Floats, Lines, Own, unit
-from qiki_xpdr.keys import seconds
 
 
 @dataclass(frozen=True)

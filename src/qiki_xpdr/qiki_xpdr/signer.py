@@ -2,9 +2,9 @@
 
 from collections import deque
 
+from qiki_vehicle.keys import OwnKeys, key_id, nanoseconds, seconds
 from qiki_vehicle.radio import Transponder as Settings
 from qiki_xpdr.frames import HASH_BYTES, MOST_HASHES, Manifest, digest
-from qiki_xpdr.keys import OwnKeys, key_id, nanoseconds, seconds
 
 
 class Signer:

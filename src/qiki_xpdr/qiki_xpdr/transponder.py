@@ -10,7 +10,7 @@ from qiki_vehicle.radio import Transponder as Settings
 from qiki_xpdr.answering import Answering
 from qiki_xpdr.arming import Arming
 from qiki_xpdr.frames import Claim, checked_identity
-from qiki_xpdr.keys import GroupKeys, OwnKeys, nanoseconds
+from qiki_vehicle.keys import GroupKeys, OwnKeys, nanoseconds
 from qiki_xpdr.modes import Mode, Occurrence
 from qiki_xpdr.reasons import Reason
 from qiki_xpdr.signer import Signer

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qiki_vehicle import Vehicle
+from qiki_vehicle.keys import seconds
 from qiki_xpdr.channels import Looks
 from qiki_xpdr.contacts import Identified, contacts_of, docked_tracks
 from qiki_xpdr.frames import Claim
 from qiki_xpdr.geometry import Floats, Own, unit
 from qiki_xpdr.guard import Alert, Contact, GuardTable
 from qiki_xpdr.iff import Iff
-from qiki_xpdr.keys import seconds
 from qiki_xpdr.modes import Allegiance, Mode, Occurrence
 from qiki_xpdr.reasons import Reason
 from qiki_xpdr.replies import assign_replies

@@ -16,9 +16,9 @@ import numpy as np
 from scipy.special import chdtri
 
 from qiki_vehicle import Vehicle
+from qiki_vehicle.keys import Secret, nanoseconds, seconds
 from qiki_xpdr.frames import FARTHEST, Claim, checked_identity, digest
 from qiki_xpdr.geometry import Floats
-from qiki_xpdr.keys import Secret, nanoseconds, seconds
 from qiki_xpdr.questions import group_code
 from qiki_xpdr.reasons import Reason
 from qiki_xpdr.returns import View, empty

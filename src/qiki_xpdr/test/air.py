@@ -7,8 +7,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from qiki_vehicle import Vehicle
+from qiki_vehicle.keys import own_identity
 from qiki_xpdr import GroupKeys, Iff, KeyRing, Mode, Motion, OwnKeys, Transponder
-from qiki_xpdr.keys import own_identity
 
 VEHICLE = Vehicle.from_file(Path(__file__).resolve().parents[3] / "launch/config/vehicles/dodecahedron.yaml")
 AT_REST = Motion((100.0, 20.0, -5.0), (0.0, 0.0, 0.0))

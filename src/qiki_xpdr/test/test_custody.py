@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qiki_vehicle import ConfigurationError
+from qiki_vehicle.keys import key_id
 from qiki_xpdr import GroupKeys, Iff, KeyRing, OwnKeys, Reason
 from qiki_xpdr.cli.keys import keys as verb
 from qiki_xpdr.custody import Custody
-from qiki_xpdr.keys import key_id
 
 pytestmark = pytest.mark.requirement("XPDR-74")
 

@@ -5,10 +5,10 @@ from air import AT_REST, GROUP, VEHICLE, Ear, friend, keys, listen, observer, ri
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qiki_vehicle.keys import key_id
 from qiki_xpdr import Allegiance, Iff, Mode, Motion, Reason, SpoofState, Transponder
 from qiki_xpdr.checks import CheckQueue
 from qiki_xpdr.frames import HMAC, SIGNATURE, Claim, Manifest, decode, digest
-from qiki_xpdr.keys import key_id
 
 FRIEND = keys("friend").identity
 

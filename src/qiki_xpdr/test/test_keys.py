@@ -7,8 +7,8 @@ import yaml
 from air import keys, ring, timed
 
 from qiki_vehicle import ConfigurationError
+from qiki_vehicle.keys import Secret, create, key_id, verify, write_private
 from qiki_xpdr import GroupKeys, KeyRing, OwnKeys
-from qiki_xpdr.keys import Secret, create, key_id, verify, write_private
 
 
 @pytest.mark.requirement("XPDR-2")

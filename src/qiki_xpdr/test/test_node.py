@@ -14,9 +14,9 @@ from xpdr_process import ALPHA, BOUNDS, FRIEND, PLACE, is_friend, made, set_mode
 from qiki_msgs.msg import Energy, RadarTrack, RfReception, XpdrState
 from qiki_msgs.srv import Interrogate, ListGuardRules, SetGuardMode
 from qiki_node.testing import Peer
+from qiki_vehicle.keys import key_id
 from qiki_xpdr import Mode, Reason, Rules, Transponder
 from qiki_xpdr.frames import SIGNATURE
-from qiki_xpdr.keys import key_id
 
 pytestmark = [
     pytest.mark.realtime,

@@ -12,6 +12,7 @@ from sky import frame
 from test_guard import RULES
 
 from qiki_vehicle import quaternion
+from qiki_vehicle.keys import key_id
 from qiki_xpdr import (
     Allegiance,
     GroupKeys,
@@ -29,7 +30,6 @@ from qiki_xpdr.change import Fault
 from qiki_xpdr.channels import free_space_loss
 from qiki_xpdr.frames import Claim
 from qiki_xpdr.geometry import Lines, Own, spherical, unit
-from qiki_xpdr.keys import key_id
 from qiki_xpdr.returns import View
 from qiki_xpdr.ros.witness import sighting_message, sighting_of
 from qiki_xpdr.witness import Heard, Returned, Sighting, contradicts, sightings

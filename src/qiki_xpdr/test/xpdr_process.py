@@ -7,7 +7,7 @@ from xpdr_bench import NODE
 from qiki_msgs.msg import RadarTrack
 from qiki_msgs.srv import SetTransponderMode
 from qiki_node.testing import NodeProcess
-from qiki_xpdr.keys import write_private
+from qiki_vehicle.keys import write_private
 
 ALPHA, FRIEND = keys("alpha"), keys("friend")
 PLACE = (0.0, 60.0, 5.0)

@@ -150,6 +150,7 @@ def docking(message: DockingState) -> DockingStatus:
         closing=message.closing,
         reason=message.reason,
         text=message.text,
+        partner_identity=message.partner_identity,
     )
 
 

@@ -55,7 +55,11 @@ def profile_name(value: int) -> str:
 
 @dataclass(frozen=True)
 class DockingStatus:
-    """A body's docking: range m and closing m/s against the partner's port (NaN: unknown). Empty texts: none."""
+    """A body's docking: range m and closing m/s against the partner's port (NaN: unknown). Empty texts: none.
+
+    Attributes:
+        partner_identity: id that the partner's passport proves; empty: unverified.
+    """
 
     phase: str
     step: str
@@ -69,6 +73,12 @@ class DockingStatus:
     closing: float
     reason: int
     text: str
+    partner_identity: str = ""
+
+    @property
+    def identity(self) -> str:
+        """The partner's proven id, "unverified" without one; empty without a partner."""
+        return self.partner_identity or ("unverified" if self.partner else "")
 
     @property
     def summary(self) -> str:

@@ -180,6 +180,7 @@ _ROWS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
     ("allocation", "allocation", _allocation),
     ("docking", "docking", lambda d: d.summary),
     ("range  m, closing  m/s", "docking", lambda d: f"{number(d.range, 2)} {number(d.closing, 3)}"),
+    ("partner's identity", "docking", lambda d: d.identity or "none"),
     ("bridge", "bridge", lambda b: b.summary),
     ("commanded  N", "allocation", lambda a: _vector(a.commanded[0], 1)),
     ("achieved  N", "allocation", lambda a: _vector(a.achieved[0], 1)),

@@ -9,7 +9,11 @@ _NONE = "no cycle yet"
 
 
 def of_docking(state: DockState | None, remembered: str, trouble: str) -> Health:
-    """Phase of docking; remembered: source of the state before the start; trouble: of the allocator, empty: none."""
+    """Phase of docking.
+
+    Args:
+        remembered: source of the state before the start. trouble: of memory, keys or allocator; empty: none.
+    """
     if state is None:
         return Health(Level.WARN, _NONE, {"remembered": remembered})
     values = {
@@ -20,7 +24,8 @@ def of_docking(state: DockState | None, remembered: str, trouble: str) -> Health
         "tries": state.tries,
         "reason": state.text,
         "remembered": remembered,
-        "allocator": trouble or "ok",
+        "partner_identity": state.partner_identity or "unverified",
+        "trouble": trouble or "none",
     }
     if state.phase in (Phase.FAULT, Phase.EMERGENCY_RELEASE):
         return Health(Level.ERROR, f"{state.phase}: {state.text}", values)

@@ -37,6 +37,7 @@ _TEXTS: Final = (
     "nonce",
     "echo",
     "identity",
+    "partner_identity",
 )
 _FLAGS: Final = ("active", "confirmed", "profile_allowed", "power_cleared")
 _NUMBERS: Final = (
@@ -51,7 +52,18 @@ _NUMBERS: Final = (
     "roll",
     "roll_rate",
 )
-_OFFER: Final = ("port", "holder", "fit", "reason", "nonce", "echo", "profile_allowed", "power_cleared", "undock")
+_OFFER: Final = (
+    "port",
+    "holder",
+    "fit",
+    "reason",
+    "nonce",
+    "echo",
+    "holder_identity",
+    "profile_allowed",
+    "power_cleared",
+    "undock",
+)
 _EDGE_TEXTS: Final = ("name", "port", "partner", "partner_port", "fault")
 _EDGE_NUMBERS: Final = ("resistance", "volts", "current", "expected", "temperature")
 
@@ -62,7 +74,7 @@ def fill_docking(message: DockingState, state: DockState) -> None:
         setattr(message, name, getattr(state, name))
     for name in _NUMBERS:
         setattr(message, name, float(getattr(state, name)))
-    message.phase = PHASES[state.phase]
+    message.phase, message.passport = PHASES[state.phase], state.passport
     message.tries = min(state.tries, 255)
     message.checks = list(state.checks)
     message.reason = int(state.reason)
@@ -73,7 +85,8 @@ def fill_docking(message: DockingState, state: DockState) -> None:
 
 
 def _offer_message(offer: PortOffer) -> PortOfferMessage:
-    message = PortOfferMessage(phase=PHASES[offer.phase])
+    message = PortOfferMessage(phase=PHASES[offer.phase], passport=offer.passport)
+    message.holder_refusal = int(offer.holder_refusal)
     for name in _OFFER:
         setattr(message, name, getattr(offer, name))
     for target, values in ((message.position, offer.position), (message.axis, offer.axis)):
@@ -98,6 +111,7 @@ def docking_state(message: DockingState, ahead: float = 0.0) -> DockState:
         offers=tuple(_offer(offer) for offer in message.offers),
         margins=tuple(message.margins),
         margins_predicted=tuple(message.margins_predicted),
+        passport=bytes(message.passport),
         **values,
     )
 
@@ -111,11 +125,23 @@ def _offer(message: PortOfferMessage) -> PortOffer:
         raise ValueError(f"offers.position: {position} m; allowed: at most {_FARTHEST:g} m in size")
     if not 0.999 <= math.hypot(*axis) <= 1.001:
         raise ValueError(f"offers.axis: {axis}; allowed: a vector of length 1")
-    return PortOffer(position=position, axis=axis, phase=phase, **values)
+    return PortOffer(
+        position=position,
+        axis=axis,
+        phase=phase,
+        passport=bytes(message.passport),
+        holder_refusal=_refusal(message.holder_refusal),
+        **values,
+    )
 
 
 def _vector(message: Any) -> Vector:
     return (message.x, message.y, message.z)
+
+
+def _refusal(code: int) -> Reason:
+    """Reason of a refusal; of a code that only a later program knows: some refusal."""
+    return Reason.NONE if code == 0 else _reason(code) or Reason.PASSPORT_REFUSED
 
 
 def _reason(code: int) -> Reason:

@@ -67,6 +67,12 @@ class DockingParameters(NodeParameters):
         read_only=True,
     )
     control_rate: float = parameter(10.0, "control cycles", unit="Hz", minimum=5.0, maximum=50.0, read_only=True)
+    keys_folder: str = parameter(
+        "",
+        "folder of own.yaml and ring.yaml, with which passports are signed and proven; empty, or without these files: "
+        "identities are names, shown as unverified",
+        read_only=True,
+    )
     settings_folder: str = parameter(
         "",
         "folder where the state of docking outlives the process where no event store answers; empty: none",

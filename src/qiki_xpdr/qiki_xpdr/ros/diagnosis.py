@@ -4,9 +4,9 @@ import math
 from typing import Final
 
 from qiki_node.health import Health, Level
+from qiki_vehicle.key_files import KeyFiles
 from qiki_xpdr.guard import GuardMode
 from qiki_xpdr.iff import Iff
-from qiki_xpdr.ros.key_files import KeyFiles
 from qiki_xpdr.transponder import Transponder
 
 _STALE: Final = 1.0

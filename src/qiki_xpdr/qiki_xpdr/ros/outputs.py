@@ -6,13 +6,13 @@ from typing import Any
 from qiki_msgs.msg import GuardState, RadarTracks, RfTransmit, XpdrState
 from qiki_node import stamps
 from qiki_node.qos import RADIO, STATE, TELEMETRY
+from qiki_vehicle.key_files import KeyFiles
+from qiki_vehicle.keys import key_id
 from qiki_xpdr.guard import Alert, GuardMode
 from qiki_xpdr.iff import Iff
-from qiki_xpdr.keys import key_id
 from qiki_xpdr.report import TrackReport
 from qiki_xpdr.ros import messages
 from qiki_xpdr.ros.host import Host
-from qiki_xpdr.ros.key_files import KeyFiles
 from qiki_xpdr.transponder import Transponder
 
 _GUARD = {

@@ -10,7 +10,7 @@ from qiki_msgs.msg import Sighting as Message
 from qiki_node import stamps
 from qiki_node.qos import RADIO
 from qiki_vehicle import Vehicle
-from qiki_xpdr.keys import GroupKeys
+from qiki_vehicle.keys import GroupKeys
 from qiki_xpdr.modes import Mode
 from qiki_xpdr.own_motion import OwnMotion
 from qiki_xpdr.reasons import Reason

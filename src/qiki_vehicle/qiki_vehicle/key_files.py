@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any, Final
 
-from qiki_vehicle import ConfigurationError
-from qiki_xpdr.keys import GroupKeys, KeyRing, OwnKeys
+from qiki_vehicle.files import ConfigurationError
+from qiki_vehicle.keys import GroupKeys, KeyRing, OwnKeys
 
 _Mark = tuple[int, int, int] | None
 _FILES: Final = ("own.yaml", "group.yaml", "ring.yaml")

@@ -1,16 +1,17 @@
-"""Keys: own ones that sign, the group's, the ring of trusted ids. Files of strict content and permissions.
+"""Keys of identities: own ones that sign, the group's, the ring of trusted ids. Files of strict content and modes.
 
     folder/own.yaml      0600   id and own signing keys
     folder/group.yaml    0600   secrets of the group
-    folder/ring.yaml     0644   public keys of each id, revoked keys, ids of foes
+    folder/ring.yaml     0644   public keys of each id, its body, revoked keys, ids of foes
 
-`custody.Custody` makes and keeps them for a group of bots. Of several valid keys the one valid from the latest time
-signs: a rotation adds a key whose time overlaps with that of the one before.
+`qiki_xpdr.custody` makes and keeps them for a group of bots; transponder and docking use them. Of several valid keys
+the one valid from the latest time signs: a rotation adds a key whose time overlaps with that of the one before.
 """
 
 import hashlib
 import math
 import os
+import re
 import secrets
 import stat
 from functools import cached_property
@@ -22,10 +23,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import Field, model_validator
 
-from qiki_vehicle import ConfigurationError
-from qiki_vehicle.files import Number, Section, load
-from qiki_xpdr.frames import IDENTITY, KEY_BYTES
+from qiki_vehicle.files import ConfigurationError, Number, Section, load
 
+IDENTITY: Final = re.compile(r"[A-Z0-9][A-Z0-9_-]{0,15}")
+KEY_BYTES: Final = 8
+"""Bytes of a key's id."""
 _Hex = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 _KeyId = Annotated[str, Field(pattern=f"^[0-9a-f]{{{2 * KEY_BYTES}}}$")]
 _Identity = Annotated[str, Field(pattern=f"^{IDENTITY.pattern}$")]
@@ -174,6 +176,8 @@ class KeyRing(Section):
     )
     revoked: tuple[_KeyId, ...] = ()
     foes: tuple[_Identity, ...] = ()
+    bodies: dict[_Identity, Annotated[str, Field(min_length=1, max_length=64)]] = Field(default={})
+    """Name of the body of an id; one that is not listed may be any body."""
 
     @model_validator(mode="after")
     def _bound(self) -> Self:
@@ -186,6 +190,9 @@ class KeyRing(Section):
         both = sorted(set(self.foes) & self.members.keys())
         if both:
             raise ValueError(f"foes {both}: members too; allowed: one of both")
+        strange = sorted(self.bodies.keys() - self.members.keys())
+        if strange:
+            raise ValueError(f"bodies {strange}: no members; allowed: members")
         return self
 
     def find(self, id: bytes) -> tuple[str, Public] | None:
