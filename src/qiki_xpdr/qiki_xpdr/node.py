@@ -23,16 +23,17 @@ from qiki_xpdr.geometry import Floats, Own
 from qiki_xpdr.guard import GuardMode, GuardTable
 from qiki_xpdr.iff import Iff
 from qiki_xpdr.modes import Mode, Occurrence
+from qiki_xpdr.numbers import Numbers
 from qiki_xpdr.own_motion import OwnMotion
 from qiki_xpdr.report import Identifications, reports
 from qiki_xpdr.ros import diagnosis, messages
 from qiki_xpdr.ros.interrogations import Interrogations
-
-from qiki_xpdr.ros.memory import Memory, Recall
+from qiki_xpdr.ros.memory import Memory
 from qiki_xpdr.ros.metrics import Metrics
 from qiki_xpdr.ros.neighbours import Neighbours
 from qiki_xpdr.ros.outputs import Outputs
 from qiki_xpdr.ros.parameters import XpdrParameters, false_of, folder_of, mode_of
+from qiki_xpdr.ros.recall import Recall
 from qiki_xpdr.ros.services import Services
 from qiki_xpdr.ros.witness import WitnessLink
 from qiki_xpdr.ros.world import WorldLink
@@ -76,6 +77,7 @@ class XpdrNode(QikiNode[XpdrParameters]):
         stream, patience = f"{self.bot}/xpdr", params.store_patience
         memory = Memory(self, stream, patience, time.monotonic) if self.events.enabled else None
         self._recall = Recall(self, memory)
+        self._numbers: Numbers | None = None
         self._begin()
         transponder = self._vehicle.transponder
         power = self._vehicle.avionics.loads[_LOAD]
@@ -128,6 +130,7 @@ class XpdrNode(QikiNode[XpdrParameters]):
         self.guard = GuardTable(self.rules, self._guard_mode)
         self._watch = Watch(vehicle, self._iff, self.guard)
         self._identifications = Identifications()
+        self._numbers = None if self._numbers is None else Numbers(1)
         self._motion.clear()
         self._intake.reset()
         self._waiting.clear()
@@ -197,6 +200,9 @@ class XpdrNode(QikiNode[XpdrParameters]):
         if own is None:
             self._refuse("radar/frame", "motion", "own motion at its time is not known")
             return
+        if not self._numbered():
+            self._refuse("radar/frame", "memory", "the numbers of tracks before the start are not known yet")
+            return
         self._arrived = now
         if stamp <= self._watch.tracker.time:
             self._refuse("radar/frame", "order", "tracks are later: they have aged by the clock")
@@ -212,8 +218,22 @@ class XpdrNode(QikiNode[XpdrParameters]):
         if math.isnan(self._arrived):
             self._arrived = now
         own = self._motion.at(now, math.inf)
-        if own is not None and now - self._arrived >= self._patience and now > self._watch.tracker.time:
+        waits = now - self._arrived >= self._patience and now > self._watch.tracker.time
+        if own is not None and waits and self._numbered():
             self._advance(now, None, own)
+
+    def _numbered(self) -> bool:
+        """Reserve numbers for new tracks; false: those before a restart are not known yet."""
+        tracker = self._watch.tracker
+        if self._numbers is None:
+            if self._recall.first is None:
+                return False
+            self._numbers = Numbers(self._recall.first)
+            tracker.number_from(self._recall.first)
+        reserved = self._numbers.reserve(tracker.next)
+        if reserved is not None:
+            self._publish(reserved, "")
+        return True
 
     def _advance(self, stamp: float, detections: Floats | None, own: Own) -> None:
         """Take detections, None: no frame, with the receptions that wait; publish all that follows."""
@@ -254,6 +274,7 @@ class XpdrNode(QikiNode[XpdrParameters]):
         if not self.clock_runs:
             return
         now = self._look_at_clock()
+        self._recall.look()
         own = self._motion.at(now)
         motion = _UNKNOWN
         if own is not None:
@@ -264,8 +285,7 @@ class XpdrNode(QikiNode[XpdrParameters]):
         self._interrogations.expire(now)
 
     def _second(self) -> None:
-        """The mode before a restart, key files that have changed, and the state."""
-        self._recall.look()
+        """Key files that have changed, and the state."""
         keys = self._keys
         trouble = keys.trouble
         if keys.changed():
@@ -276,9 +296,9 @@ class XpdrNode(QikiNode[XpdrParameters]):
             self.log.error("changed keys are refused; those of before stay in force", reason=keys.trouble)
         self._show()
 
-    def ordered(self) -> None:
-        """Note an accepted order of the transponder's mode: the mode before a restart counts no more."""
-        self._recall.end()
+    def ordered(self, kind: str) -> None:
+        """Note an accepted order: the "mode" or the "guard" mode before a restart counts no more."""
+        self._recall.ordered(kind)
 
     def _transmit(self, frame: bytes) -> None:
         self._outputs.transmit(frame, self.seconds())

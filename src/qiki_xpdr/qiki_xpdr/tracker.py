@@ -94,6 +94,15 @@ class Tracker:
         """Time of the newest frame, s."""
         return self._time
 
+    @property
+    def next(self) -> int:
+        """Number of the next new track."""
+        return self._next
+
+    def number_from(self, first: int) -> None:
+        """Give new tracks numbers from `first` on, or from the next one, where that is greater."""
+        self._next = max(self._next, first)
+
     def update(self, now: float, detections: Floats, own: Own) -> Picture:
         """Take a radar frame.
 

@@ -2,15 +2,15 @@
 
 import math
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from qiki_vehicle.keys import GroupKeys, OwnKeys, nanoseconds
 from qiki_vehicle.radio import Transponder as Settings
 from qiki_xpdr.answering import Answering
 from qiki_xpdr.arming import Arming
 from qiki_xpdr.frames import Claim, checked_identity
-from qiki_vehicle.keys import GroupKeys, OwnKeys, nanoseconds
 from qiki_xpdr.modes import Mode, Occurrence
 from qiki_xpdr.reasons import Reason
 from qiki_xpdr.signer import Signer
@@ -274,19 +274,3 @@ class Transponder:
 
     def _occur(self, type: str, **payload: Any) -> None:
         self._occurrences.append(Occurrence(type, payload))
-
-
-def rebuilt(events: Iterable[tuple[str, Mapping[str, Any]]]) -> Mode:
-    """Mode after (type, payload) of a bot's events in their order. SPOOF comes back as OFF: its arming is gone.
-
-    Raises:
-        ValueError: a payload names no mode.
-    """
-    mode = Mode.OFF
-    for type, payload in events:
-        if type == MODE_CHANGED:
-            name = str(payload.get("to"))
-            if name not in Mode.__members__:
-                raise ValueError(f"to {name!r}; allowed: {', '.join(Mode.__members__)}")
-            mode = Mode[name]
-    return Mode.OFF if mode is Mode.SPOOF else mode

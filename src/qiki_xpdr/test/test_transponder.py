@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from qiki_xpdr import FalseIdentity, Mode, Motion, Reason, Transponder
 from qiki_xpdr.frames import HMAC, SIGNATURE, Claim, Manifest, decode
-from qiki_xpdr.transponder import rebuilt
 
 FALSE = FalseIdentity("ALLY-FFFFFF", (50.0, 0.0, 0.0))
 WHY = {"user": "operator", "reason": "test"}
@@ -130,18 +129,6 @@ def test_shedding_forces_off_and_restores(before, order):
         assert xpdr.effective is Mode.OFF
     xpdr.power(True)
     assert xpdr.effective is (before if order is None else order)
-
-
-@pytest.mark.requirement("XPDR-4")
-def test_a_restart_takes_up_the_mode_but_not_spoof():
-    def changed(to):
-        return "xpdr.mode_changed", {"to": to}
-
-    assert rebuilt([]) is Mode.OFF
-    assert rebuilt([changed("ON"), changed("SILENT"), ("xpdr.spoof_armed", {})]) is Mode.SILENT
-    assert rebuilt([changed("SPOOF")]) is Mode.OFF
-    with pytest.raises(ValueError, match="allowed: OFF, ON, SILENT, SPOOF"):
-        rebuilt([changed("LOUD")])
 
 
 def test_what_a_transponder_cannot_be_made_of():

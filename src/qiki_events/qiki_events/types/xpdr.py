@@ -8,7 +8,12 @@ from qiki_events.registry import Schema
 _STREAM: Final = "<bot>/xpdr"
 
 SCHEMAS: Final = (
-    Schema("guard.alert_ended", (proto.GuardAlertEnded,), stream=_STREAM, when="a rule holds no more on a track"),
+    Schema(
+        "guard.alert_ended",
+        (proto.GuardAlertEnded,),
+        stream=_STREAM,
+        when="a rule holds no more on a track, or the node has started again and its tracks with it",
+    ),
     Schema("guard.alert_raised", (proto.GuardAlertRaised,), stream=_STREAM, when="a rule begins to hold on a track"),
     Schema("guard.mode_changed", (proto.GuardModeChanged,), stream=_STREAM, when="by `set_guard_mode`"),
     Schema(
@@ -30,6 +35,12 @@ SCHEMAS: Final = (
     Schema("track.entered_sr", (proto.TrackChanged,), stream=_STREAM, when="it came into the band with identity"),
     Schema("track.left_sr", (proto.TrackChanged,), stream=_STREAM, when="it left the band with identity"),
     Schema("track.lost", (proto.TrackChanged,), stream=_STREAM, when="no return came for `tracking.stale`"),
+    Schema(
+        "track.numbers_reserved",
+        (proto.TrackNumbersReserved,),
+        stream=_STREAM,
+        when="new tracks get numbers of a further block; a restart goes on above the newest",
+    ),
     Schema(
         "xpdr.keys_changed",
         (proto.XpdrKeysChanged,),

@@ -36,8 +36,8 @@ class Host(Protocol):
     def seconds(self) -> float:
         """s of the common clock, now."""
 
-    def ordered(self) -> None:
-        """Note an accepted order of the transponder's mode: the mode before a restart counts no more."""
+    def ordered(self, kind: str) -> None:
+        """Note an accepted order: the "mode" or the "guard" mode before a restart counts no more."""
 
     def report(self, command_id: str = "") -> None:
         """Emit the occurrences since the last call, and publish changed states."""

@@ -52,7 +52,7 @@ class Services:
         else:
             given = node.transponder.set_mode(mode, user, reason, now, request.code)
             if given.accepted:
-                node.ordered()
+                node.ordered("mode")
         node.report(request.command_id)
         response.success, response.reason_code = given.accepted, int(given.reason)
         response.code, response.seconds = given.code, self._arm_time if given.code else 0.0
@@ -68,6 +68,7 @@ class Services:
         except ValueError as error:
             response.message = str(error)
             return response
+        node.ordered("guard")
         before, mode = node.guard.mode, GuardMode[request.mode]
         node.guard.set_mode(mode, node.seconds())
         if mode is not before:
