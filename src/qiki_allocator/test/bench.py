@@ -152,6 +152,10 @@ class Flight:
         if wait:
             self.is_accepted()
 
+    @property
+    def is_answered(self):
+        return self._sent.done()
+
     def is_accepted(self):
         self.bench.peer.spin_until(self._sent.done)
         self.handle = self._sent.result()

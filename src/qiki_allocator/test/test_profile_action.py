@@ -2,6 +2,8 @@
 
 import math
 import signal
+import subprocess
+import sys
 from uuid import uuid4
 
 import pytest
@@ -66,6 +68,51 @@ def test_an_impossible_profile_is_rejected(bench):
         result = Flight(bench, bad).result()
         assert result.outcome == Result.REJECTED
         assert text in result.reason
+
+
+@pytest.mark.requirement("ALLOC-12")
+def test_a_profile_with_too_many_segments_is_refused_and_one_beyond_the_message_is_not_sent(bench):
+    """Each segment costs the node some 60 us before the goal can be refused: 100 000 would make it deaf for seconds."""
+    most = [segment(force=10.0)] * 1000
+    result = Flight(bench, *most).result()
+    assert (result.outcome, result.reason) == (Result.REJECTED, "segments: 1000; allowed: 1 to 100")
+    with pytest.raises(AssertionError, match="<= 1000"):
+        ExecuteThrustProfile.Goal(segments=[*most, most[0]], check_fields=True)
+    unsent = Flight(bench, *most, most[0], wait=False)
+    bench.tick(0.3)
+    assert not unsent.is_answered
+    assert Flight(bench, segment(force=100.0, duration=0.2)).result().outcome == Result.EXECUTED
+
+
+CLIENT = """
+import sys, rclpy
+from rclpy.action import ActionClient
+from qiki_msgs.action import ExecuteThrustProfile
+from qiki_msgs.msg import ThrustSegment
+rclpy.init()
+node = rclpy.create_node("doomed")
+client = ActionClient(node, ExecuteThrustProfile, sys.argv[1])
+client.wait_for_server()
+segment = ThrustSegment(level=1.0, duration=2.0)
+segment.header.frame_id, segment.wrench.force.x = "base_link", 100.0
+goal = client.send_goal_async(ExecuteThrustProfile.Goal(segments=[segment]))
+goal.add_done_callback(lambda done: done.result().get_result_async())
+rclpy.spin(node)
+"""
+
+
+@pytest.mark.requirement("ALLOC-12")
+def test_a_profile_goes_on_when_the_process_that_ordered_it_is_killed(bench):
+    client = subprocess.Popen([sys.executable, "-c", CLIENT, f"{NODE}/execute_thrust_profile"])
+    try:
+        bench.tick_until(lambda: bench.allocations[-1].activity == Allocation.ACTIVITY_PROFILE)
+    finally:
+        client.kill()
+        client.wait()
+    bench.tick(0.5)
+    assert bench.allocation().activity == Allocation.ACTIVITY_PROFILE
+    bench.wait_for_state(Allocation.STATE_IDLE)
+    assert Flight(bench, segment(force=100.0, duration=0.2)).result().outcome == Result.EXECUTED
 
 
 def closed_by(bench):

@@ -103,7 +103,7 @@ class Telemetry(Section):
 class Profile(Section):
     """Limits of thrust profiles."""
 
-    max_segments: Annotated[Integer, Field(ge=1)]
+    max_segments: Annotated[Integer, Field(ge=1, le=1000)]  # as many as a goal of ExecuteThrustProfile holds
     max_duration: Positive  # s
     max_gap: Positive  # s
 

@@ -120,6 +120,7 @@ def edited(tmp_path):
         ("modulation.pulse_width.windows", 1.0, "modulation.pulse_width: unknown key windows"),
         ("control.attitude.force_limit", [1.0, 2.0], r"control.attitude.force_limit\[2\]: Field required"),
         ("control.profile.max_segments", 1.5, "control.profile.max_segments = 1.5: .*integer"),
+        ("control.profile.max_segments", 1001, "control.profile.max_segments = 1001: .*1000"),
         ("control.telemetry.lost", 0.5, "lost 0.5 s; allowed: at least stale"),
         ("thrusters", 3, "thrusters = 3: allowed: path of a thruster file"),
         ("thrusters", "none.json", "none.json: cannot be read"),
