@@ -11,6 +11,8 @@ Floats = NDArray[np.float64]
 
 LIGHT: Final = 299_792_458.0
 """m/s."""
+_EYE: Final = np.eye(3)
+_ORTHONORMAL: Final = 1e-6
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Own:
             if value.shape != shape or not np.isfinite(value).all():
                 raise ValueError(f"{name} {value.tolist()}; allowed: {shape} finite numbers")
             object.__setattr__(self, name, value)
-        if not np.allclose(self.axes.T @ self.axes, np.eye(3), atol=1e-6):
+        if not np.abs(self.axes.T @ self.axes - _EYE).max() <= _ORTHONORMAL:
             raise ValueError(f"axes {self.axes.tolist()}; allowed: orthonormal")
 
 

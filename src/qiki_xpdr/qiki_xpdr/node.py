@@ -25,7 +25,7 @@ from qiki_xpdr.iff import Iff
 from qiki_xpdr.modes import Mode, Occurrence
 from qiki_xpdr.numbers import Numbers
 from qiki_xpdr.own_motion import OwnMotion
-from qiki_xpdr.report import Identifications, reports
+from qiki_xpdr.report import Identifications
 from qiki_xpdr.ros import diagnosis, messages
 from qiki_xpdr.ros.interrogations import Interrogations
 from qiki_xpdr.ros.memory import Memory
@@ -181,6 +181,8 @@ class XpdrNode(QikiNode[XpdrParameters]):
         if answer is not None:
             self._outputs.transmit(answer, now, reception.number)
         self._interrogations.received(reception)
+        if self._numbers is None:
+            return  # no frame is taken yet: by the first one they would be too old, which is evidence
         if len(self._waiting) == _MOST_WAITING:
             self._metrics.refuse("rf/rx", "waiting")
         self._waiting.append(reception)
@@ -249,7 +251,7 @@ class XpdrNode(QikiNode[XpdrParameters]):
         self._interrogations.conclude(frame.outcomes)
         shed = self._watch.tracker.refused["shed"] - shed
         count = 0 if detections is None else len(detections)
-        self._outputs.tracks(reports(frame, self.bot), stamp, self.seconds(), count, shed)
+        self._outputs.tracks(frame, stamp, self.seconds(), count, shed)
         self.report()
         for occurrence in self._identifications.update(frame):
             self._publish(occurrence, "")

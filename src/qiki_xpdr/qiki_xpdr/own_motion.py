@@ -1,6 +1,8 @@
 """Own motion at the time of a measurement, from odometry that is a few milliseconds earlier or later."""
 
+import math
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from qiki_vehicle import quaternion
-from qiki_xpdr.geometry import Floats, Own
+from qiki_xpdr.geometry import Own
 
 REACH: Final = 0.2
 """s, from a sample of odometry, for which its velocity holds."""
@@ -17,13 +19,17 @@ _FARTHEST: Final = 1e9
 _SAMPLES: Final = 64
 
 
+# One sample is a few numbers: as Python's own they cost a third of numpy's arrays.
+_Triple = tuple[float, float, float]
+
+
 @dataclass(frozen=True)
 class _Sample:
     stamp: float
-    position: Floats
-    orientation: Floats
-    velocity: Floats
-    rates: Floats
+    position: _Triple
+    orientation: tuple[float, float, float, float]
+    velocity: _Triple
+    rates: _Triple
 
 
 class OwnMotion:
@@ -40,7 +46,12 @@ class OwnMotion:
         self._samples: deque[_Sample] = deque(maxlen=_SAMPLES)
 
     def add(
-        self, stamp: float, position: ArrayLike, orientation: ArrayLike, velocity: ArrayLike, rates: ArrayLike
+        self,
+        stamp: float,
+        position: Iterable[float],
+        orientation: ArrayLike,
+        velocity: Iterable[float],
+        rates: Iterable[float],
     ) -> None:
         """Take a sample.
 
@@ -52,27 +63,39 @@ class OwnMotion:
         Raises:
             ValueError: naming field, value and what is allowed.
         """
-        turn = quaternion.unit("orientation", orientation)
-        values = {}
-        for name, value in (("position", position), ("velocity", velocity), ("rates", rates)):
-            one = values[name] = np.asarray(value, dtype=float)
-            if one.shape != (3,) or not (np.abs(one) <= _FARTHEST).all():
-                raise ValueError(f"{name}: {one.tolist()}; allowed: three finite numbers, up to {_FARTHEST:g}")
+        x, y, z, w = quaternion.unit("orientation", orientation).tolist()
+        place, speed, spin = _triple("position", position), _triple("velocity", velocity), _triple("rates", rates)
         if self._samples and not stamp > self._samples[-1].stamp:
             raise ValueError(f"stamp: {stamp} s; allowed: later than {self._samples[-1].stamp} s")
-        world = quaternion.rotate(turn, values["velocity"])
-        self._samples.append(_Sample(stamp, values["position"], turn, world, values["rates"]))
+        turn = (x, y, z, w)
+        self._samples.append(_Sample(stamp, place, turn, quaternion.rotated(turn, speed), spin))
 
     def at(self, time: float, reach: float = REACH) -> Own | None:
         """Own motion at a time, s: the nearest sample, carried on by its velocity and rates; None: none so near."""
-        nearest = min(self._samples, key=lambda one: abs(one.stamp - time), default=None)
-        if nearest is None or not abs(time - nearest.stamp) <= reach:
+        nearest, gap = None, math.inf
+        for one in reversed(self._samples):  # stamps rise: behind the nearest all are farther
+            apart = abs(time - one.stamp)
+            if not apart < gap:
+                break
+            nearest, gap = one, apart
+        if nearest is None or gap > reach:
             return None
         ahead = time - nearest.stamp
-        turn = quaternion.product(nearest.orientation, quaternion.from_rotation_vector(ahead * nearest.rates))
-        axes = quaternion.matrix(turn / np.linalg.norm(turn))
-        return Own(nearest.position + ahead * nearest.velocity, nearest.velocity, axes)
+        turned = quaternion.from_rotation_vector([ahead * rate for rate in nearest.rates])
+        x, y, z, w = quaternion.multiplied(nearest.orientation, turned.tolist())
+        length = math.hypot(x, y, z, w)
+        axes = quaternion.matrix((x / length, y / length, z / length, w / length))
+        moved = [p + ahead * v for p, v in zip(nearest.position, nearest.velocity, strict=True)]
+        return Own(np.array(moved), np.array(nearest.velocity), axes)
 
     def clear(self) -> None:
         """Forget all samples, as after a reset of the world."""
         self._samples.clear()
+
+
+def _triple(name: str, values: Iterable[float]) -> _Triple:
+    numbers = [float(value) for value in values]
+    if len(numbers) != 3 or not all(abs(number) <= _FARTHEST for number in numbers):
+        raise ValueError(f"{name}: {numbers}; allowed: three finite numbers, up to {_FARTHEST:g}")
+    x, y, z = numbers
+    return x, y, z

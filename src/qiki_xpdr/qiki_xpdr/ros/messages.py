@@ -1,5 +1,6 @@
 """Messages to values and back."""
 
+import math
 from typing import Final
 
 import numpy as np
@@ -66,8 +67,8 @@ def take_odometry(motion: OwnMotion, message: Odometry, stamp: float) -> None:
     p, q = message.pose.pose.position, message.pose.pose.orientation
     v, w = message.twist.twist.linear, message.twist.twist.angular
     motion.add(stamp, (p.x, p.y, p.z), (q.x, q.y, q.z, q.w), (v.x, v.y, v.z), (w.x, w.y, w.z))
-    variances = np.maximum(message.pose.covariance.reshape(6, 6).diagonal(), 0.0)
-    motion.position_sigma, motion.turn_sigma = (float(np.sqrt(part.max())) for part in np.split(variances, 2))
+    variances = message.pose.covariance[::7].tolist()  # the diagonal of 6 x 6
+    motion.position_sigma, motion.turn_sigma = _sigma(variances[:3]), _sigma(variances[3:])
 
 
 def track_message(report: TrackReport, ingest: float) -> RadarTrack:
@@ -142,6 +143,11 @@ def point(values: Triple) -> Point:
 def count(number: int) -> int:
     """A count in 32 bits; beyond, the largest."""
     return min(number, _MOST)
+
+
+def _sigma(variances: list[float]) -> float:
+    """Largest deviation; NaN where one is unknown."""
+    return math.nan if any(map(math.isnan, variances)) else math.sqrt(max(0.0, *variances))
 
 
 def _triple(message: object) -> Triple:

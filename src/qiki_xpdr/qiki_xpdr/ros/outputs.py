@@ -10,10 +10,11 @@ from qiki_vehicle.key_files import KeyFiles
 from qiki_vehicle.keys import key_id
 from qiki_xpdr.guard import Alert, GuardMode
 from qiki_xpdr.iff import Iff
-from qiki_xpdr.report import TrackReport
+from qiki_xpdr.report import reports
 from qiki_xpdr.ros import messages
 from qiki_xpdr.ros.host import Host
 from qiki_xpdr.transponder import Transponder
+from qiki_xpdr.watch import Frame
 
 _GUARD = {
     GuardMode.OFF: XpdrState.GUARD_OFF,
@@ -47,11 +48,17 @@ class Outputs:
         message.frame, message.answers = frame, answers
         self._rf.publish(message)
 
-    def tracks(self, reports: tuple[TrackReport, ...], time: float, now: float, detections: int, shed: int) -> None:
-        """Publish all tracks. time: s, of the frame. shed: detections that were not processed."""
+    def tracks(self, frame: Frame, time: float, now: float, detections: int, shed: int) -> None:
+        """Publish all tracks, where there is a subscriber: late ones get none of before anyway.
+
+        Args:
+            time: s, of the frame. shed: detections that were not processed.
+        """
+        if not self._tracks.get_subscription_count():
+            return
         message = RadarTracks(detections=detections, shed=shed)
         message.header.stamp, message.header.frame_id = stamps.from_seconds(time), "world"
-        message.tracks = [messages.track_message(report, now) for report in reports]
+        message.tracks = [messages.track_message(report, now) for report in reports(frame, self._bot)]
         self._tracks.publish(message)
 
     def transponder(self, xpdr: Transponder, iff: Iff, keys: KeyFiles, guard: GuardMode, now: float) -> None:
