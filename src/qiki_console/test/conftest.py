@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from qiki_console.cli.main import cli
-from qiki_node.testing import NodeProcess, use_private_domain
+from qiki_node.testing import PATIENCE, NodeProcess, use_private_domain
 
 use_private_domain(shared_memory=False)
 
@@ -18,8 +18,6 @@ use_private_domain(shared_memory=False)
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     import_module("rosidl_generator_py")
-
-FAKE_GRAPH = [sys.executable, str(Path(__file__).parent / "fake_graph.py")]
 
 Run = Callable[..., Result]
 
@@ -34,11 +32,40 @@ def qiki() -> Run:
     return run
 
 
-@pytest.fixture(scope="module")
-def graph() -> Iterator[NodeProcess]:
-    """A process with a simulator's and an allocator's interface: see fake_graph.py."""
-    with NodeProcess(FAKE_GRAPH) as process:
+def _playing(file: str) -> Iterator[NodeProcess]:
+    """A process of this folder that plays nodes, from when it is ready on."""
+    with NodeProcess([sys.executable, str(Path(__file__).parent / file)]) as process:
         assert process.process.stdout is not None
         assert "ready\n" in iter(process.process.stdout.readline, "")
         yield process
         process.stop()
+
+
+@pytest.fixture(scope="module")
+def graph() -> Iterator[NodeProcess]:
+    """A simulator's and an allocator's interface."""
+    yield from _playing("fake_graph.py")
+
+
+@pytest.fixture(scope="module")
+def bodies() -> Iterator[NodeProcess]:
+    """Docking nodes of alpha, bravo and station, and an event store."""
+    yield from _playing("fake_docking.py")
+
+
+@pytest.fixture(scope="module")
+def sky() -> Iterator[NodeProcess]:
+    """A node of transponder and tracks of alpha, and bravo without one."""
+    yield from _playing("fake_surveillance.py")
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Discovery as long as a busy machine may need."""
+    monkeypatch.setattr("qiki_node.session.DISCOVERY", PATIENCE)
+
+
+@pytest.fixture
+def no_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no event store: it is not waited for."""
+    monkeypatch.setattr("qiki_console.graph.operator_log._FIRST", 0.1)

@@ -10,7 +10,7 @@ from click.testing import Result
 
 from qiki_console.cli.install_completion import VARIABLE
 from qiki_console.cli.main import cli
-from qiki_node.run_file import keep_ports, keep_topics
+from qiki_node.run_file import keep_ports, keep_topics, keep_tracks
 
 Run = Callable[..., Result]
 
@@ -31,6 +31,7 @@ def run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keep_topics(["/alpha/odom", "/clock", "/station/docking"])
     keep_ports("station", ["dorsal", "ventral"])
     keep_ports("alpha", ["A", "B"])
+    keep_tracks("alpha", ["alpha-1", "alpha-12", "alpha-3"])
 
 
 def completions(*words: str) -> list[str]:
@@ -61,7 +62,10 @@ def completions(*words: str) -> list[str]:
         (("bridge", "set", "station", "--port", "d"), ["dorsal"]),
         (("xpdr", "alpha", "s"), ["silent", "spoof"]),
         (("tracks", "a"), ["alpha"]),
+        (("tracks", "alpha", "1"), ["1", "12"]),
+        (("tracks", "bravo", ""), []),
         (("iff", "alpha", "--method", "h"), ["hmac"]),
+        (("iff", "alpha", "--interrogate", "alpha-1"), ["alpha-1", "alpha-12"]),
         (("guard", "mode", "b"), ["bravo"]),
         (("run", "push"), ["push_and_stop", "push"]),  # the last stands for paths
         (("state", "alpha", "--projection", "e"), ["energy"]),

@@ -3,10 +3,9 @@
 import json
 import os
 import signal
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,26 +16,11 @@ from qiki_events import REGISTRY
 from qiki_msgs.msg import Event
 from qiki_msgs.srv import QueryEvents
 from qiki_node import session
-from qiki_node.testing import PATIENCE, NodeProcess
+from qiki_node.testing import PATIENCE
 
 Run = Callable[..., Result]
 
-pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("bodies")]
-
-
-@pytest.fixture(scope="module")
-def bodies() -> Iterator[None]:
-    """Docking nodes of alpha, bravo and station, and an event store."""
-    with NodeProcess([sys.executable, str(Path(__file__).parent / "fake_docking.py")]) as process:
-        assert process.process.stdout is not None
-        assert "ready\n" in iter(process.process.stdout.readline, "")
-        yield
-        process.stop()
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "DISCOVERY", PATIENCE)
+pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("bodies", "patient")]
 
 
 def test_a_bot_docks_is_shown_and_undocks(qiki: Run) -> None:

@@ -11,20 +11,12 @@ import pytest
 from click.testing import Result
 
 from qiki_console.cli.procedure_display import ProcedureDisplay
-from qiki_console.graph import operator_log
 from qiki_node import session
 from qiki_node.testing import PATIENCE
 
 Run = Callable[..., Result]
 
-pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("graph")]
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the graph time to be discovered on a busy machine."""
-    monkeypatch.setattr(session, "DISCOVERY", PATIENCE)
-    monkeypatch.setattr(operator_log, "_FIRST", 0.1)  # there is no event store
+pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("graph", "patient", "no_store")]
 
 
 @pytest.fixture

@@ -5,37 +5,20 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from click.testing import Result
 
-from qiki_console.graph import operator_log
 from qiki_node import session
 from qiki_node.terminal import READER_GONE
-from qiki_node.testing import PATIENCE, NodeProcess
+from qiki_node.testing import PATIENCE
 
 Run = Callable[..., Result]
 
-pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("sky")]
-
-
-@pytest.fixture(scope="module")
-def sky() -> Iterator[None]:
-    """A node of transponder and tracks of alpha, and bravo without one."""
-    with NodeProcess([sys.executable, str(Path(__file__).parent / "fake_surveillance.py")]) as process:
-        assert process.process.stdout is not None
-        assert "ready\n" in iter(process.process.stdout.readline, "")
-        yield
-        process.stop()
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "DISCOVERY", PATIENCE)
-    monkeypatch.setattr(operator_log, "_FIRST", 0.1)  # there is no event store
+pytestmark = [pytest.mark.realtime, pytest.mark.usefixtures("sky", "patient", "no_store")]
 
 
 def test_tracks_are_listed_the_nearest_first(qiki: Run) -> None:

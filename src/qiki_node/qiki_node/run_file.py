@@ -18,6 +18,7 @@ _DEFAULT = ".qiki/run"
 _FORMAT = 1
 _TOPICS = "topics.json"
 _PORTS = "ports.json"
+_TRACKS = "tracks.json"
 _GONE, _STOPPED = ("X", "Z"), ("T", "t")
 """States of a process, as in proc(5)."""
 
@@ -81,18 +82,36 @@ def keep_topics(names: Iterable[str], environment: Mapping[str, str] = os.enviro
 
 def read_ports(environment: Mapping[str, str] = os.environ) -> dict[str, list[str]]:
     """Names of the docking ports by body, as they were last seen in this run directory's graph."""
+    return _read_lists(_PORTS, environment)
+
+
+def keep_ports(body: str, names: Iterable[str], environment: Mapping[str, str] = os.environ) -> None:
+    """Keep the names of a body's docking ports for `read_ports`; nothing where no run was started."""
+    _keep_list(_PORTS, body, names, environment)
+
+
+def read_tracks(environment: Mapping[str, str] = os.environ) -> dict[str, list[str]]:
+    """Ids of the tracks by bot, as they were last shown in this run directory."""
+    return _read_lists(_TRACKS, environment)
+
+
+def keep_tracks(bot: str, ids: Iterable[str], environment: Mapping[str, str] = os.environ) -> None:
+    """Keep the ids of a bot's tracks for `read_tracks`; nothing where no run was started."""
+    _keep_list(_TRACKS, bot, ids, environment)
+
+
+def _read_lists(file: str, environment: Mapping[str, str]) -> dict[str, list[str]]:
     try:
-        known = json.loads(read_regular(run_folder(environment) / _PORTS))
+        known = json.loads(read_regular(run_folder(environment) / file))
         return {str(body): [str(name) for name in names] for body, names in known.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
 
-def keep_ports(body: str, names: Iterable[str], environment: Mapping[str, str] = os.environ) -> None:
-    """Keep the names of a body's docking ports for `read_ports`; nothing where no run was started."""
-    before = read_ports(environment)
+def _keep_list(file: str, body: str, names: Iterable[str], environment: Mapping[str, str]) -> None:
+    before = _read_lists(file, environment)
     if before.get(body) != (known := list(names)):
-        _keep(_PORTS, {**before, body: known}, environment)
+        _keep(file, {**before, body: known}, environment)
 
 
 def _keep(name: str, value: object, environment: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from qiki_node.completion import completer
+from qiki_node.completion import completer, own_body
 from qiki_node.run_file import read_ports, read_run_file, read_topics
 
 
@@ -38,15 +38,10 @@ def complete_targets(ctx: click.Context, _parameter: click.Parameter, incomplete
     body, colon, port = incomplete.partition(":")
     if colon:
         return [CompletionItem(f"{body}:{name}") for name in read_ports().get(body, ()) if name.startswith(port)]
-    own = _own(ctx)
+    own = own_body(ctx)
     return [CompletionItem(name) for name in _bodies() if name.startswith(incomplete) and name != own]
 
 
 def complete_ports(ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Ports of the body that the command is about."""
-    return [CompletionItem(name) for name in read_ports().get(_own(ctx), ()) if name.startswith(incomplete)]
-
-
-def _own(ctx: click.Context) -> str:
-    """The body that the command is about. Behind an option without its value click leaves it among the arguments."""
-    return str(ctx.params.get("bot") or next(iter(ctx.args), ""))
+    return [CompletionItem(name) for name in read_ports().get(own_body(ctx), ()) if name.startswith(incomplete)]

@@ -2,7 +2,7 @@
 
 import click
 
-from qiki_node.completion import complete_bots
+from qiki_node.completion import complete_bots, complete_tracks
 from qiki_node.errors import CommandError, RefusedError
 from qiki_node.terminal import echo, printable
 
@@ -14,7 +14,10 @@ _NO_ANSWER = 210
 
 @click.command()
 @click.argument("bot", shell_complete=complete_bots)
-@click.option("--interrogate", "track", required=True, metavar="TRACK", help="Id of a track, or its number alone.")
+@click.option(
+    "--interrogate", "track", required=True, metavar="TRACK", shell_complete=complete_tracks,
+    help="Id of a track, or its number alone.",
+)  # fmt: skip
 @click.option("--method", type=click.Choice(_METHODS, case_sensitive=False), default="hmac", show_default=True)
 @click.option("--id", "identity", default="", help="Id to be proven; else the one that the track claims.")
 @click.option("--json", "as_json", is_flag=True, help="The result as one line of JSON.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from qiki_node.completion import complete_bots
+from qiki_node.completion import complete_bots, complete_tracks
 from qiki_node.errors import RefusedError, UnknownNameError, UnreachableError
 from qiki_node.terminal import echo, make_console
 
@@ -37,7 +37,7 @@ class _Wanted:
 
 @click.command()
 @click.argument("bot", required=False, shell_complete=complete_bots)
-@click.argument("track", required=False)
+@click.argument("track", required=False, shell_complete=complete_tracks)
 @click.option("--watch", is_flag=True, help="Go on until Ctrl-C.")
 @click.option(
     "--period",

@@ -22,6 +22,7 @@ from qiki_console.model.transponder import GUARD_MODES, SEVERITIES, Alert, Trans
 from qiki_msgs.msg import GuardAlert, GuardState, RadarTrack, RadarTracks, XpdrState
 from qiki_node.errors import CommandError, UnreachableError
 from qiki_node.qos import STATE, TELEMETRY
+from qiki_node.run_file import keep_tracks
 from qiki_node.service_type import ServiceType
 from qiki_node.session import Session
 from qiki_node.stamps import nanoseconds, seconds
@@ -97,7 +98,10 @@ class TracksWatch:
     def tracks(self) -> dict[str, Tracks | None]:
         """The newest tracks of each bot; None: none have come."""
         newest, now = self._session.between_callbacks(lambda: (dict(self._newest), self._clock.now()))
-        return {bot: None if message is None else tracks(bot, message, now) for bot, message in newest.items()}
+        found = {bot: None if message is None else tracks(bot, message, now) for bot, message in newest.items()}
+        for bot, shown in found.items():
+            keep_tracks(bot, [track.id for track in shown.confirmed] if shown else [])
+        return found
 
     def follow(self) -> Iterator[Tracks]:
         """The tracks of each frame from now on, without end. Those that the caller is too slow for are dropped, with a

@@ -7,36 +7,22 @@ from collections.abc import Iterator
 from typing import Final
 
 from qiki_console.model.clean_text import clean
-from qiki_console.model.tracks import Track, Tracks
+from qiki_console.model.tracks import Track, Tracks, with_unit
 
 _TEXTS: Final = ("object_type", "iff", "transponder_mode", "transponder_id", "spoof", "status", "band")
-_NUMBERS: Final = {
-    "iff_reason": "iff_reason",
-    "range": "range_m",
-    "bearing": "bearing_rad",
-    "elevation": "elevation_rad",
-    "radial_velocity": "radial_velocity_m_s",
-    "snr": "snr_db",
-    "rcs": "rcs_m2",
-    "quality": "quality",
-    "age": "age_s",
-    "silent": "silent_s",
-    "misses": "misses",
-    "cpa": "cpa_m",
-    "cpa_time": "cpa_time_s",
-}
-_VECTORS: Final = {
-    "position": ("position_x_m", "position_y_m", "position_z_m"),
-    "velocity": ("velocity_x_m_s", "velocity_y_m_s", "velocity_z_m_s"),
-}
+_NUMBERS: Final = (
+    "iff_reason", "range", "bearing", "elevation", "radial_velocity", "snr", "rcs", "quality", "age", "silent",
+    "misses", "cpa", "cpa_time",
+)  # fmt: skip
+_VECTORS: Final = ("position", "velocity")
 
 COLUMNS: Final = (
     "time_s",
     "bot",
     "track",
     *_TEXTS,
-    *_NUMBERS.values(),
-    *(name for names in _VECTORS.values() for name in names),
+    *map(with_unit, _NUMBERS),
+    *(with_unit(name).replace("_", f"_{axis}_", 1) for name in _VECTORS for axis in "xyz"),
     "evidence",
 )
 """Names with units. Position and velocity are in world, the rest of the geometry in the bot's base_link; an empty cell

@@ -15,18 +15,18 @@ STALE: Final = 1.0
 """s from which a picture is stale: ten radar frames."""
 
 _UNITS: Final = {
-    "range": "range_m",
-    "bearing": "bearing_rad",
-    "elevation": "elevation_rad",
-    "radial_velocity": "radial_velocity_m_s",
-    "snr": "snr_db",
-    "rcs": "rcs_m2",
-    "position": "position_m",
-    "velocity": "velocity_m_s",
-    "age": "age_s",
-    "silent": "silent_s",
-    "cpa": "cpa_m",
-    "cpa_time": "cpa_time_s",
+    "range": "m",
+    "bearing": "rad",
+    "elevation": "rad",
+    "radial_velocity": "m_s",
+    "snr": "db",
+    "rcs": "m2",
+    "position": "m",
+    "velocity": "m_s",
+    "age": "s",
+    "silent": "s",
+    "cpa": "m",
+    "cpa_time": "s",
 }
 
 
@@ -122,6 +122,11 @@ class Tracks:
         return f"{round(self.age, 1) + 0.0:.1f} s"  # no minus zero: the clock comes after the tracks at times
 
 
+def with_unit(name: str) -> str:
+    """Name of a track's field for files, with its unit."""
+    return f"{name}_{_UNITS[name]}" if name in _UNITS else name
+
+
 def select(tracks: Iterable[Track], bot: str, name: str) -> Track | None:
     """The track of a name: its id, or the number at the id's end; None: there is none."""
     wanted = f"{bot}-{name}" if name.isascii() and name.isdecimal() else name
@@ -143,7 +148,7 @@ def report(shown: Tracks) -> dict[str, Any]:
 
 def track_report(track: Track) -> dict[str, Any]:
     """The values of one track for JSON."""
-    values = {_UNITS.get(name, name): value for name, value in asdict(track).items()}
+    values = {with_unit(name): value for name, value in asdict(track).items()}
     for name in ("event_time_ns", "ingest_time_ns"):
         values[f"{name}_text"] = str(values.pop(name))
     for name in ("transponder_mode", "transponder_id"):
