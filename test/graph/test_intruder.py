@@ -18,7 +18,7 @@ from qiki_msgs.srv import QueryEvents
 from qiki_node.qos import STATE, TELEMETRY
 from qiki_node.stamps import seconds
 from qiki_node.testing import NodeProcess, Peer
-from qiki_vehicle.keys import KeyRing, create
+from qiki_xpdr.custody import Custody
 
 pytestmark = [pytest.mark.realtime, pytest.mark.requirement("XPDR-63")]
 
@@ -47,13 +47,7 @@ def scenarios(tmp_path):
 @pytest.fixture
 def keys(tmp_path):
     """Folder and id of each bot, which trust each other."""
-    made = {bot: create(tmp_path / bot) for bot in ("alpha", "bravo")}
-    ring = KeyRing(members={one.identity: (one.public(0),) for one in made.values()})
-    for bot in made:
-        path = tmp_path / bot / "ring.yaml"
-        path.write_text(yaml.safe_dump(ring.model_dump(mode="json")))
-        path.chmod(0o644)
-    return {bot: (tmp_path / bot, one.identity) for bot, one in made.items()}
+    return {one.bot: (tmp_path / one.bot, one.own.identity) for one in Custody(tmp_path).create(["alpha", "bravo"])}
 
 
 def start(module, name, **values):

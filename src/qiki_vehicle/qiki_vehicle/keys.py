@@ -18,7 +18,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Final, Self
 
-import yaml
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import Field, model_validator
@@ -221,29 +220,6 @@ def verify(public: bytes, signature: bytes, content: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
-
-
-def create(folder: Path) -> OwnKeys:
-    """Make an own key and write `own.yaml`, readable by the owner alone.
-
-    Raises:
-        FileExistsError: there is one.
-    """
-    made = OwnKeys.fresh()
-    write_private(folder / "own.yaml", made)
-    return made
-
-
-def write_private(path: Path, content: Section) -> None:
-    """Write a new file that only the owner reads.
-
-    Raises:
-        FileExistsError: there is one.
-    """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        yaml.safe_dump(content.model_dump(mode="json"), file, sort_keys=False)
 
 
 def check_private(path: Path) -> None:

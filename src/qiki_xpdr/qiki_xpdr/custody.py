@@ -15,70 +15,19 @@ import math
 import os
 import re
 import tempfile
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, TypeVar
 
 import yaml
 
 from qiki_vehicle import ConfigurationError
 from qiki_vehicle.files import Section
-from qiki_vehicle.keys import ALWAYS, MOST_KEYS, GroupKeys, KeyRing, OwnKeys, Public, Secret, key_id
+from qiki_vehicle.keys import ALWAYS, GroupKeys, KeyRing, OwnKeys, Secret
+from qiki_xpdr.holdings import FILES, GROUP, OWN, RING, Holding, compared, read_holding
+from qiki_xpdr.key_group import Group, together, turned
 
-OWN, GROUP, RING = "own.yaml", "group.yaml", "ring.yaml"
-_FILES: Final = (OWN, GROUP, RING)
-_T = TypeVar("_T", OwnKeys, GroupKeys, KeyRing)
 _BOT = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Holding:
-    """Key files of a bot; None: missing or refused.
-
-    Attributes:
-        problems: one line each; empty: the files fit each other, and those of the other bots.
-    """
-
-    bot: str
-    own: OwnKeys | None = None
-    group: GroupKeys | None = None
-    ring: KeyRing | None = None
-    problems: tuple[str, ...] = ()
-
-    @property
-    def revoked(self) -> bool:
-        """The own ring has revoked each own key."""
-        return self.own is not None and self.ring is not None and set(self.key_ids) <= set(self.ring.revoked)
-
-    @property
-    def key_ids(self) -> list[str]:
-        """Ids of the own keys, in their order."""
-        return [] if self.own is None else _ids(key.public for key in self.own.keys)
-
-
-@dataclass
-class _Group:
-    """All that the files of a group hold together."""
-
-    owns: dict[str, OwnKeys]
-    foes: dict[str, tuple[str, ...]]
-    bodies: dict[str, str]
-    members: dict[str, tuple[Public, ...]]
-    revoked: list[str]
-    secrets: GroupKeys
-
-    def list_owns(self) -> None:
-        """Put the public keys of the bots among the members', and their names to their ids."""
-        self.bodies.update({own.identity: bot for bot, own in self.owns.items()})
-        self.members.update({own.identity: tuple(key.public for key in own.keys) for own in self.owns.values()})
-
-    @property
-    def out(self) -> set[str]:
-        """Ids of which every key is revoked."""
-        return {identity for identity, keys in self.members.items() if set(_ids(keys)) <= set(self.revoked)}
 
 
 class Custody:
@@ -97,12 +46,12 @@ class Custody:
         """Bots with a key file."""
         if not self.root.is_dir():
             return ()
-        there = (one for one in self.root.iterdir() if any(os.path.lexists(one / name) for name in _FILES))
+        there = (one for one in self.root.iterdir() if any(os.path.lexists(one / name) for name in FILES))
         return tuple(sorted(one.name for one in there if _BOT.fullmatch(one.name)))
 
     def holdings(self) -> tuple[Holding, ...]:
         """Files of all bots, by name."""
-        return _compared([self._holding(bot) for bot in self.bots])
+        return compared([read_holding(self.root / bot) for bot in self.bots])
 
     def create(self, bots: Sequence[str], valid_until: float = ALWAYS) -> tuple[Holding, ...]:
         """Make the files of bots that have none; they join the group that is there. valid_until: s, of their keys."""
@@ -138,12 +87,12 @@ class Custody:
                 raise ConfigurationError(f"{name}: {value}; allowed: {low:g} to {ALWAYS:g} s")
         with self._changing() as group:
             for bot in bots:
-                own = _named(group, bot)
+                own = group.own(bot)
                 fresh = Secret.fresh(at, valid_until)
-                group.owns[bot] = OwnKeys(identity=own.identity, keys=_turned(bot, own.keys, fresh, overlap, 1))
+                group.owns[bot] = OwnKeys(identity=own.identity, keys=turned(bot, own.keys, fresh, overlap, 1))
             if secret:
                 fresh = Secret.fresh(at, valid_until)
-                group.secrets = GroupKeys(keys=_turned("the group", group.secrets.keys, fresh, overlap, 0))
+                group.secrets = GroupKeys(keys=turned("the group", group.secrets.keys, fresh, overlap, 0))
         return self.holdings()
 
     def revoke(self, names: Iterable[str]) -> tuple[Holding, ...]:
@@ -154,44 +103,31 @@ class Custody:
         with self._changing() as group:
             before = group.out
             for name in names:
-                for one in _keys_of(group, name):
+                for one in group.ids(name):
                     if one not in group.revoked:
                         group.revoked.append(one)
             if group.out > before and group.secrets.keys:
                 group.secrets = GroupKeys(keys=(Secret.fresh(),))
         return self.holdings()
 
-    def _holding(self, bot: str) -> Holding:
-        place, problems = self.root / bot, list[str]()
-
-        def read(path: Path, kind: type[_T]) -> _T | None:
-            try:
-                return kind.from_file(path)
-            except ConfigurationError as error:
-                problems.extend(str(error).splitlines())
-                return None
-
-        group = read(place / GROUP, GroupKeys) if os.path.lexists(place / GROUP) else GroupKeys()
-        return Holding(bot, read(place / OWN, OwnKeys), group, read(place / RING, KeyRing), tuple(problems))
-
     @contextmanager
-    def _changing(self) -> Iterator[_Group]:
+    def _changing(self) -> Iterator[Group]:
         """The group, of which all files are written at the end. One process at a time."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-            holdings = [self._holding(bot) for bot in self.bots]
+            holdings = [read_holding(self.root / bot) for bot in self.bots]
             bad = [line for one in holdings for line in one.problems]
             if bad:
                 raise ConfigurationError("\n".join(bad))
-            group = _together(holdings)
+            group = together(holdings)
             yield group
             self._write(group)
         finally:
             os.close(descriptor)
 
-    def _write(self, group: _Group) -> None:
+    def _write(self, group: Group) -> None:
         """Rings first: nobody signs with a key that is in no ring yet. Secrets go to those that are not revoked."""
         group.list_owns()
         out = group.out
@@ -207,95 +143,6 @@ class Custody:
             }
         files |= {self.root / bot / OWN: own for bot, own in group.owns.items()}
         _replace_all(files)
-
-
-def _together(holdings: Sequence[Holding]) -> _Group:
-    members: dict[str, tuple[Public, ...]] = {}
-    bodies: dict[str, str] = {}
-    revoked: dict[str, None] = {}
-    for one in holdings:
-        if one.ring is not None:
-            members |= one.ring.members
-            bodies |= one.ring.bodies
-            revoked |= dict.fromkeys(one.ring.revoked)
-    owns = {one.bot: one.own for one in holdings if one.own is not None}
-    foes = {one.bot: one.ring.foes for one in holdings if one.ring is not None}
-    group = _Group(owns, foes, bodies, members, list(revoked), GroupKeys())
-    group.list_owns()
-    out = group.out
-    group.secrets = _common([one.group for one in holdings if one.group and one.own and one.own.identity not in out])
-    return group
-
-
-def _common(groups: Sequence[GroupKeys]) -> GroupKeys:
-    """Secrets that all have: another one may be known to a revoked bot. None in common: a new one."""
-    if groups and not any(group.keys for group in groups):
-        return GroupKeys()
-    first = groups[0].keys if groups else ()
-    shared = [key for key in first if all(group.find(key.group_id) is not None for group in groups)]
-    return GroupKeys(keys=tuple(shared) or (Secret.fresh(),))
-
-
-def _turned(owner: str, keys: Sequence[Secret], fresh: Secret, overlap: float, keep: int) -> tuple[Secret, ...]:
-    """Keys with a further one. Of the old ones those that are over leave, but for the first `keep`."""
-    at = fresh.valid_from
-    newest = max((key.valid_from for key in keys), default=-math.inf)
-    if newest >= at:
-        raise ConfigurationError(f"at: {at:g}; allowed: after {newest:g} s, when the newest key of {owner} begins")
-    old = [key for row, key in enumerate(keys) if row < keep or key.valid_until >= at]
-    if len(old) >= MOST_KEYS:
-        raise ConfigurationError(f"keys of {owner}: {len(old)} are valid; allowed: {MOST_KEYS - 1} beside a new one")
-    end = at + overlap
-    return (*(key.model_copy(update={"valid_until": min(key.valid_until, end)}) for key in old), fresh)
-
-
-def _named(group: _Group, bot: str) -> OwnKeys:
-    if bot not in group.owns:
-        raise ConfigurationError(f"bot: {bot!r}; allowed: {', '.join(group.owns) or 'none yet'}")
-    return group.owns[bot]
-
-
-def _keys_of(group: _Group, name: str) -> list[str]:
-    """Ids of the keys that a name of a bot, an id or the id of a key stands for."""
-    if name in group.owns:
-        name = group.owns[name].identity
-    listed = {identity: _ids(keys) for identity, keys in group.members.items()}
-    if name in listed:
-        return listed[name]
-    if any(name in ids for ids in listed.values()):
-        return [name]
-    raise ConfigurationError(f"name: {name!r}; allowed: a bot, an id or the id of a key that is in a ring")
-
-
-def _ids(keys: Iterable[Public]) -> list[str]:
-    return [key_id(key.raw).hex() for key in keys]
-
-
-def _compared(holdings: Sequence[Holding]) -> tuple[Holding, ...]:
-    """Add the problems that show beside the others."""
-    rings = {one.bot: one.ring for one in holdings if one.ring is not None}
-    groups = {one.bot: one.group for one in holdings if one.group is not None and not one.revoked}
-    identities = Counter(one.own.identity for one in holdings if one.own is not None)
-    made = []
-    for one in holdings:
-        problems = list(one.problems)
-        if one.ring is not None:
-            other, first = next(iter(rings.items()))
-            if (one.ring.members, set(one.ring.revoked)) != (first.members, set(first.revoked)):
-                problems.append(f"{RING}: members or revoked keys are others than those of {other}")
-        if one.own is not None:
-            for bot, ring in rings.items():
-                listed = ring.members.get(one.own.identity, ())
-                missing = [key.public for key in one.own.keys if key.public not in listed]
-                problems += [f"{OWN}: key {id} is not so in the ring of {bot}" for id in _ids(missing)]
-            if identities[one.own.identity] > 1:
-                problems.append(f"{OWN}: id {one.own.identity} is that of another bot too")
-        if one.bot in groups:
-            other, secrets = next(iter(groups.items()))
-            if one.group != secrets:
-                problems.append(f"{GROUP}: other secrets than those of {other}")
-        made.append(replace(one, problems=tuple(problems)))
-    return tuple(made)
 
 
 def _replace_all(files: Mapping[Path, Section]) -> None:

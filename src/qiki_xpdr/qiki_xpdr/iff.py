@@ -11,39 +11,13 @@ from dataclasses import dataclass, field
 
 from qiki_vehicle.keys import GroupKeys, KeyRing, key_id, seconds, verify
 from qiki_vehicle.radio import Iff as Settings
+from qiki_xpdr.chains import Chains, Waiting
 from qiki_xpdr.checks import CheckQueue
 from qiki_xpdr.frames import HMAC, Answer, Claim, FrameError, Interrogation, Manifest, decode, digest
 from qiki_xpdr.modes import Allegiance, SpoofState
 from qiki_xpdr.questions import Coded, Questions, group_proof
 from qiki_xpdr.reasons import Reason
 from qiki_xpdr.standing import Outcome, Source, Standing, Standings
-
-_GAP = 1.5
-"""Lengths of a manifest's cover, beyond which one between two was not received."""
-
-
-@dataclass
-class _Waiting:
-    number: int
-    source: Source
-    claim: Claim
-    arrived: float
-
-
-@dataclass
-class _Chain:
-    """Newest verified manifest of an id.
-
-    Attributes:
-        covers_from: of it. missing: hashes listed whose claims have not arrived.
-    """
-
-    manifest: Manifest
-    missing: set[bytes]
-
-    @property
-    def valid_from(self) -> int:
-        return self.manifest.valid_from
 
 
 @dataclass
@@ -82,15 +56,13 @@ class Iff:
         self._settings, self._identity, self._ring = settings, identity, ring
         self._group = group or GroupKeys()
         self._seen_frames = _Memory(settings.replay_cache)
-        self._waiting: OrderedDict[bytes, _Waiting] = OrderedDict()
-        self._waiting_of: Counter[Source] = Counter()
+        self._chains = Chains(settings)
         self._received: Counter[Source] = Counter()
         self._read = 0
         self._queue: CheckQueue[tuple[int, Source, Manifest | Answer]] = CheckQueue(
             settings.queue_max, settings.queue_per_source
         )
         self._questions = Questions(identity, settings.interrogation_timeout, settings.queue_max, nonce)
-        self._chains: dict[str, _Chain] = {}
         self._standings = Standings(settings.replay_cache, settings.friend_valid)
 
     @property
@@ -161,12 +133,8 @@ class Iff:
                 break
             number, source, message = item
             outcomes += self._checked(number, source, message, now)
-        while self._waiting:
-            frame_hash, waiting = next(iter(self._waiting.items()))
-            if -self._settings.skew <= now - waiting.arrived <= self._settings.pending:
-                break
-            self._settled(frame_hash)
-            outcomes.append(self._out(waiting.number, waiting.source, waiting.claim.identity, Reason.UNSIGNED, now))
+        for one in self._chains.expired(now):
+            outcomes.append(self._out(one.number, one.source, one.claim.identity, Reason.UNSIGNED, now))
         return outcomes
 
     def interrogate(self, target: str, now: float, method: int = HMAC) -> bytes:
@@ -213,36 +181,13 @@ class Iff:
     ) -> tuple[Claim | None, list[Outcome]]:
         reason = self._timely(claim.time, claim.time, now, self._settings.claim_age)
         frame_hash = digest(frame)
-        if reason is None and (not self._seen_frames.add(frame_hash) or frame_hash in self._waiting):
+        if reason is None and (not self._seen_frames.add(frame_hash) or self._chains.waits(frame_hash)):
             reason = Reason.REPLAY
-        reason = reason or self._late(claim, frame_hash)
-        most = self._settings.queue_max if source is None else self._settings.queue_per_source
-        if reason is None and (self._waiting_of[source] >= most or len(self._waiting) >= self._settings.replay_cache):
-            reason = Reason.SHED
+        reason = reason or self._chains.add(frame_hash, Waiting(number, source, claim, now))
         if reason is None:
-            self._waiting[frame_hash] = _Waiting(number, source, claim, now)
-            self._waiting_of[source] += 1
             return claim, []
         believable = claim if reason in (Reason.MANIFEST, Reason.SHED) else None
         return believable, [self._out(number, source, claim.identity, reason, now)]
-
-    def _late(self, claim: Claim, frame_hash: bytes) -> Reason | None:
-        """Outcome of a claim that arrives after the manifest of its time; None: it does not."""
-        chain = self._chains.get(claim.identity)
-        if chain is None or claim.time >= chain.valid_from:
-            return None
-        if frame_hash in chain.missing:
-            chain.missing.discard(frame_hash)
-            return Reason.MANIFEST
-        if frame_hash in chain.manifest.hashes:
-            return Reason.REPLAY
-        return Reason.UNLISTED if claim.time >= chain.manifest.covers_from else Reason.STALE
-
-    def _settled(self, frame_hash: bytes) -> None:
-        source = self._waiting.pop(frame_hash).source
-        self._waiting_of[source] -= 1
-        if not self._waiting_of[source]:
-            del self._waiting_of[source]
 
     def _manifest(self, number: int, manifest: Manifest, source: Source, now: float) -> list[Outcome]:
         """Cheap checks, in the order of their cost; what passes waits for the check of its signature."""
@@ -251,10 +196,9 @@ class Iff:
         reason: Reason | None = None if covered and life <= 60.0 else Reason.LIFE
         reason = reason or self._timely(manifest.valid_from, manifest.valid_until, now, 0.0)
         reason = reason or self._bound(manifest.identity, manifest.key, now)
-        chain = self._chains.get(manifest.identity)
-        if reason is None and chain is not None and manifest.valid_from <= chain.valid_from:
+        if reason is None and self._chains.old(manifest):
             reason = Reason.REPLAY
-        if reason is None and not any(one in self._waiting for one in manifest.hashes):
+        if reason is None and not any(map(self._chains.waits, manifest.hashes)):
             reason = Reason.UNMATCHED
         if reason is None and not self._seen_frames.add(digest(manifest.encode())):
             reason = Reason.REPLAY
@@ -286,36 +230,12 @@ class Iff:
             if reason is None and not self._questions.close(message):
                 reason = Reason.NOT_ASKED
             return [self._out(number, source, identity, reason or Reason.SIGNED_ANSWER, now)]
+        reason = reason or self._chains.link(message)
         if reason is not None:
             return [self._out(number, source, identity, reason, now)]
-        return self._linked(number, source, message, now)
-
-    def _linked(self, number: int, source: Source, manifest: Manifest, now: float) -> list[Outcome]:
-        """Outcomes of a manifest with a good signature: its own, and of the claims of its time."""
-        identity, chain = manifest.identity, self._chains.get(manifest.identity)
-        if chain is not None and manifest.valid_from <= chain.valid_from:
-            return [self._out(number, source, identity, Reason.REPLAY, now)]
-        self._chains[identity] = _Chain(manifest, set(manifest.hashes))
-        cover = manifest.valid_from - manifest.covers_from
-        if chain is not None and manifest.previous != chain.manifest.present:
-            overlaps = manifest.covers_from < chain.valid_from
-            if overlaps or manifest.valid_from - chain.valid_from <= _GAP * cover:
-                # Two holders of one key: neither is believed before one follows on itself.
-                return [self._out(number, source, identity, Reason.CHAIN_BROKEN, now)]
-        return self._listed(manifest, self._chains[identity].missing, now)
-
-    def _listed(self, manifest: Manifest, missing: set[bytes], now: float) -> list[Outcome]:
-        """Outcomes of the claims that waited for a manifest."""
-        outcomes = []
-        for frame_hash, waiting in list(self._waiting.items()):
-            claim = waiting.claim
-            if claim.identity != manifest.identity or not manifest.covers_from <= claim.time < manifest.valid_from:
-                continue
-            reason = Reason.MANIFEST if frame_hash in missing else Reason.UNLISTED
-            missing.discard(frame_hash)
-            self._settled(frame_hash)
-            outcomes.append(self._out(waiting.number, waiting.source, claim.identity, reason, now))
-        return outcomes
+        return [
+            self._out(one.number, one.source, identity, outcome, now) for one, outcome in self._chains.listed(message)
+        ]
 
     def _enqueue(self, number: int, message: Manifest | Answer, source: Source, now: float) -> list[Outcome]:
         dropped = self._queue.put((source, message.key), (number, source, message))

@@ -4,6 +4,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from qiki_vehicle import Vehicle
@@ -42,6 +43,13 @@ def timed(name, *spans):
 def ring(*members, revoked=(), foes=()):
     public = {own.identity: [own.public(n).model_dump() for n in range(len(own.keys))] for own in members}
     return KeyRing.model_validate({"members": public, "revoked": list(revoked), "foes": list(foes)})
+
+
+def write_private(path, content):
+    """A new file of keys that only the owner reads."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(0o600, exist_ok=False)
+    path.write_text(yaml.safe_dump(content.model_dump(mode="json")))
 
 
 def friend(own=None, mode=Mode.ON, **options):

@@ -4,26 +4,24 @@ import os
 
 import pytest
 import yaml
-from air import keys, ring, timed
+from air import keys, ring, timed, write_private
 
 from qiki_vehicle import ConfigurationError
-from qiki_vehicle.keys import Secret, create, key_id, verify, write_private
+from qiki_vehicle.keys import Secret, key_id, verify
 from qiki_xpdr import GroupKeys, KeyRing, OwnKeys
 
 
 @pytest.mark.requirement("XPDR-2")
-def test_new_keys_are_the_owners_alone_and_sign(tmp_path):
+def test_new_keys_come_back_from_their_files_and_sign(tmp_path):
     folder = tmp_path / "keys"
-    own, group = create(folder), GroupKeys(keys=(Secret.fresh(),))
+    own, group = OwnKeys.fresh(), GroupKeys(keys=(Secret.fresh(),))
+    write_private(folder / "own.yaml", own)
     write_private(folder / "group.yaml", group)
-    assert (folder / "own.yaml").stat().st_mode & 0o777 == 0o600
     assert OwnKeys.from_file(folder / "own.yaml") == own
     assert GroupKeys.from_file(folder / "group.yaml") == group
     assert verify(own.public(0).raw, own.sign(0, b"content"), b"content")
     assert not verify(own.public(0).raw, own.sign(0, b"content"), b"other")
     assert not verify(b"\xff" * 32, own.sign(0, b"content"), b"content")
-    with pytest.raises(FileExistsError):
-        create(folder)
 
 
 @pytest.mark.requirement("XPDR-2")
@@ -38,7 +36,7 @@ def test_new_keys_are_the_owners_alone_and_sign(tmp_path):
     ],
 )
 def test_files_that_others_may_read_or_write_are_refused(tmp_path, name, kind, mode, right):
-    create(tmp_path)
+    write_private(tmp_path / "own.yaml", OwnKeys.fresh())
     write_private(tmp_path / "group.yaml", GroupKeys(keys=(Secret.fresh(),)))
     (tmp_path / "ring.yaml").write_text(yaml.safe_dump(ring(keys("friend")).model_dump(mode="json")))
     path = tmp_path / name
@@ -54,7 +52,7 @@ def test_files_that_others_may_read_or_write_are_refused(tmp_path, name, kind, m
 
 @pytest.mark.requirement("XPDR-2")
 def test_a_link_and_a_missing_file_are_refused(tmp_path):
-    create(tmp_path / "real")
+    write_private(tmp_path / "real" / "own.yaml", OwnKeys.fresh())
     (tmp_path / "own.yaml").symlink_to(tmp_path / "real" / "own.yaml")
     with pytest.raises(ConfigurationError, match="allowed: a regular file"):
         OwnKeys.from_file(tmp_path / "own.yaml")

@@ -13,6 +13,7 @@ from xpdr_process import ALPHA, BOUNDS, FRIEND, PLACE, is_friend, made, set_mode
 
 from qiki_msgs.msg import Energy, RadarTrack, RfReception, XpdrState
 from qiki_msgs.srv import Interrogate, ListGuardRules, SetGuardMode
+from qiki_node import stamps
 from qiki_node.testing import Peer
 from qiki_vehicle.keys import key_id
 from qiki_xpdr import Mode, Reason, Rules, Transponder
@@ -232,7 +233,12 @@ def test_garbage_on_each_topic_is_refused_and_the_friend_stays(alpha, bench):
 def test_a_world_that_begins_again_has_other_tracks(bench):
     bench.now = 10.0
     bench.tracks.clear()
-    bench.run(lambda: is_friend(bench))
+
+    def of_new_world():
+        """A message of the old world may still be on its way."""
+        return bool(bench.tracks) and stamps.seconds(bench.tracks[-1].header.stamp) <= bench.now
+
+    bench.run(lambda: of_new_world() and is_friend(bench))
     assert all(one.age < 9.0 for one in bench.tracks[-1].tracks)
 
 

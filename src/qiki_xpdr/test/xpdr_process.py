@@ -1,13 +1,12 @@
 """The node `xpdr` of alpha as a real process, its keys, and a friend at a place."""
 
 import yaml
-from air import GROUP, keys, ring
+from air import GROUP, keys, ring, write_private
 from xpdr_bench import NODE
 
 from qiki_msgs.msg import RadarTrack
 from qiki_msgs.srv import SetTransponderMode
 from qiki_node.testing import NodeProcess
-from qiki_vehicle.keys import write_private
 
 ALPHA, FRIEND = keys("alpha"), keys("friend")
 PLACE = (0.0, 60.0, 5.0)

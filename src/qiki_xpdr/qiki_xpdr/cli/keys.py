@@ -14,7 +14,8 @@ from qiki_node.terminal import echo, printable
 from qiki_node.verb_group import VerbGroup
 from qiki_vehicle import ConfigurationError
 from qiki_vehicle.keys import ALWAYS, Timed
-from qiki_xpdr.custody import Custody, Holding
+from qiki_xpdr.custody import Custody
+from qiki_xpdr.holdings import Holding
 
 F = TypeVar("F", bound=Callable[..., Any])
 _ROW: Final = "{:<12} {:<24} {:<16} {:<9} {:>12} {:>12}"
