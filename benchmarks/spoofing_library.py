@@ -38,8 +38,7 @@ def offset(sigmas: float) -> Change:
         distance, _, elevation = spherical(place)
         flat = np.cos(elevation)
         sight, east, up = axes(place)
-        turn = np.random.default_rng(7).normal(size=place.shape)
-        turn *= sigmas / np.linalg.norm(turn, axis=1)[:, None]
+        turn = sigmas * sent["turn"]
         claim = SPOOFING.claim_position
         along = np.hypot(RADAR.range, claim)
         across = np.hypot(RADAR.angle * np.maximum(flat, 0.05) * distance, claim)

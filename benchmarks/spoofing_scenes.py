@@ -15,6 +15,8 @@ VEHICLE = Vehicle.from_file(Path(__file__).resolve().parent.parent / "launch/con
 RADAR, RADIO, SPOOFING = VEHICLE.radar, VEHICLE.radio, VEHICLE.spoofing
 STEP, LENGTH, ONSET = 0.1, 60.0, 20.0
 SIGMAS = np.array((RADAR.range, RADAR.angle, RADAR.angle, RADAR.radial_velocity))
+TRUTH = ("place", "speed", "turn")
+"""Of the world, for changes; `turn`: (count, 3) direction of an offset."""
 World = dict[str, Any]
 Change = Callable[[World, float, np.random.Generator], None]
 
@@ -44,14 +46,20 @@ def scene(rng: np.random.Generator, count: int, **options: Any) -> World:
         "push": options.get("push", 0.0),
         "hull": options.get("hull", ""),
         "point": on_hull(rng, count),
+        "turn": directions(rng, count),
         "step": 0,
     }
 
 
 def on_hull(rng: np.random.Generator, count: int) -> np.ndarray:
     """(count, 3) m, points of the hull from its centre."""
-    points = rng.normal(size=(count, 3))
-    return RADAR.extent * points / np.linalg.norm(points, axis=1)[:, None]
+    return RADAR.extent * directions(rng, count)
+
+
+def directions(rng: np.random.Generator, count: int) -> np.ndarray:
+    """(count, 3) unit vectors."""
+    vectors = rng.normal(size=(count, 3))
+    return vectors / np.linalg.norm(vectors, axis=1)[:, None]
 
 
 def look(world: World, rng: np.random.Generator, now: float, change: Change | None) -> Looks:
@@ -86,10 +94,10 @@ def look(world: World, rng: np.random.Generator, now: float, change: Change | No
     }
     sent |= {name: world[name] for name in ("track", "identity")}
     if change is not None:
-        for name in ("place", "speed"):
+        for name in TRUTH:
             sent[name] = world[name]
         change(sent, now, rng)
-        for name in ("place", "speed"):
+        for name in TRUTH:
             sent.pop(name)
     talking = ~sent.pop("silent")
     sent["identity"] = [name for name, talks in zip(sent["identity"], talking, strict=True) if talks]
@@ -104,8 +112,9 @@ def axes(place: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def fly(world: World, rng: np.random.Generator) -> None:
-    """Move all bodies one look on."""
+    """Move all bodies one look on, by at most the acceleration that a body is believed."""
     kick = rng.normal(size=world["place"].shape) * world["acceleration"] * math.sqrt(STEP)
+    kick /= np.maximum(np.linalg.norm(kick, axis=1) / (SPOOFING.acceleration * STEP), 1.0)[:, None]
     world["step"] += 1
     kick[:, 0] += world["push"] * STEP * (1.0 if world["step"] // 10 % 2 else -1.0)
     world["place"] = world["place"] + STEP * world["speed"] + 0.5 * STEP * kick

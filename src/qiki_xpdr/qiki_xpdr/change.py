@@ -17,6 +17,9 @@ from scipy.special import chdtrc
 
 from qiki_xpdr.geometry import Floats
 
+_LARGE = 1e100
+"""Beyond any residual, with squares and products that are finite."""
+
 
 def threshold(arl: float, dimensions: int, windows: Sequence[int]) -> float:
     """Threshold of `Offset` for a mean of at least `arl` looks between two false alarms.
@@ -43,7 +46,8 @@ class Offset:
     def __init__(self, dimensions: int, windows: Sequence[int], clip: float, rows: int = 0) -> None:
         self._dimensions, self._clip = dimensions, clip
         self._windows = np.array(windows)
-        self._sums = np.zeros((rows, int(self._windows[-1]) + 1, dimensions))
+        # Of residuals, and of margins behind them: running sums after each of the newest looks.
+        self._sums = np.zeros((rows, int(self._windows[-1]) + 1, 2 * dimensions))
         self._looks = np.zeros(rows, dtype=np.int64)
         self.statistic: Floats = np.zeros(rows)
         """(N,) largest ratio over the windows, after each row's newest look."""
@@ -53,7 +57,7 @@ class Offset:
     def add(self, count: int) -> None:
         """Append rows that begin."""
         size = self._sums.shape[1]
-        self._sums = np.concatenate((self._sums, np.zeros((count, size, self._dimensions))))
+        self._sums = np.concatenate((self._sums, np.zeros((count, size, 2 * self._dimensions))))
         self._looks = np.concatenate((self._looks, np.zeros(count, dtype=np.int64)))
         self.statistic = np.concatenate((self.statistic, np.zeros(count)))
         self.length = np.concatenate((self.length, np.zeros(count, dtype=np.int64)))
@@ -83,34 +87,55 @@ class Offset:
             rows: (K,). residuals: (K, dimensions).
             excuse: (K, dimensions) largest constant shift, of either sign, that is no change.
             once: the excused shift is one of a single look, not of each.
-            margin: (K, dimensions) shift of each dimension, of either sign, constant or not, that is no change.
+            margin: (K, dimensions) semi-axes of the ellipsoid of shifts, constant or not, that are no change.
         """
         known = np.isfinite(residuals).all(axis=1)
         rows, residuals = rows[known], residuals[known]
         if not len(rows):
             return
         margin = np.zeros_like(residuals) if margin is None else margin[known]
-        allowed = np.clip(residuals, -margin, margin)
+        allowed = nearest(residuals, margin)
         beyond = residuals - allowed
         size = np.einsum("ki,ki->k", beyond, beyond) / 2.0
         residuals = allowed + beyond * np.sqrt(np.minimum(1.0, self._clip / np.maximum(size, 1e-12)))[:, None]
         ring = self._sums.shape[1]
         looks = self._looks[rows] + 1
-        newest = self._sums[rows, (looks - 1) % ring] + residuals
+        newest = self._sums[rows, (looks - 1) % ring] + np.hstack((residuals, margin))
         self._sums[rows, looks % ring] = newest
         self._looks[rows] = looks
         lengths = np.minimum(self._windows, looks[:, None])
         before = self._sums[rows[:, None], (looks[:, None] - lengths) % ring]
-        apart = newest[:, None, :] - before
+        apart, room = np.split(newest[:, None, :] - before, 2, axis=2)
         if excuse is not None:
-            apart -= _excused(apart, np.ones_like(lengths) if once else lengths, excuse[known])
-        room = lengths[:, :, None] * margin[:, None, :]
-        apart -= np.clip(apart, -room, room)
+            apart = apart - _excused(apart, np.ones_like(lengths) if once else lengths, excuse[known])
+        apart = apart - nearest(apart, room)
         ratios = np.einsum("kli,kli->kl", apart, apart) / (2.0 * lengths)
         best = ratios.argmax(axis=1)
         span = np.arange(len(rows))
         self.statistic[rows] = ratios[span, best]
         self.length[rows] = lengths[span, best]
+
+
+def nearest(points: Floats, axes: Floats) -> Floats:
+    """Points (..., dimensions) of the ellipsoids with semi-axes `axes` that are nearest to `points`.
+
+    The nearest point is a² p / (t + a²) with the multiplier t of the surface's equation, zero inside; Newton's method
+    on the inverse root of that equation, which is concave, comes from below, so that no point ends too far inside.
+    """
+    if points.shape[-1] == 1:
+        return np.clip(points, -axes, axes)
+    # Dimensions first: sums over a short last axis are slow.
+    first = np.ascontiguousarray(np.moveaxis(np.clip(points, -_LARGE, _LARGE), -1, 0))
+    squared = np.maximum(np.moveaxis(axes, -1, 0) ** 2, 1.0 / _LARGE)
+    scaled = np.abs(np.sqrt(squared) * first)
+    t = np.maximum((scaled - squared).max(axis=0), 0.0)
+    for _ in range(4):
+        below = t + squared
+        terms = (scaled / below) ** 2
+        level = terms.sum(axis=0)
+        t = np.maximum(t + level * (np.sqrt(level) - 1.0) / np.maximum((terms / below).sum(axis=0), 1.0 / _LARGE), 0.0)
+    found: Floats = np.moveaxis(squared * first / (t + squared), 0, -1)
+    return np.where(axes > 0.0, found, 0.0)
 
 
 def _excused(sums: Floats, lengths: NDArray[np.int64], excuse: Floats) -> Floats:

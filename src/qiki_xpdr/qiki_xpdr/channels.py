@@ -76,7 +76,8 @@ class Residuals:
     """Whitened residuals of K looks, by channel of `OFFSETS`: standard normal for a truthful claim of a point.
 
     Attributes:
-        shifts: (K, dimensions). margins: (K, dimensions) of them, by points of the hull other than its centre.
+        shifts: (K, dimensions).
+        margins: (K, dimensions) semi-axes of the ellipsoid of shifts by points of the hull other than its centre.
         excuse: (K, 3) shift of the position's residual by a clock that is `skew` late.
     """
 
@@ -131,7 +132,9 @@ def residuals(looks: Looks, own: Own, now: float, vehicle: Vehicle) -> Residuals
         late_clock[:, 1:] /= claimed.range[:, None]
         # A margin holds for a sum of looks: the nearest range that the noise allows.
         reach = np.maximum(claimed.range - 3.0 * spoofing.claim_position, radar.extent)
-        hull = radar.extent / np.stack((np.ones(len(flat)), reach, reach), axis=1)
+        # Seen from nearby, angles and range bend the ball outwards, by a fifth to a third of extent / range.
+        radius = radar.extent * (1.0 + radar.extent / (3.0 * reach))[:, None]
+        hull = radius / np.stack((np.ones(len(flat)), reach, reach), axis=1)
         near = np.maximum(distance - 3.0 * radar.range, radar.extent)
         louder = free_space_loss(near + radar.extent, radio.frequency) - free_space_loss(near, radio.frequency)
     margins = {

@@ -17,6 +17,8 @@ from qiki_xpdr.modes import Occurrence, SpoofState
 Key = tuple[int, str]
 """Track (-1: none) and claimed id."""
 
+_STATES: Final = tuple(SpoofState)
+
 TEXTS: Final = {
     "position": "the claimed position is not that of the return",
     "jump": "the claimed position is not where the claims before led",
@@ -142,7 +144,7 @@ class SpoofMonitor:
     @property
     def states(self) -> dict[Key, SpoofState]:
         """Verdict on each pair."""
-        return {key: SpoofState(int(state)) for key, state in zip(self._keys, self._state, strict=True)}
+        return {key: _STATES[state] for key, state in zip(self._keys, self._state.tolist(), strict=True)}
 
     def score(self) -> Floats:
         """Largest statistic of each pair by its threshold and cap, in the order of `states`."""
@@ -212,11 +214,15 @@ class SpoofMonitor:
 
         Second: rivals of which none is proven. Either may be the honest one: SUSPECT, and no more by this alone.
         """
-        shared: dict[int | str, list[int]] = {}
-        for row, (key, seen) in enumerate(zip(self._keys, self._seen, strict=True)):
-            if key[0] >= 0 and 0.0 <= now - seen <= self._settings.recent:
-                shared.setdefault(key[1 - other], []).append(row)
         faults, contested = np.zeros(len(rows)), np.zeros(len(rows), dtype=bool)
+        since = now - self._seen
+        recent = np.flatnonzero((since >= 0.0) & (since <= self._settings.recent)).tolist()
+        recent = [row for row in recent if self._keys[row][0] >= 0]
+        if len({self._keys[row][1 - other] for row in recent}) == len(recent) == len(self._keys):
+            return faults, contested
+        shared: dict[int | str, list[int]] = {}
+        for row in recent:
+            shared.setdefault(self._keys[row][1 - other], []).append(row)
         for at, row in enumerate(rows):
             rivals = [one for one in shared.get(self._keys[row][1 - other], ()) if one != row]
             if not rivals or self._proven[row]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from qiki_xpdr.change import Fault, Offset, threshold
+from qiki_xpdr.change import Fault, Offset, nearest, threshold
 
 SPOOFING = VEHICLE.spoofing
 WINDOWS = SPOOFING.windows
@@ -90,16 +90,59 @@ def test_an_excused_shift_is_no_change_and_a_larger_one_is(share, seed):
 
 
 @pytest.mark.requirement("XPDR-26")
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3))
+def test_the_nearest_point_of_a_margin_is_on_it_and_nearer_than_others(seed, dimensions):
+    rng = np.random.default_rng(seed)
+    axes = 10.0 ** rng.uniform(-2.0, 2.0, (200, dimensions))
+    points = rng.normal(size=axes.shape) * 10.0 ** rng.uniform(-2.0, 3.0, (200, 1))
+    found = nearest(points, axes)
+    inside = ((points / axes) ** 2).sum(axis=1) <= 1.0
+    assert np.allclose(found[inside], points[inside])
+    level = ((found / axes) ** 2).sum(axis=1)[~inside]
+    assert (level >= 1.0 - 1e-9).all()  # never too far inside: that would be a stricter test
+    assert np.quantile(level, 0.9, method="lower") <= 1.01
+    other = rng.normal(size=axes.shape)
+    other *= axes * (rng.uniform(size=200) ** 0.3 / np.linalg.norm(other, axis=1))[:, None]
+    assert (np.linalg.norm(points - found, axis=1) <= np.linalg.norm(points - other, axis=1) + 1e-9).all()
+
+
+@pytest.mark.requirement("XPDR-26")
+def test_the_nearest_point_of_a_flat_margin_and_of_what_is_far_off():
+    axes = np.array([[1.0, 0.0, 2.0], [0.0, 0.0, 0.0], [1.0, 2.0, 3.0]])
+    found = nearest(np.array([[0.5, 7.0, 0.0], [1.0, 2.0, 3.0], [1e308, 0.0, -1e308]]), axes)
+    assert found[:2].tolist() == [[0.5, 0.0, 0.0], [0.0, 0.0, 0.0]]
+    assert np.isfinite(found).all()
+
+
+@pytest.mark.requirement("XPDR-26")
 @given(st.integers(0, 2**32 - 1), st.booleans())
 def test_a_shift_within_the_margin_is_no_change_and_one_beyond_it_is(seed, wanders):
     rng, margin = np.random.default_rng(seed), np.array([[0.5, 12.0, 0.0]])
-    test, share = Offset(3, WINDOWS, SPOOFING.clip * H, 2), rng.uniform(-1.0, 1.0, (1, 3))
+    test = Offset(3, WINDOWS, SPOOFING.clip * H, 2)
+
+    def surface():
+        point = rng.normal(size=(1, 3))
+        return point / np.linalg.norm(point)
+
+    share = surface()
     for _ in range(150):
         noise = rng.normal(size=(1, 3))
-        inside = noise + margin * (rng.uniform(-1.0, 1.0, (1, 3)) if wanders else share)
+        inside = noise + margin * (surface() if wanders else share)
         beyond = noise + margin * np.sign(share) + np.array([[0.0, 2.0, 0.0]]) * np.sign(share)
         test.look(np.array([0, 1]), np.vstack((inside, beyond)), margin=np.repeat(margin, 2, axis=0))
     assert test.statistic[0] < H < test.statistic[1]
+
+
+@pytest.mark.requirement("XPDR-26")
+@pytest.mark.parametrize("last", [0.4, 2.5])
+def test_each_look_has_the_margin_of_its_own_time(last):
+    """As beside a dock: the nearer the body, the larger the angle of the same point of its hull."""
+    rng = np.random.default_rng(23)
+    test, share = Offset(2, WINDOWS, SPOOFING.clip * H, 1), np.array([[0.6, 0.8]])
+    for size in np.linspace(4.0, 4.0 * last, 400):
+        margin = np.full((1, 2), size)
+        test.look(np.array([0]), rng.normal(size=(1, 2)) + share * margin, margin=margin)
+        assert test.statistic[0] < H
 
 
 @pytest.mark.requirement("XPDR-30")

@@ -43,7 +43,7 @@ def test_each_gross_attack_of_the_library_is_a_spoof_within_two_seconds(name):
 def test_no_benign_scenario_of_the_library_is_a_spoof(name):
     made = run(6, TRIALS, soon(BENIGN[name]), length=6.0)
     assert made.worst.max() < SpoofState.SPOOF
-    assert {"TRUSTED", "UNVERIFIED", "SUSPECT"} >= set(made.last)
+    assert {SpoofState.TRUSTED, SpoofState.UNVERIFIED, SpoofState.SUSPECT} >= set(made.last.tolist())
 
 
 @pytest.mark.requirement("XPDR-91")
