@@ -312,10 +312,10 @@ class Flight:
         return self.disturb(f"reset {name}", lambda: None, reset)
 
     def reset_simulation(self) -> float:
-        def reset() -> None:
-            assert self._peer.call(Trigger, "/qiki/sim/reset", Trigger.Request(), repeatable=False).success
+        return self.disturb("reset of the simulation", lambda: None, lambda: self._simulation("reset"))
 
-        return self.disturb("reset of the simulation", lambda: None, reset)
+    def _simulation(self, verb: str) -> None:
+        assert self._peer.call(Trigger, f"/qiki/sim/{verb}", Trigger.Request(), repeatable=False).success
 
     # Books -----------------------------------------------------------------------------------------------------------
 
@@ -328,7 +328,11 @@ class Flight:
 
     def check_outboxes(self, *, since_start: bool) -> None:
         """Nothing of any node waits, had no room or was refused; with `since_start`, for nodes that have not ended yet,
-        the store has as many events of each as it has counted."""
+        the store has as many events of each as it has counted.
+
+        Time stands still meanwhile: the simulator emits a sample of each bot once per second, as often as it publishes
+        its diagnostics, which may find a sample on its way each time.
+        """
 
         def counted() -> dict[str, dict[str, int]]:
             self.outboxes.clear()
@@ -338,6 +342,7 @@ class Flight:
         def settled() -> bool:
             return not any(outbox["queued"] for outbox in counted().values())
 
+        self._simulation("pause")
         try:
             self._peer.spin_until(settled)
         except AssertionError as error:
@@ -350,3 +355,4 @@ class Flight:
             if since_start:
                 kept = before[name]["emitted"] - before[name]["dropped"] - before[name]["queued"]
                 assert kept <= stored[name] <= outbox["emitted"], name
+        self._simulation("resume")

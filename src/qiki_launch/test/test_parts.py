@@ -23,8 +23,8 @@ from qiki_launch.run.event_files import EventFiles
 from qiki_launch.run.identity import Identity, boot_id, session_members
 from qiki_launch.run.output import LineSplitter, LogFile, Screen
 from qiki_launch.run.run_state import RUNNING, ProcessRecord, RunFolder, RunState
-from qiki_launch.run.shared_memory import remove_stale
 from qiki_launch.run.supervisor import Supervisor
+from qiki_node.shared_memory import remove_stale
 
 POLICY = BackoffPolicy(stable=10.0, cap=30.0, least=0.5)
 

@@ -18,11 +18,12 @@ Public modules (import-linter refuses the others outside of this package):
     stamps           stamps to numbers and back
     json_text        JSON without NaN
     run_file         the nodes that a run should have
+    shared_memory    what dead processes of the middleware left behind
     completion       names for the completion of a shell
     terminal         text that cannot steer a terminal
     message_classes  generated message classes by name
     testing          nodes under test: private domain, processes, a peer
 
-`completion`, `parameters`, `health`, `errors`, `json_text`, `run_file` and `terminal` import no ROS, and nothing is
-imported here: they serve code that runs without it.
+`completion`, `parameters`, `health`, `errors`, `json_text`, `run_file`, `shared_memory` and `terminal` import no ROS,
+and nothing is imported here: they serve code that runs without it.
 """

@@ -15,6 +15,7 @@ from qiki_node.executor import make_executor, spin_while
 from qiki_node.log import json_wanted, python_as_json, write_crash
 from qiki_node.node import QikiNode
 from qiki_node.parameters import ParameterError
+from qiki_node.shared_memory import remove_stale
 from qiki_node.watchdog import Watchdog, end_stuck_process
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def _run(make_node: Callable[[], QikiNode[Any]], args: Sequence[str] | None) -> 
     if as_json:
         arguments += ["--ros-args", "--disable-stdout-logs"]
         python_as_json("")
+    remove_stale()
     rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = make_node()

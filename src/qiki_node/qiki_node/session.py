@@ -26,6 +26,7 @@ from qiki_node.errors import CommandError, RefusedError, UnreachableError, up_hi
 from qiki_node.executor import make_executor
 from qiki_node.run_file import domain_id
 from qiki_node.service_type import ServiceType
+from qiki_node.shared_memory import remove_stale
 
 T = TypeVar("T")
 Q = TypeVar("Q")
@@ -77,6 +78,7 @@ class Session:
             domain_id()
         except ValueError as error:
             raise RefusedError(str(error), "unset it for domain 0") from error
+        remove_stale()
         self._context = rclpy.Context()
         # A signal handler of rclpy would shut the context down before a last zero wrench is out. A log file, which
         # nobody would read, needs a home directory.

@@ -11,7 +11,7 @@ import click
 from qiki_launch.cli.options import read_state, run_dir_option
 from qiki_launch.run.orphans import find_orphans, stop_orphans
 from qiki_launch.run.run_state import STOPPED, RunFolder, RunState, ended
-from qiki_launch.run.shared_memory import remove_stale
+from qiki_node.shared_memory import remove_stale
 from qiki_node.terminal import echo
 
 _POLL = 0.05

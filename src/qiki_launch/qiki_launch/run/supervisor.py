@@ -15,7 +15,7 @@ from qiki_launch.run.member import Member
 from qiki_launch.run.orphans import stop_orphans
 from qiki_launch.run.output import LogFile, Screen
 from qiki_launch.run.run_state import RUNNING, STOPPED, STOPPING, RunFolder, RunState, ended, now
-from qiki_launch.run.shared_memory import remove_stale
+from qiki_node.shared_memory import remove_stale
 
 _SELF = "launch"
 _ASKS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
