@@ -20,7 +20,7 @@ from qiki_docking.ros.parameters import DockingParameters, docked_of, ports_of
 from qiki_docking.ros.services import Services
 from qiki_docking.values import PHASE_CHANGED, Occurrence, Profile
 from qiki_events import REGISTRY
-from qiki_node import stamps
+from qiki_node import long_lived, stamps
 from qiki_node.health import Health
 from qiki_node.node import QikiNode
 from qiki_node.run import run
@@ -129,6 +129,7 @@ class DockingNode(QikiNode[DockingParameters]):
         now = self.seconds()
         if self._output is not None and now < self._output.state.stamp - _SET_BACK:
             self._begin(Remembered(source="nothing: the clock was set back"))
+            long_lived.renew()
         if self._core is None and not self._recall():
             return
         output = self.core.step(now)

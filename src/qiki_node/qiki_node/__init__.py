@@ -18,6 +18,7 @@ Public modules (import-linter refuses the others outside of this package):
     stamps           stamps to numbers and back
     json_text        JSON without NaN
     run_file         the nodes that a run should have
+    long_lived       what garbage collections leave out
     shared_memory    what dead processes of the middleware left behind
     completion       names for the completion of a shell
     terminal         text that cannot steer a terminal

@@ -17,6 +17,7 @@ from rclpy.service import Service
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 
+from qiki_node import long_lived
 from qiki_node.callbacks import reason_of
 from qiki_node.control_time import ControlTime
 from qiki_node.guarded_node import GuardedNode
@@ -140,6 +141,7 @@ class ManagedNode(GuardedNode):
         answer = super().on_activate(state)
         if answer == _SUCCESS:
             if self._make("activate", self._activate, self.activated):
+                long_lived.renew()
                 return answer
             answer = TransitionCallbackReturn.FAILURE
         self._unwind(self.activated)

@@ -11,6 +11,7 @@ import rclpy
 from rclpy.executors import Executor
 from rclpy.signals import SignalHandlerOptions
 
+from qiki_node import long_lived
 from qiki_node.executor import make_executor, spin_while
 from qiki_node.log import json_wanted, python_as_json, write_crash
 from qiki_node.node import QikiNode
@@ -92,9 +93,7 @@ def _run(make_node: Callable[[], QikiNode[Any]], args: Sequence[str] | None) -> 
         executor.add_node(node)
         watchdog.start()
         node.begin()
-        # The objects of now stay: garbage collections that walk all of them would make callbacks late.
-        gc.collect()
-        gc.freeze()
+        long_lived.freeze()
 
         failed = False
 

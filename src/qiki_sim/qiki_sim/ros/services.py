@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from std_srvs.srv import Trigger
 
 from qiki_msgs.srv import InjectFault, LoadScenario, SetSpeed, Step
+from qiki_node import long_lived
 from qiki_node.service_type import Answer
 from qiki_sim.ros.runner import load_world
 from qiki_vehicle import ConfigurationError
@@ -96,6 +97,7 @@ class Services:
             return self._refuse(response, str(error))
 
     def _begin(self, what: str, world: World, response: A) -> A:
+        long_lived.renew()  # the world before was 1 MiB of cycles
         self._node.runner.begin(world, time.monotonic())
         self._node.emit_scenario(what)
         if self._node.is_active:
