@@ -22,7 +22,8 @@ def without_collections() -> Iterator[None]:
     gc.unfreeze()
 
 
-def test_what_was_left_in_cycles_is_freed_though_it_was_frozen(without_collections: None) -> None:
+@pytest.mark.usefixtures("without_collections")
+def test_what_was_left_in_cycles_is_freed_though_it_was_frozen() -> None:
     early = Node()
     long_lived.freeze()
     late = Node()
@@ -35,7 +36,8 @@ def test_what_was_left_in_cycles_is_freed_though_it_was_frozen(without_collectio
     assert gc.get_freeze_count() > 0
 
 
-def test_where_nothing_is_frozen_nothing_is_done(without_collections: None) -> None:
+@pytest.mark.usefixtures("without_collections")
+def test_where_nothing_is_frozen_nothing_is_done() -> None:
     left = Node()
     gone = weakref.ref(left)
     del left
