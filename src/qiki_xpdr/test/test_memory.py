@@ -163,8 +163,10 @@ def recalled(*events, node=None, there=True, ordered=(), at=0.0):
     recall = Recall(node, Memory(node, "alpha/xpdr", 10.0, lambda: now[0]), lambda: now[0])
     for kind in ordered:
         recall.ordered(kind)
-    now[0] = at
     recall.look()
+    if at:
+        now[0] = at
+        recall.look()
     return node, recall
 
 

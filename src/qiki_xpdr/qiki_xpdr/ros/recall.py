@@ -1,5 +1,6 @@
 """State before a restart into the cores, once; an order that comes first counts."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -28,7 +29,7 @@ class Recall:
 
     def __init__(self, node: Any, memory: Memory | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._node, self._memory, self._clock = node, memory, clock
-        self._until = clock() + TRACKLESS
+        self._until = math.inf
         self._ordered: set[str] = set()
         self.first = 1 if memory is None else None
 
@@ -41,6 +42,8 @@ class Recall:
         if self._memory is None:
             return
         node = self._node
+        # From the first look on: before it, as with simulated time that stands still, nothing is asked.
+        self._until = min(self._until, self._clock() + TRACKLESS)
         remembered = self._memory.look(settled=node.events.values()["queued"] == 0)
         if remembered is not None:
             self._memory = None
