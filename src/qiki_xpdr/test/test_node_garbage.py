@@ -2,17 +2,20 @@
 
 import math
 import re
+import struct
 from types import SimpleNamespace
 from urllib.request import urlopen
 
 import numpy as np
 import pytest
 from air import friend, keys
+from rclpy.serialization import serialize_message
 from xpdr_bench import Bench
 from xpdr_process import BOUNDS, PLACE, is_friend, made, start
 
 from qiki_msgs.msg import RadarTrack, RfReception
 from qiki_node.testing import Peer, private_port
+from qiki_xpdr.frames import LARGEST
 
 pytestmark = [
     pytest.mark.realtime,
@@ -121,6 +124,35 @@ def test_the_same_reception_twice_is_a_replay_and_no_second_claim(alpha):
     counted, _ = more(alpha, act)
     assert counted.get(("reception", "replay"), 0.0) >= 1.0
     assert {input for input, _ in counted} == {"reception"}
+
+
+def oversized(message, length):
+    """Bytes of a reception with a longer frame than the message allows, as a foreign program may send them."""
+    whole, content = bytes(serialize_message(message)), bytes(message.frame)
+    field = struct.pack("<I", len(content)) + content
+    assert whole.count(field) == 1
+    return whole.replace(field, struct.pack("<I", length) + content[:1] * length)
+
+
+def test_radio_frames_beyond_the_largest_are_refused_and_counted(alpha):
+    """A publisher of the message refuses them; bytes of a foreign program come through, and the receiver counts them."""
+    bench = alpha.bench
+    bench.tracks.clear()
+    largest = RfReception(number=2**33, frame=b"Z" * LARGEST)
+
+    def act():
+        bench.radio.publish(bench.stamp(largest))
+        with pytest.raises(Exception, match="cannot publish data"):
+            bench.radio.publish(bench.stamp(RfReception(number=2**33 + 1, frame=b"Z" * (LARGEST + 1))))
+        for length in (LARGEST + 8, 2 * LARGEST, 60 * LARGEST):
+            bench.radio.publish(oversized(bench.stamp(largest), length))
+        bench.settle()
+        bench.step()
+
+    counted, _ = more(alpha, act)
+    # The largest is carried like the longer ones, and is no frame either.
+    assert counted == {("reception", "malformed"): 4.0}
+    stays(bench)
 
 
 def test_floods_cost_no_more_than_what_is_allowed_and_hurt_no_friend(alpha):
