@@ -23,7 +23,6 @@ from qiki_xpdr.geometry import Floats, Own
 from qiki_xpdr.guard import GuardMode, GuardTable
 from qiki_xpdr.iff import Iff
 from qiki_xpdr.modes import Mode, Occurrence
-from qiki_xpdr.numbers import Numbers
 from qiki_xpdr.own_motion import OwnMotion
 from qiki_xpdr.report import Identifications
 from qiki_xpdr.ros import diagnosis, messages
@@ -77,7 +76,6 @@ class XpdrNode(QikiNode[XpdrParameters]):
         stream, patience = f"{self.bot}/xpdr", params.store_patience
         memory = Memory(self, stream, patience, time.monotonic) if self.events.enabled else None
         self._recall = Recall(self, memory)
-        self._numbers: Numbers | None = None
         self._begin()
         transponder = self._vehicle.transponder
         power = self._vehicle.avionics.loads[_LOAD]
@@ -130,7 +128,6 @@ class XpdrNode(QikiNode[XpdrParameters]):
         self.guard = GuardTable(self.rules, self._guard_mode)
         self._watch = Watch(vehicle, self._iff, self.guard)
         self._identifications = Identifications()
-        self._numbers = None if self._numbers is None else Numbers(1)
         self._motion.clear()
         self._intake.reset()
         self._waiting.clear()
@@ -181,7 +178,7 @@ class XpdrNode(QikiNode[XpdrParameters]):
         if answer is not None:
             self._outputs.transmit(answer, now, reception.number)
         self._interrogations.received(reception)
-        if self._numbers is None:
+        if not self._recall.begun:
             return  # no frame is taken yet: by the first one they would be too old, which is evidence
         if len(self._waiting) == _MOST_WAITING:
             self._metrics.refuse("rf/rx", "waiting")
@@ -202,7 +199,7 @@ class XpdrNode(QikiNode[XpdrParameters]):
         if own is None:
             self._refuse("radar/frame", "motion", "own motion at its time is not known")
             return
-        if not self._numbered():
+        if not self._recall.number(self._watch.tracker):
             self._refuse("radar/frame", "memory", "the numbers of tracks before the start are not known yet")
             return
         self._arrived = now
@@ -221,21 +218,8 @@ class XpdrNode(QikiNode[XpdrParameters]):
             self._arrived = now
         own = self._motion.at(now, math.inf)
         waits = now - self._arrived >= self._patience and now > self._watch.tracker.time
-        if own is not None and waits and self._numbered():
+        if own is not None and waits and self._recall.number(self._watch.tracker):
             self._advance(now, None, own)
-
-    def _numbered(self) -> bool:
-        """Reserve numbers for new tracks; false: those before a restart are not known yet."""
-        tracker = self._watch.tracker
-        if self._numbers is None:
-            if self._recall.first is None:
-                return False
-            self._numbers = Numbers(self._recall.first)
-            tracker.number_from(self._recall.first)
-        reserved = self._numbers.reserve(tracker.next)
-        if reserved is not None:
-            self._publish(reserved, "")
-        return True
 
     def _advance(self, stamp: float, detections: Floats | None, own: Own) -> None:
         """Take detections, None: no frame, with the receptions that wait; publish all that follows."""
@@ -266,6 +250,7 @@ class XpdrNode(QikiNode[XpdrParameters]):
             self._mode, self._guard_mode = self.transponder.mode, self.guard.mode
             self._interrogations.drop()
             self._neighbours.begin_again()
+            self._recall.begin_again()
             self.log.warning("clock set back: tracks and identities begin again", seconds=round(self._newest - now, 3))
             self._begin()
         self._newest = max(self._newest, now)

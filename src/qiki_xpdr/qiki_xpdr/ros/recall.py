@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from qiki_xpdr.guard import ALERT_ENDED
 from qiki_xpdr.modes import Mode
-from qiki_xpdr.numbers import by_clock
+from qiki_xpdr.numbers import Numbers, by_clock
 from qiki_xpdr.ros.memory import Memory, Remembered
+from qiki_xpdr.tracker import Tracker
 from qiki_xpdr.transponder import MODE_CHANGED
 
 TRACKLESS: Final = 2.0
@@ -31,7 +32,29 @@ class Recall:
         self._node, self._memory, self._clock = node, memory, clock
         self._until = math.inf
         self._ordered: set[str] = set()
+        self._numbers: Numbers | None = None
         self.first = 1 if memory is None else None
+
+    @property
+    def begun(self) -> bool:
+        """Numbers have been reserved: tracks may have begun."""
+        return self._numbers is not None
+
+    def begin_again(self) -> None:
+        """Count from 1, as after a reset of the world."""
+        self._numbers = None if self._numbers is None else Numbers(1)
+
+    def number(self, tracker: Tracker) -> bool:
+        """Reserve numbers for new tracks; false: those before a restart are not known yet."""
+        if self._numbers is None:
+            if self.first is None:
+                return False
+            self._numbers = Numbers(self.first)
+            tracker.number_from(self.first)
+        reserved = self._numbers.reserve(tracker.next)
+        if reserved is not None:
+            self._node.emit(reserved.type, dict(reserved.payload))
+        return True
 
     def ordered(self, kind: str) -> None:
         """Note an accepted order: the "mode" or the "guard" mode before the restart counts no more."""
