@@ -38,6 +38,10 @@ _LESS = {"deactivate": "inactive", "cleanup": "unconfigured", "shutdown": "final
 _FAR = 1e6
 """s"""
 
+_UNANSWERED = 64
+"""Requests of one client whose answers are waited for; of more, which a silent service gathers, the oldest is given
+up."""
+
 
 def _nothing() -> None: ...
 
@@ -107,14 +111,20 @@ class GuardedNode(LifecycleNode):
 
     def create_client(self, srv_type: Any, srv_name: str, **options: Any) -> Client:
         """See `rclpy.node.Node`. Guards what is called when a request is answered: rclpy turns its exceptions into
-        warnings of Python."""
+        warnings of Python. An answer that comes after `_UNANSWERED` more requests is dropped."""
         life = Life()
         client: Any = life.of(super().create_client(srv_type, srv_name, **options))
         call = client.call_async
+        unanswered: dict[Any, None] = {}
 
         def call_async(request: Any) -> Any:
             future = call(request)
             add = future.add_done_callback
+            unanswered[future] = None
+            add(lambda done: unanswered.pop(done, None))
+            for oldest in list(unanswered)[:-_UNANSWERED]:
+                unanswered.pop(oldest, None)
+                client.remove_pending_request(oldest)
             future.add_done_callback = lambda done: add(self.callbacks.guard(f"answer of {srv_name}", done, life=life))
             return future
 

@@ -1,6 +1,7 @@
 """No callback and no request of a client ends a node; each request gets an answer. The file runs once per executor."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -49,6 +50,7 @@ class Fragile(SpunNode):
         self.create_service(Trigger, "~/fail", fail)
         create_deferred_service(self, AppendEvents, "~/later", fail)
         self.client = self.create_client(Trigger, "~/fail")
+        self.unanswered = self.create_client(Trigger, "~/silent")
         self.publisher = self.create_lifecycle_publisher(String, "lamp", 10)
         self.add_timer(0.1, self.tick)
         for name, options in {
@@ -144,6 +146,27 @@ def test_an_exception_over_an_answer_is_counted_too(fragile, peer) -> None:
     peer.spin_until(lambda: bool(answered))
     assert answered == [False]
     assert fragile.metric("answer of ~/fail") == 1.0
+
+
+def test_a_service_that_is_silent_gathers_a_bounded_number_of_requests(fragile, peer) -> None:
+    client = fragile.unanswered
+    sent = [client.call_async(Trigger.Request()) for _ in range(200)]
+    kept = []
+    for number in range(1, 201):
+        with suppress(KeyError):
+            kept.append(client.get_pending_request(number))
+    assert kept == sent[-64:]
+    service = f"{fragile.full_name}/silent"
+    server = peer.node.create_service(Trigger, service, lambda *_: Trigger.Response(success=True))
+    peer.meet(service)
+    peer.spin_until(client.service_is_ready)
+    answered: list[bool] = []
+    for _ in range(20):  # a request that comes before the service knows the client is dropped by the middleware
+        client.call_async(Trigger.Request()).add_done_callback(lambda done: answered.append(done.result().success))
+        peer.spin_for(0.05)
+    peer.spin_until(lambda: bool(answered))
+    assert all(answered)
+    peer.node.destroy_service(server)
 
 
 @pytest.mark.parametrize(("action", "callback"), [("execute", "execute"), ("accepted", "accepted"), ("goal", "goal")])
