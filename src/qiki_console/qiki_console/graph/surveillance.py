@@ -32,7 +32,7 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 M = TypeVar("M")
 
-HINT = "it is off by default: start the graph with ./qiki up xpdr:=true"
+HINT = "./qiki ps shows the processes; a graph that was started with xpdr:=false has none: ./qiki up xpdr:=true"
 
 _ODOMETRY = 1.0
 """s of wall time for a bot's odometry."""
