@@ -67,6 +67,10 @@ class Windowed(abc.ABC):
     changes by more than a shortest pulse would give until the end of the window, a new window starts at once. When it
     ends, the backlog is delivered as well as pulses allow.
 
+    What a window cannot give beyond `carry` is refused, evenly over its span. A command that changes within it takes
+    back, on each axis, as much of that as it asks for less: else the pulses in flight would count as too much, and be
+    undone by opposite ones.
+
     Raises:
         ConfigurationError: a setting is not allowed.
     """
@@ -123,7 +127,11 @@ class Windowed(abc.ABC):
     def _forget(self) -> None:
         self._backlog = np.zeros(6)  # N s, N m s: commanded up to _accrued less given up to bank.time, a lead later
         self._accrued = -math.inf
-        self._refused = np.zeros(6)  # N, N m: share of the wrench that is out of reach in this window
+        self._refused = np.zeros(6)  # N, N m: share of the wrench that is out of reach, from now to the window's end
+        self._accruing = np.zeros(6)  # the wrench as far as it counts until the next window
+        self._refusal = np.zeros(6)  # N s, N m s: the same of the whole window, as it was planned
+        self._beyond = np.zeros(6)  # and by how much the present command is beyond reach in it
+        self._refused_so_far = np.zeros(6)
         self._planned = np.zeros(6)  # wrench that the window was planned for
         self._planned_power: float | Floats = 0.0  # W that it may draw
         self._planned_bounds = np.zeros(len(self.allocator.array))  # N, and its bounds
@@ -165,7 +173,7 @@ class Windowed(abc.ABC):
         if self._runs:
             self._accrue(now)
             self._count()
-            backlog = self._backlog + self._short
+            backlog = self._within_reach() + self._short
         self._start_over()
         return backlog
 
@@ -184,7 +192,7 @@ class Windowed(abc.ABC):
             self._runs, self._short = True, short
             self._accrued = now
         self._accrue(now)
-        self._wrench = commanded
+        self._follow(now, commanded)
         force = self.allocator.array.f_max if thrust is None else thrust
         if not (self._is_due(due) or self._is_tighter(limits, force)):
             return None
@@ -192,8 +200,22 @@ class Windowed(abc.ABC):
 
     def _accrue(self, now: float) -> None:
         if now > self._accrued:
-            self._backlog += (self._wrench - self._refused) * (now - self._accrued)
+            refused = self._refused * max(min(now, self._end - self.lead) - self._accrued, 0.0)
+            self._refused_so_far += refused
+            self._backlog += self._accruing * (now - self._accrued) - refused
             self._accrued = now
+
+    def _follow(self, now: float, commanded: Floats) -> None:
+        """Take the wrench; of a smaller one take back what was refused of the one before, of a larger one add no more
+        than all thrusters can give."""
+        most = np.maximum(np.abs(self._planned), 1.0 / self.allocator.per_reach)
+        before, left = self._accruing, self._end - self.lead - now
+        self._wrench, self._accruing = commanded, np.clip(commanded, -most, most)
+        change = self._accruing - before
+        if left > SETTLED and self._refusal.any() and change.any():
+            self._beyond = self._beyond + change * left
+            total = np.clip(self._beyond, np.minimum(self._refusal, 0.0), np.maximum(self._refusal, 0.0))
+            self._refused = (total - self._refused_so_far) / left
 
     def _count(self) -> None:
         """Take the impulse that the valves have given since the last call out of the backlog."""
@@ -241,6 +263,8 @@ class Windowed(abc.ABC):
         self._backlog += repaired
         self._short = self._short - repaired
         ended = not self._wrench.any()
+        if ended:
+            self._backlog = self._within_reach()
         self._windows_since_end = self._windows_since_end + 1 if ended else 0
         request = self._backlog + self._wrench * (start - due + self._windows.window)
         if ended and not self.bank.is_busy and self._is_settled(request):
@@ -254,18 +278,25 @@ class Windowed(abc.ABC):
             return None
         if not ended:
             given = self.allocator.array.effectiveness @ (thrust * placement.on)
-            left = request - refused - given
+            left = request + self._wrench * (choice.span - self._windows.window) - refused - given
             refused = refused + left - self._carried(left)
-        self._refused = refused / choice.span
-        self._planned = self._wrench
+        self._planned = self._accruing = self._wrench
         self._planned_power = choice.power
         self._planned_bounds = self._bounds(limits)
         self._accepted = None, None
         self._start = start
         self._end = start + choice.span
+        self._refusal = self._beyond = refused
+        self._refused, self._refused_so_far = refused / (self._end - due), np.zeros(6)
         command = ValveCommand(start, choice.span, placement.open_time, placement.close_time)
         self.bank.take(command)
         return command
+
+    def _within_reach(self) -> Floats:
+        """The backlog, on each axis at most as much as all thrusters give in a window and `carry`: a late cycle adds
+        more."""
+        most = (self._windows.window + self._windows.carry) / self.allocator.per_reach
+        return np.clip(self._backlog, -most, most)
 
     def _within(self, impulse: Floats, size: float) -> Floats:
         """The impulse, shortened to a size, s, if it is longer."""
