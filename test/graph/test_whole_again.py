@@ -17,8 +17,8 @@ from qiki_node.testing import Peer
 pytestmark = pytest.mark.realtime
 
 ROUNDS = 10
-SETTLED = 3
-"""Rounds after which a process has what it needs."""
+SETTLED = 5
+"""Rounds after which a process has what it needs: garbage in cycles grows for a while until a collection takes it."""
 GROWTH = 3.0
 """MiB by which a process may grow from round `SETTLED` to the last beyond what a plain node grows, which does nothing
 but meet each participant and each client that comes and goes."""
