@@ -143,11 +143,12 @@ def _port(message):
 
 
 class Bench(Rig):
-    """Alpha's node seated at port A of a station."""
+    """Alpha's node seated at port A of a station. options: of the station's core, as `station=`."""
 
-    def __init__(self, peer):
+    def __init__(self, peer, **options):
         self.remote = RemoteCore(peer)
-        super().__init__({"station": Role.SOURCE, "alpha": Role.RELAY}, [("alpha", "B", "station", "A")], delay=0.0)
+        roles = {"station": Role.SOURCE, "alpha": Role.RELAY}
+        super().__init__(roles, [("alpha", "B", "station", "A")], delay=0.0, **options)
         self.peer = peer
         self.remote.meet()
 

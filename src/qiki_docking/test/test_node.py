@@ -1,6 +1,7 @@
 """The docking node as a real process: action, services, refusals, and a restart with kill -9."""
 
 import signal
+from types import SimpleNamespace
 
 import pytest
 from action_msgs.msg import GoalStatus
@@ -9,9 +10,11 @@ from plant import VEHICLE, VEHICLE_FILE
 
 from qiki_docking import Phase, Reason
 from qiki_docking.bridge import EdgeState
+from qiki_docking.passport import Passports
 from qiki_msgs.action import Dock
 from qiki_msgs.srv import ReleaseDock, ResetDocking, SetBridge, Undock
 from qiki_node.testing import NodeProcess, Peer
+from qiki_vehicle.keys import KeyRing, OwnKeys
 
 pytestmark = [
     pytest.mark.realtime,
@@ -20,13 +23,14 @@ pytestmark = [
 ]
 
 
-def start(folder):
+def start(folder, **more):
     parameters = {
         "use_sim_time": "true",
         "vehicle_file": VEHICLE_FILE,
         "settings_folder": folder,
         "store_patience": "0.0",
         "events_enabled": "false",
+        **more,
     }
     words = [word for name, value in parameters.items() for word in ("-p", f"{name}:={value}")]
     return NodeProcess.of_module("qiki_docking.node", "-r", "__ns:=/alpha", *words)
@@ -84,6 +88,26 @@ def test_it_docks_by_goal_and_undocks_by_service(folder):
         assert "failed" not in text, "a callback raised"
         for refused in ("dock/sensor", "docking", "bridge", "body/mass_properties"):
             assert f"{refused} refused" in text, refused
+
+
+@pytest.mark.requirement("DOCK-33")
+def test_with_key_files_both_ends_prove_their_ids_before_the_contacts_close(folder, tmp_path):
+    own = {body: OwnKeys.fresh() for body in ("alpha", "station")}
+    trusted = KeyRing(
+        members={one.identity: (one.public(0),) for one in own.values()},
+        bodies={one.identity: body for body, one in own.items()},
+    )
+    for name, content in (("own", own["alpha"]), ("ring", trusted)):
+        (tmp_path / f"{name}.yaml").write_text(content.model_dump_json())
+        (tmp_path / f"{name}.yaml").chmod(0o600)
+    passports = Passports(SimpleNamespace(own=own["station"], ring=trusted))
+    with start(folder, keys_folder=tmp_path) as process, Peer() as peer:
+        bench = Bench(peer, station={"passports": passports})
+        bench.step().step()
+        assert bench.goal().result().outcome == Dock.Result.EXECUTED
+        assert bench.remote.state.partner_identity == own["station"].identity
+        assert bench.outputs["station"].state.offer("A").holder_identity == own["alpha"].identity
+        assert "failed" not in process.stop(), "a callback raised"
 
 
 def test_killed_while_bridged_it_resumes_and_power_stays(folder):

@@ -56,7 +56,8 @@ def test_new_files_fit_each_other_and_are_the_owners_alone(tmp_path):
     assert modes == {"own.yaml": 0o600, "group.yaml": 0o600, "ring.yaml": 0o644}
     assert Reason.MANIFEST in heard(folder, "alpha", "bravo", 10.0)
     alpha, group, known = files(folder, "alpha")
-    assert set(known.members) == {alpha.identity, files(folder, "bravo")[0].identity}
+    assert known.bodies == {alpha.identity: "alpha", files(folder, "bravo")[0].identity: "bravo"}
+    assert set(known.members) == set(known.bodies)
     assert group == files(folder, "bravo")[1]
     # A later bot joins: all know it, and no key of before has changed.
     Custody(folder).create(["charlie"], valid_until=500.0)

@@ -86,3 +86,11 @@ def test_an_id_is_bound_to_its_first_key():
 def test_the_newest_valid_key_signs():
     own = timed("turning", (0.0, 20.0), (15.0, 40.0))
     assert [own.newest(now) for now in (-1.0, 5.0, 15.0, 30.0, 41.0)] == [None, 0, 1, 1, None]
+
+
+@pytest.mark.requirement("XPDR-2")
+def test_a_body_is_named_for_members_alone():
+    known, member = ring(keys("friend")), keys("friend").identity
+    assert KeyRing.model_validate({**known.model_dump(), "bodies": {member: "bravo"}}).bodies == {member: "bravo"}
+    with pytest.raises(ValueError, match=r"bodies \['ALLY-000000'\]: no members; allowed: members"):
+        KeyRing.model_validate({**known.model_dump(), "bodies": {"ALLY-000000": "bravo"}})
