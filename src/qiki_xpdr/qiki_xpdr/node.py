@@ -200,7 +200,7 @@ class XpdrNode(QikiNode[XpdrParameters]):
             self._refuse("radar/frame", "motion", "own motion at its time is not known")
             return
         if not self._recall.number(self._watch.tracker):
-            self._refuse("radar/frame", "memory", "the numbers of tracks before the start are not known yet")
+            self._metrics.refuse("radar/frame", "memory")  # as at each start; the recall logs where it lasts
             return
         self._arrived = now
         if stamp <= self._watch.tracker.time:
