@@ -27,8 +27,10 @@ NODES = (
     "/qiki/sim",
     "/alpha/allocator",
     "/alpha/docking",
+    "/alpha/xpdr",
     "/bravo/allocator",
     "/bravo/docking",
+    "/bravo/xpdr",
 )
 WHOLE = 4.0 * PATIENCE
 """s for all processes of a graph, which start at once or end one after the other."""

@@ -29,7 +29,8 @@ from qiki_node.qos import COMMAND, TELEMETRY
 from qiki_node.testing import PATIENCE, Peer
 
 BOTS = ("alpha", "bravo")
-EMITTING = ("qiki/recorder", "qiki/sim", *(f"{bot}/{node}" for bot in BOTS for node in ("allocator", "docking")))
+OF_BOTS = ("allocator", "docking", "xpdr")
+EMITTING = ("qiki/recorder", "qiki/sim", *(f"{bot}/{node}" for bot in BOTS for node in OF_BOTS))
 NODES = ("qiki/eventstore", *EMITTING)
 TELEMETRIES = {
     "odom": Odometry,
