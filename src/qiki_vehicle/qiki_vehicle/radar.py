@@ -27,6 +27,7 @@ class Radar(Section):
     short_range: Positive  # m, up to which identity exists: band SR, beyond LR
     band_hysteresis: NonNegative  # m
     reference_snr: Number  # dB, of a body of 1 m^2 at short_range
+    debris: NonNegative  # m^2, radar cross section below that of any craft
     detections_max: Annotated[Integer, Field(ge=1, le=100_000)]  # 1, of a frame; the nearest are kept
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from scipy.special import chdtri
 from qiki_vehicle import Vehicle
 from qiki_xpdr.geometry import Floats, Own
 from qiki_xpdr.guard import Contact, closest_approach
-from qiki_xpdr.modes import Allegiance, Mode, SpoofState, Status
+from qiki_xpdr.modes import Allegiance, Mode, ObjectType, SpoofState, Status
 from qiki_xpdr.spoof import Evidence
 from qiki_xpdr.standing import Standing
 from qiki_xpdr.tracker import Picture
@@ -73,3 +73,17 @@ def docked_tracks(picture: Picture, docked: Mapping[str, Floats], vehicle: Vehic
         if len(squared) and squared.min() <= near:
             found[int(picture.number[squared.argmin()])] = body
     return found
+
+
+def object_types(picture: Picture, identified: Mapping[int, Identified], debris: float) -> dict[int, ObjectType]:
+    """Kinds of the tracks of which evidence shows one.
+
+    DRONE: a proven id, since keys are made for bots alone. DEBRIS: a confirmed track without a claim and with a radar
+    cross section below `debris`, m², as no craft has. An unproven claim shows nothing, and a large body is anything.
+    """
+    confirmed = (picture.status == Status.TRACKED) | (picture.status == Status.COASTING)
+    small = picture.number[confirmed & (picture.rcs < debris)].tolist()
+    proven = {number for number, known in identified.items() if known.standing.result is Allegiance.FRIEND}
+    return {number: ObjectType.DEBRIS for number in small if number not in identified} | dict.fromkeys(
+        proven, ObjectType.DRONE
+    )

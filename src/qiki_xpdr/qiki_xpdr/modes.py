@@ -32,6 +32,17 @@ class Allegiance(IntEnum):
     UNKNOWN = 3
 
 
+class ObjectType(IntEnum):
+    """Kind of a tracked body, as far as evidence says."""
+
+    UNSPECIFIED = 0
+    DRONE = 1
+    SHIP = 2
+    STATION = 3
+    ASTEROID = 4
+    DEBRIS = 5
+
+
 class Status(IntEnum):
     """Life of a track."""
 

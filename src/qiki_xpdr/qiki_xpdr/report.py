@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from qiki_xpdr.modes import Allegiance, Band, Mode, Occurrence, SpoofState, Status
+from qiki_xpdr.modes import Allegiance, Band, Mode, ObjectType, Occurrence, SpoofState, Status
 from qiki_xpdr.reasons import Reason
 from qiki_xpdr.spoof import Evidence
 from qiki_xpdr.watch import Frame
@@ -26,6 +26,7 @@ class TrackReport:
     """
 
     id: str
+    object_type: ObjectType
     iff: Allegiance
     iff_reason: Reason
     transponder_mode: Mode | None
@@ -85,6 +86,7 @@ def reports(frame: Frame, bot: str) -> tuple[TrackReport, ...]:
         made.append(
             TrackReport(
                 id=track_id(bot, number),
+                object_type=frame.types.get(number, ObjectType.UNSPECIFIED),
                 iff=Allegiance.UNKNOWN if known is None else known.standing.result,
                 iff_reason=Reason.NONE if known is None else known.standing.reason,
                 transponder_mode=None if known is None else known.mode,

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from qiki_vehicle import Vehicle
 from qiki_vehicle.keys import seconds
 from qiki_xpdr.channels import Looks
-from qiki_xpdr.contacts import Identified, contacts_of, docked_tracks
+from qiki_xpdr.contacts import Identified, contacts_of, docked_tracks, object_types
 from qiki_xpdr.frames import Claim
 from qiki_xpdr.geometry import Floats, Own, unit
 from qiki_xpdr.guard import Alert, Contact, GuardTable
 from qiki_xpdr.iff import Iff
-from qiki_xpdr.modes import Allegiance, Mode, Occurrence
+from qiki_xpdr.modes import Allegiance, Mode, ObjectType, Occurrence
 from qiki_xpdr.reasons import Reason
 from qiki_xpdr.replies import assign_replies
 from qiki_xpdr.returns import View, empty
@@ -69,7 +69,7 @@ class Frame:
     """Result of a radar frame.
 
     Attributes:
-        identified: by track. outcomes: of receptions. alerts: that begin now.
+        identified: by track. types: of the tracks whose kind is known. outcomes: of receptions. alerts: that begin now.
         heard: claims received. view: of the radar; None: the frame was refused.
     """
 
@@ -80,6 +80,7 @@ class Frame:
     alerts: tuple[Alert, ...] = ()
     heard: tuple[Heard, ...] = ()
     view: View | None = None
+    types: Mapping[int, ObjectType] = field(default_factory=dict)
 
 
 class Watch:
@@ -127,7 +128,8 @@ class Watch:
         partners = docked_tracks(picture, docked or {}, self._vehicle)
         contacts = contacts_of(picture, identified, own, partners)
         alerts = self._guard.evaluate(contacts, now)
-        return Frame(picture, identified, contacts, tuple(outcomes), tuple(alerts), heard, view)
+        types = object_types(picture, identified, self._vehicle.radar.debris)
+        return Frame(picture, identified, contacts, tuple(outcomes), tuple(alerts), heard, view, types)
 
     def take_occurrences(self) -> list[Occurrence]:
         """Changes since the last call, of all parts."""

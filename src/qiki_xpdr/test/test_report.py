@@ -5,16 +5,20 @@ import math
 
 import numpy as np
 import pytest
-from air import friend, keys
+from air import VEHICLE, friend, keys
 from hypothesis import given
 from hypothesis import strategies as st
 from rclpy.serialization import deserialize_message, serialize_message
+from sky import seen
 from test_watch import Scene
 
 from qiki_events import REGISTRY
 from qiki_msgs.msg import RadarTrack
 from qiki_node import stamps
-from qiki_xpdr import Allegiance, Band, Evidence, Mode, Reason, SpoofState, Status, Transponder
+from qiki_xpdr import Allegiance, Band, Evidence, Mode, Reason, SpoofState, Status, Tracker, Transponder
+from qiki_xpdr.contacts import object_types
+from qiki_xpdr.geometry import AT_ORIGIN
+from qiki_xpdr.modes import ObjectType
 from qiki_xpdr.report import Identifications, TrackReport, reports, track_number
 from qiki_xpdr.ros.messages import detections_of, track_message, track_report
 
@@ -34,6 +38,7 @@ def track_reports(draw):
     evidence = st.builds(Evidence, text, single, single, count, text)
     return TrackReport(
         id=draw(text),
+        object_type=draw(st.sampled_from(ObjectType)),
         iff=draw(st.sampled_from(Allegiance)),
         iff_reason=draw(st.sampled_from(Reason)),
         transponder_mode=draw(st.sampled_from(Mode)) if identity else None,
@@ -116,6 +121,23 @@ def test_reports_have_identity_approach_and_covariance_of_their_track():
     assert one.cpa < 20.0
     assert 0.0 < one.cpa_time < 120.0
     assert one.event_time <= one.time
+
+
+@pytest.mark.requirement("XPDR-29")
+def test_a_proven_id_is_a_drone_a_small_silent_body_debris_and_the_rest_unspecified():
+    made = Scene(5)
+    plain = Transponder(VEHICLE.transponder, "SHIP-9", mode=Mode.ON)
+    places = {"DRONE": (0.0, 300.0, 0.0), "UNSPECIFIED": (400.0, 0.0, 0.0), "DEBRIS": (0.0, -500.0, 50.0)}
+    radios = dict(zip(places, (friend(), plain, None), strict=True))
+    made.run(2.5, [(place, (0.0, 0.0, 0.0), radios[kind]) for kind, place in places.items()])
+    found = {one.id: one.object_type.name for one in reports(made.last, "alpha")}
+    for kind, place in places.items():
+        assert found[f"alpha-{made.at(place)[0]}"] == kind
+    tracker = Tracker(VEHICLE.radar, VEHICLE.tracking)
+    for step in range(4):
+        picture = tracker.update(step / 10.0, seen((0.0, 900.0, 0.0), (0.0, 0.0, 0.0), snr=52.0), AT_ORIGIN)
+    assert picture.rcs[0] == pytest.approx(10.0**3.9 * (900.0 / 5000.0) ** 4)
+    assert object_types(picture, {}, VEHICLE.radar.debris) == {}
 
 
 @pytest.mark.parametrize("id", ["alpha", "alpha-", "bravo-1", "alpha--1", "alpha-1x", "alpha-²", f"alpha-{10**20}"])

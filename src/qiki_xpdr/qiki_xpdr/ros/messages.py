@@ -12,7 +12,7 @@ from qiki_msgs.msg import GuardAlert, RadarFrame, RadarTrack, RfReception
 from qiki_node import stamps
 from qiki_xpdr.geometry import Floats
 from qiki_xpdr.guard import Alert
-from qiki_xpdr.modes import Allegiance, Band, Mode, SpoofState, Status
+from qiki_xpdr.modes import Allegiance, Band, Mode, ObjectType, SpoofState, Status
 from qiki_xpdr.own_motion import OwnMotion
 from qiki_xpdr.reasons import Reason
 from qiki_xpdr.report import TrackReport, Triple, track_id
@@ -76,6 +76,7 @@ def track_message(report: TrackReport, ingest: float) -> RadarTrack:
     message = RadarTrack()
     for name in _AS_IS:
         setattr(message, name, getattr(report, name))
+    message.object_type = int(report.object_type)
     message.iff, message.iff_reason = int(report.iff), int(report.iff_reason)
     message.id_present = bool(report.transponder_id)
     message.transponder_on = report.transponder_mode is not None and report.transponder_mode.transmits
@@ -100,6 +101,7 @@ def track_report(message: RadarTrack, time: float) -> TrackReport:
     values = {name: getattr(message, name) for name in _AS_IS}
     return TrackReport(
         **values,
+        object_type=ObjectType(message.object_type),
         iff=Allegiance(message.iff),
         iff_reason=Reason(message.iff_reason),
         transponder_mode=Mode(message.transponder_mode) if message.id_present else None,
