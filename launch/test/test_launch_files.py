@@ -67,11 +67,12 @@ def allocator(metrics_port: int, use_sim_time: bool = True) -> dict[str, Any]:
     }
 
 
-def docking(use_sim_time: bool = True, **station: Any) -> dict[str, Any]:
+def docking(body: str, use_sim_time: bool = True, **station: Any) -> dict[str, Any]:
     return {
         "use_sim_time": use_sim_time,
         "vehicle_file": str(FOLDER / "config/vehicles/dodecahedron.yaml"),
         "settings_folder": "/run/qiki/docking",
+        "keys_folder": f"/run/qiki/xpdr/{body}",
         **({} if station else {"docked": ""}),
         "events_spool": "/run/qiki/outbox",
         "state_folder": "/run/qiki/lifecycle",
@@ -79,11 +80,21 @@ def docking(use_sim_time: bool = True, **station: Any) -> dict[str, Any]:
     }
 
 
+def transponder(bot: str, use_sim_time: bool = True) -> dict[str, Any]:
+    return {
+        "use_sim_time": use_sim_time,
+        "vehicle_file": str(FOLDER / "config/vehicles/dodecahedron.yaml"),
+        "keys_folder": f"/run/qiki/xpdr/{bot}",
+        "events_spool": "/run/qiki/outbox",
+        "state_folder": "/run/qiki/lifecycle",
+    }
+
+
 def station(use_sim_time: bool = True) -> dict[str, Any]:
     scenario = yaml.safe_load((FOLDER / "config/scenarios/station.yaml").read_text())
     (body,) = [one for one in scenario["bodies"] if one["name"] == "station"]
     ports = json.dumps(body["ports"], separators=(",", ":"))
-    return docking(use_sim_time, ports=ports, active=False, role="SOURCE", source_power=250.0)
+    return docking("station", use_sim_time, ports=ports, active=False, role="SOURCE", source_power=250.0)
 
 
 def test_the_fleet_is_an_event_store_a_simulator_two_bots_and_the_station(environment: dict[str, str]) -> None:
@@ -102,9 +113,11 @@ def test_the_fleet_is_an_event_store_a_simulator_two_bots_and_the_station(enviro
             "metrics_port": 0,
         },
         "alpha/allocator": allocator(0),
-        "alpha/docking": docking(),
+        "alpha/docking": docking("alpha"),
+        "alpha/xpdr": transponder("alpha"),
         "bravo/allocator": allocator(0),
-        "bravo/docking": docking(),
+        "bravo/docking": docking("bravo"),
+        "bravo/xpdr": transponder("bravo"),
         "station/docking": station(),
     }
     assert all(node.respawn.wanted and node.respawn.delay == 0.5 for node in fleet.nodes)
@@ -136,9 +149,11 @@ def test_arguments_reach_every_node(environment: dict[str, str]) -> None:
             "metrics_port": 9100,
         },
         "alpha/allocator": allocator(9102, use_sim_time=False),
-        "alpha/docking": docking(use_sim_time=False),
+        "alpha/docking": docking("alpha", use_sim_time=False),
+        "alpha/xpdr": transponder("alpha", use_sim_time=False),
         "bravo/allocator": allocator(9103, use_sim_time=False),
-        "bravo/docking": docking(use_sim_time=False),
+        "bravo/docking": docking("bravo", use_sim_time=False),
+        "bravo/xpdr": transponder("bravo", use_sim_time=False),
         "station/docking": station(use_sim_time=False),
     }
     assert not any(node.respawn.wanted for node in fleet.nodes)
@@ -147,18 +162,12 @@ def test_arguments_reach_every_node(environment: dict[str, str]) -> None:
 
 def test_the_event_store_can_be_left_out(environment: dict[str, str]) -> None:
     one = plan("fleet.launch.yaml", environment, scenario="single", events="none")
+    assert [node.label for node in one.nodes] == ["qiki/sim", "alpha/allocator", "alpha/docking", "alpha/xpdr"]
+
+
+def test_the_node_of_transponder_and_tracks_can_be_left_out(environment: dict[str, str]) -> None:
+    one = plan("fleet.launch.yaml", environment, scenario="single", events="none", xpdr="false")
     assert [node.label for node in one.nodes] == ["qiki/sim", "alpha/allocator", "alpha/docking"]
-
-
-def test_the_node_of_transponder_and_tracks_starts_by_argument(environment: dict[str, str]) -> None:
-    one = parameters(plan("fleet.launch.yaml", environment, scenario="single", events="none", xpdr="true"))
-    assert one["alpha/xpdr"] == {
-        "use_sim_time": True,
-        "vehicle_file": str(FOLDER / "config/vehicles/dodecahedron.yaml"),
-        "keys_folder": "/run/qiki/xpdr/alpha",
-        "events_spool": "/run/qiki/outbox",
-        "state_folder": "/run/qiki/lifecycle",
-    }
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 16])
@@ -168,8 +177,9 @@ def test_the_scenario_is_the_only_list_of_the_bots(count: int, environment: dict
     scenario.write_text(yaml.safe_dump({"name": "own", "bots": [{"name": name} for name in names]}))
     fleet = plan("fleet.launch.yaml", environment, scenario=str(scenario), metrics_port="9100", events="none")
     found = parameters(fleet)
-    assert list(found) == ["qiki/sim", *(f"{name}/{node}" for name in names for node in ("allocator", "docking"))]
-    assert [one["metrics_port"] for label, one in found.items() if not label.endswith("/docking")] == [
+    nodes = ("allocator", "docking", "xpdr")
+    assert list(found) == ["qiki/sim", *(f"{name}/{node}" for name in names for node in nodes)]
+    assert [one["metrics_port"] for one in found.values() if "metrics_port" in one] == [
         9100,
         *range(9102, 9102 + count),
     ]
@@ -181,7 +191,7 @@ def test_each_bot_flies_the_vehicle_of_the_scenario(environment: dict[str, str],
     scenario.write_text(yaml.safe_dump({"name": "own", "bots": bots}))
     found = parameters(plan("fleet.launch.yaml", environment, scenario=str(scenario), events="none"))
     flown = [str(tmp_path / "v/small.yaml"), "/v/large.yaml", "dodecahedron"]
-    for node in ("allocator", "docking"):
+    for node in ("allocator", "docking", "xpdr"):
         assert [found[f"{name}/{node}"]["vehicle_file"] for name in "abc"] == flown
 
 
@@ -245,7 +255,8 @@ def test_one_bot_alone(environment: dict[str, str]) -> None:
     charlie = plan("bot.launch.yaml", environment, bot="charlie", metrics_port="9000")
     assert parameters(charlie) == {
         "charlie/allocator": {**allocator(9000), "vehicle_file": "dodecahedron"},
-        "charlie/docking": {**docking(), "vehicle_file": "dodecahedron"},
+        "charlie/docking": {**docking("charlie"), "vehicle_file": "dodecahedron"},
+        "charlie/xpdr": {**transponder("charlie"), "vehicle_file": "dodecahedron"},
     }
 
 
